@@ -1,0 +1,26 @@
+"""Attribute keys: the same in OTLP, Prometheus and Datadog, so that one dashboard serves all.
+
+None is one of Datadog's reserved ``env service version host device source``.
+"""
+
+from __future__ import annotations
+
+MODEL_NAME = "model_name"
+MODEL_VERSION = "model_version"
+OPERATION = "operation"
+STATUS = "status"
+ERROR_TYPE = "error_type"
+OUTPUT = "output"
+GPU = "gpu"
+
+REFERENCE = "reference"
+FEATURE = "feature"
+WINDOW = "window"
+FAMILY = "family"
+STATE = "state"
+ORIGIN = "origin"  # not "source": reserved in Datadog
+BUILT = "built"
+ROWS = "rows"
+
+CAUSE = "cause"
+PREDICTION_ID = "prediction_id"

@@ -1,0 +1,128 @@
+"""Every metric of the suite. A metric's name is a string literal nowhere else."""
+
+from __future__ import annotations
+
+from tidegauge_semconv import attributes as a
+from tidegauge_semconv._spec import Kind, Merge, MetricSpec
+
+_MODEL = (a.MODEL_NAME, a.MODEL_VERSION)
+_CALL = (*_MODEL, a.OPERATION)
+_WINDOW = (*_MODEL, a.REFERENCE, a.WINDOW)
+_FEATURE = (*_MODEL, a.REFERENCE, a.FEATURE, a.WINDOW)
+
+# From 0.1 ms (a small tree model) to 10 s (a large one on a busy host), floats so that ``le`` is "1.0".
+LATENCY_BUCKETS = (
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
+    0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+)  # fmt: skip
+
+# Signed, and fine in [0, 1]: without a reference nobody knows whether it is a probability or a price.
+VALUE_BUCKETS = (
+    -1000.0, -100.0, -10.0, -5.0, -2.0, -1.0, -0.5, -0.1, 0.0,
+    0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0,
+    2.0, 5.0, 10.0, 100.0, 1000.0,
+)  # fmt: skip
+
+MODEL_REQUESTS = MetricSpec(
+    "model.requests", Kind.COUNTER, "{request}",
+    "Finished calls of a model's outermost prediction method, by success or error.",
+    (*_CALL, a.STATUS), Merge.SUM,
+)  # fmt: skip
+MODEL_REQUEST_LATENCY = MetricSpec(
+    "model.request.latency", Kind.HISTOGRAM, "s",
+    "Wall time of a model's outermost prediction method.",
+    _CALL, Merge.SUM, LATENCY_BUCKETS,
+)  # fmt: skip
+MODEL_ERRORS = MetricSpec(
+    "model.errors", Kind.COUNTER, "{error}",
+    "Calls that raised, by exception type (at most 20 types, then 'other').",
+    (*_CALL, a.ERROR_TYPE), Merge.SUM,
+)  # fmt: skip
+MODEL_CANCELLED = MetricSpec(
+    "model.cancelled", Kind.COUNTER, "{request}",
+    "Calls that were cancelled or interrupted: neither success nor error.",
+    _CALL, Merge.SUM,
+)  # fmt: skip
+MODEL_PREDICTIONS = MetricSpec(
+    "model.predictions", Kind.COUNTER, "{row}",
+    "Rows predicted by successful calls.",
+    _CALL, Merge.SUM,
+)  # fmt: skip
+MODEL_PREDICTION_VALUE = MetricSpec(
+    "model.prediction.value", Kind.HISTOGRAM, "",
+    "Predicted values (sampled rows), one series an output.",
+    (*_MODEL, a.OUTPUT), Merge.SUM, VALUE_BUCKETS,
+)  # fmt: skip
+
+MODEL_CPU_USAGE = MetricSpec(
+    "model.cpu.usage", Kind.GAUGE, "%",
+    "Processor use of the process, split over its models by share of prediction time.",
+    (a.MODEL_NAME,), Merge.SUM,
+)  # fmt: skip
+MODEL_MEMORY_USAGE = MetricSpec(
+    "model.memory.usage", Kind.GAUGE, "By",
+    "Memory of the process, split over its models by share of prediction time.",
+    (a.MODEL_NAME,), Merge.SUM,
+)  # fmt: skip
+MODEL_GPU_MEMORY = MetricSpec(
+    "model.gpu.memory", Kind.GAUGE, "By",
+    "GPU memory of the process, by GPU.",
+    (a.MODEL_NAME, a.GPU), Merge.SUM,
+)  # fmt: skip
+MODEL_ACCURACY = MetricSpec(
+    "model.accuracy", Kind.GAUGE, "",
+    "Share of right predictions in the last matured cohort.",
+    _MODEL, Merge.LEADER,
+)  # fmt: skip
+
+DRIFT_PSI_VALUE = MetricSpec(
+    "drift.psi.value", Kind.GAUGE, "",
+    "Population stability index of the last closed window on the reference's 10 quantile bins.",
+    _FEATURE, Merge.LEADER,
+)  # fmt: skip
+DRIFT_KS_STATISTIC = MetricSpec(
+    "drift.ks.statistic", Kind.GAUGE, "",
+    "Kolmogorov-Smirnov statistic of the last closed window against the reference.",
+    _FEATURE, Merge.LEADER,
+)  # fmt: skip
+DRIFT_DETECTED = MetricSpec(
+    "drift.detected", Kind.GAUGE, "",
+    "1 when two windows in a row differ from the reference; feature is empty for a whole family.",
+    (*_MODEL, a.REFERENCE, a.FEATURE, a.WINDOW, a.FAMILY), Merge.LEADER,
+)  # fmt: skip
+DRIFT_FEATURES = MetricSpec(
+    "drift.features", Kind.GAUGE, "{feature}",
+    "Features of the last closed window, by state.",
+    (*_WINDOW, a.STATE), Merge.LEADER,
+)  # fmt: skip
+DRIFT_WINDOW_ROWS = MetricSpec(
+    "drift.window.rows", Kind.GAUGE, "{row}",
+    "Rows of the last closed window.",
+    _WINDOW, Merge.LEADER,
+)  # fmt: skip
+DRIFT_EFFECTIVE_ROWS = MetricSpec(
+    "drift.effective.rows", Kind.GAUGE, "{row}",
+    "Rows of the last closed window, divided by what their dependence is worth.",
+    _FEATURE, Merge.LEADER,
+)  # fmt: skip
+DRIFT_REFERENCE_INFO = MetricSpec(
+    "drift.reference.info", Kind.GAUGE, "",
+    "1 for each reference profile in use.",
+    (*_MODEL, a.REFERENCE, a.ORIGIN, a.BUILT, a.ROWS), Merge.LEADER,
+)  # fmt: skip
+
+TIDEGAUGE_ROWS = MetricSpec(
+    "tidegauge.rows", Kind.COUNTER, "{row}",
+    "Rows seen, used and dropped by the feature pipeline.",
+    (*_MODEL, a.STATE), Merge.SUM,
+)  # fmt: skip
+TIDEGAUGE_ERRORS = MetricSpec(
+    "tidegauge.errors", Kind.COUNTER, "{error}",
+    "Faults inside Tidegauge that the app never saw, by cause.",
+    (a.CAUSE,), Merge.SUM,
+)  # fmt: skip
+TIDEGAUGE_EXPORT_FAILURES = MetricSpec(
+    "tidegauge.export.failures", Kind.COUNTER, "{export}",
+    "Exports that did not reach their backend, by exporter.",
+    (a.CAUSE,), Merge.SUM,
+)  # fmt: skip

@@ -1,0 +1,87 @@
+"""What the pipeline hands to a processor: rows of one model, as columns, and what comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from tidegauge_semconv import MetricSpec
+
+Floats: TypeAlias = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ModelKey:
+    """The identity that every metric of a model carries."""
+
+    name: str
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Columns of equal length: one float64 matrix where all are numeric, else one array a column.
+
+    Exactly one of ``matrix`` (rows, features) and ``columns`` is set. Missing values are NaN in a
+    matrix; in an object column they are whatever the caller passed (None, NaN, pandas.NA).
+    ``names`` is None when the input had none (a bare array): position then identifies a column.
+    """
+
+    rows: int
+    names: tuple[str, ...] | None
+    matrix: Floats | None = None
+    columns: tuple[NDArray[Any], ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Sampled rows of one model and operation, in the order in which the calls ended.
+
+    ``end_times`` (rows,) are Unix seconds of each row's call. ``outputs`` has the same rows as
+    ``features``. ``stride`` is the thinning in force: one row in ``stride`` was kept of these calls.
+    Either table is None where it could not be read.
+    """
+
+    model: ModelKey
+    operation: str
+    end_times: Floats
+    features: Table | None
+    outputs: Table | None
+    stride: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class GaugePoint:
+    """One value to export now; ``attributes`` in the order of ``spec.attributes``."""
+
+    spec: MetricSpec
+    attributes: tuple[str, ...]
+    value: float
+
+
+class PredictionProcessor(Protocol):
+    """Turns batches into metrics. Found by the entry point group ``tidegauge_processor``.
+
+    Built with no arguments; the constructor never raises. ``on_batch`` and ``on_tick`` run on one
+    thread at a time, under the drain lock; ``points`` may run at the same time as either, on any
+    thread, and must only read what they stored: collecting never changes state.
+    """
+
+    def on_batch(self, batch: Batch) -> None:
+        """Take in rows. An exception is counted and the rows are lost to this processor only."""
+        ...
+
+    def on_tick(self, now_s: float) -> None:
+        """Do what is due at this time (Unix seconds); called about every 100 ms."""
+        ...
+
+    def points(self) -> Iterable[GaugePoint]:
+        """Return the gauges that stand now."""
+        ...
+
+    def reset(self) -> None:
+        """Start from zero: this is a forked child."""
+        ...

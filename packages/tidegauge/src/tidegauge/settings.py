@@ -1,0 +1,166 @@
+"""Settings: one frozen dataclass a package, one row a setting, read once.
+
+Order: argument, environment, default. An empty variable counts as unset.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+
+S = TypeVar("S")
+
+_TRUE = frozenset({"true", "1", "yes", "on"})
+_FALSE = frozenset({"false", "0", "no", "off"})
+_PREFIX = "TIDEGAUGE_"
+
+
+class SettingError(ValueError):
+    """A setting has a value that is not allowed; the message says what is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One setting: where it is read from, what is allowed, what it does."""
+
+    env: str
+    doc: str
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] = ()
+    parse: Callable[[str], object] | None = None
+    expected: str = ""
+    secret: bool = False
+
+
+def setting(
+    env: str,
+    default: Any,
+    doc: str,
+    *,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    choices: tuple[str, ...] = (),
+    parse: Callable[[str], object] | None = None,
+    expected: str = "",
+    secret: bool = False,
+) -> Any:
+    """Declare a row of a settings dataclass.
+
+    ``parse`` turns the variable's text into a value and raises ``ValueError`` where it cannot;
+    ``expected`` then says what it takes. Without it the type of ``default`` decides.
+    """
+    row = Row(env, doc, minimum, maximum, choices, parse, expected, secret)
+    return dataclasses.field(default=default, metadata={"row": row}, repr=not secret)
+
+
+def rows(settings: type) -> dict[str, Row]:
+    """Return the rows of a settings dataclass by field name."""
+    fields = dataclasses.fields(settings)
+    return {field.name: field.metadata["row"] for field in fields if "row" in field.metadata}
+
+
+def load(
+    settings: type[S], environ: Mapping[str, str] | None = None, **arguments: object
+) -> S:
+    """Read a settings dataclass: argument, then environment, then default.
+
+    Raises
+    ------
+    SettingError
+        A value is malformed or out of bounds. The message names the variable, the value (unless
+        secret), its origin and what is allowed.
+    """
+    environ = os.environ if environ is None else environ
+    values: dict[str, object] = {}
+    defaults = {f.name: f.default for f in dataclasses.fields(cast("Any", settings))}
+    for name, row in rows(settings).items():
+        if arguments.get(name) is not None:
+            values[name] = _check(row, defaults[name], arguments[name], "the argument")
+        elif environ.get(row.env, "").strip():
+            text = environ[row.env].strip()
+            values[name] = _check(row, defaults[name], _parse(row, defaults[name], text), text)
+    return settings(**values)
+
+
+def unknown(known: Iterable[str], environ: Mapping[str, str] | None = None) -> list[str]:
+    """Return one warning for each ``TIDEGAUGE_*`` variable that no package declares."""
+    environ = os.environ if environ is None else environ
+    names = sorted(known)
+    found = []
+    for name in sorted(environ):
+        if name.startswith(_PREFIX) and name not in names:
+            near = difflib.get_close_matches(name, names, n=1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            found.append(f"{name}: no setting has this name, it has no effect.{hint}")
+    return found
+
+
+def environment() -> Mapping[str, str]:
+    """Return the process environment, for the few who need more than rows."""
+    return os.environ
+
+
+def _parse(row: Row, default: object, text: str) -> object:
+    try:
+        if row.parse is not None:
+            return row.parse(text)
+        if isinstance(default, bool):
+            return _boolean(text)
+        if isinstance(default, int):
+            return int(text)
+        if isinstance(default, float):
+            return float(text)
+    except ValueError as error:
+        raise SettingError(_message(row, default, text, "the environment")) from error
+    return text
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() in _TRUE:
+        return True
+    if text.lower() in _FALSE:
+        return False
+    raise ValueError(text)
+
+
+def _check(row: Row, default: object, value: object, origin: str) -> object:
+    origin = origin if origin == "the argument" else "the environment"
+    if row.choices and value not in row.choices:
+        raise SettingError(_message(row, default, value, origin))
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        low = row.minimum is not None and not value >= row.minimum
+        high = row.maximum is not None and not value <= row.maximum
+        if low or high:
+            raise SettingError(_message(row, default, value, origin))
+    return value
+
+
+def _message(row: Row, default: object, value: object, origin: str) -> str:
+    shown = "a secret value" if row.secret else repr(str(value))
+    return (
+        f"{row.env}: got {shown} from {origin}; expected {expected(row, default)}. "
+        f"Unset it to use {default if default not in ('', None) else 'the default'}."
+    )
+
+
+def expected(row: Row, default: object) -> str:
+    """Say in words what a setting takes."""
+    if row.expected:
+        return row.expected
+    if row.choices:
+        return "one of " + ", ".join(row.choices)
+    if isinstance(default, bool):
+        return "true or false"
+    if isinstance(default, int | float):
+        kind = "an integer" if isinstance(default, int) else "a number"
+        if row.minimum is None and row.maximum is None:
+            return kind
+        low = "-inf" if row.minimum is None else f"{row.minimum:g}"
+        high = "inf" if row.maximum is None else f"{row.maximum:g}"
+        return f"{kind} in [{low}, {high}]"
+    return "text"
