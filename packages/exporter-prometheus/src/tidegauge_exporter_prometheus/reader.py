@@ -1,0 +1,209 @@
+"""The metric reader: collects when it is scraped."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.sdk.metrics.export import MetricReader, MetricsData
+from tidegauge import guard
+from tidegauge.settings import SettingError
+
+from tidegauge_exporter_prometheus import mapping, settings
+from tidegauge_exporter_prometheus.exposition import Unavailable
+from tidegauge_exporter_prometheus.sharing import SharedCall
+from tidegauge_exporter_prometheus.transport import Listener
+from tidegauge_exporter_prometheus.wsgi import METRICS_PATH, application
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from prometheus_client import CollectorRegistry
+    from prometheus_client import Metric as Family
+
+_logger = logging.getLogger(__name__)
+
+# As long as Prometheus waits by default.
+COLLECT_TIMEOUT_S = 10.0
+
+_NONE_RUNS = (
+    "No Tidegauge Prometheus reader runs in this process. "
+    "Set OTEL_METRICS_EXPORTER=tidegauge_prometheus and start the app with "
+    "opentelemetry-instrument, or give your MeterProvider "
+    "tidegauge_exporter_prometheus.PrometheusReader()."
+)
+_SHUT_DOWN = "This Prometheus reader is shut down: the app is about to end."
+_NO_PROVIDER = "This Prometheus reader has no MeterProvider yet: pass it in metric_readers."
+
+_running: list[PrometheusReader] = []
+
+
+class PrometheusReader(MetricReader):
+    """Shows a MeterProvider's metrics, and Tidegauge's, on a Prometheus endpoint.
+
+    The constructor never raises: a bad setting is one ERROR line and leaves the endpoint without
+    a port of its own.
+
+    Parameters
+    ----------
+    host, port, listen
+        Where to listen, and whether at all; by default ``OTEL_EXPORTER_PROMETHEUS_HOST``,
+        ``OTEL_EXPORTER_PROMETHEUS_PORT`` and ``TIDEGAUGE_PROMETHEUS_LISTEN``. Port 0 takes any
+        free one.
+    registry
+        A prometheus_client registry whose metrics are shown too.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str | None = None,
+        port: int | None = None,
+        listen: bool | None = None,
+        registry: CollectorRegistry | None = None,
+        **unknown: object,
+    ) -> None:
+        super().__init__()
+        self._registry = registry
+        self._settings: settings.PrometheusSettings | None = None
+        self._listener: Listener | None = None
+        self._shut_down = False
+        # What collect() hands over, by the thread that called it.
+        self._received = threading.local()
+        self._shared_collection = SharedCall(self._collection)
+        if unknown:
+            _logger.error(
+                "tidegauge_prometheus: got the unknown options %s; expected host, port, listen or "
+                "registry. They have no effect: remove them.",
+                ", ".join(sorted(unknown)),
+            )
+        try:
+            self._settings = settings.read(host=host, port=port, listen=listen)
+        except SettingError as error:
+            _logger.error("%s The Prometheus endpoint does not listen.", error)  # noqa: TRY400 - one line
+        if hasattr(os, "register_at_fork"):
+            after = weakref.WeakMethod(self._after_fork)
+            os.register_at_fork(after_in_child=lambda: (method := after()) and method())
+        _running.append(self)
+        if self._settings is not None and self._settings.listen:
+            with guard.guarded("prometheus.start"):
+                self.start()
+
+    @property
+    def port(self) -> int | None:
+        """The port that the endpoint listens on, None while it has none."""
+        return None if self._listener is None else self._listener.port
+
+    def start(self) -> None:
+        """Listen, unless this reader already does, is shut down or has a bad setting.
+
+        The constructor calls this; a forked child that shall answer for itself calls it again.
+        """
+        if self._listener is not None or self._shut_down or self._settings is None:
+            return
+        app = application(lambda: expose([self]), path=METRICS_PATH)
+        self._listener = Listener(app, self._settings.host, self._settings.port)
+        self._listener.start()
+
+    def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:  # noqa: ARG002 - the base's signature
+        """Close the port; a second call does nothing."""
+        if self._shut_down:
+            return
+        self._shut_down = True
+        if self in _running:
+            _running.remove(self)
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            listener.close(min(1.0, max(0.0, timeout_millis / 1000)))
+
+    def force_flush(self, timeout_millis: float = 10_000) -> bool:  # noqa: ARG002 - the base's signature
+        """Do nothing: a reader that is asked holds nothing back."""
+        return True
+
+    def read(self, timeout_s: float = COLLECT_TIMEOUT_S) -> MetricsData | None:
+        """Collect, once for all who ask at the same time; None when there is nothing yet.
+
+        Raises
+        ------
+        Unavailable
+            There is no provider, the reader is shut down, or a collection takes too long.
+        """
+        if self._shut_down:
+            raise Unavailable(_SHUT_DOWN)
+        if not self.has_provider:
+            raise Unavailable(_NO_PROVIDER)
+        try:
+            return self._shared_collection(timeout_s)
+        except TimeoutError as error:
+            guard.fault("prometheus.collect", error)
+            raise Unavailable(
+                f"Another collection has run for {timeout_s:g} s: a callback of the app hangs."
+            ) from error
+
+    @property
+    def has_provider(self) -> bool:
+        """Whether a MeterProvider has taken this reader."""
+        return self._collect is not None
+
+    @property
+    def registry(self) -> CollectorRegistry | None:
+        """The further registry whose metrics are shown."""
+        return self._registry
+
+    def _collection(self) -> MetricsData | None:
+        self._received.data = None
+        self.collect(timeout_millis=COLLECT_TIMEOUT_S * 1000)
+        data: MetricsData | None = self._received.data
+        return data
+
+    def _receive_metrics(
+        self,
+        metrics_data: MetricsData,
+        timeout_millis: float = 10_000,  # noqa: ARG002 - the base's signature
+        **kwargs: Any,  # noqa: ARG002 - the base's signature
+    ) -> None:
+        self._received.data = metrics_data
+
+    def _set_collect_callback(self, func: Callable[..., Any] | None) -> None:  # type: ignore[misc]
+        # Final to type checkers only; here alone a reader learns of its provider.
+        super()._set_collect_callback(func)
+        if func is not None:
+            with guard.guarded("prometheus.attach"):
+                from tidegauge.attach import attach_reader  # noqa: PLC0415 - only with a provider
+
+                attach_reader(self)
+
+    def _after_fork(self) -> None:
+        self._shared_collection.reset()
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            listener.abandon()
+
+
+def running() -> list[PrometheusReader]:
+    """Return the readers of this process.
+
+    Raises
+    ------
+    Unavailable
+        There is none.
+    """
+    if not _running:
+        raise Unavailable(_NONE_RUNS)
+    with_provider = [reader for reader in _running if reader.has_provider]
+    return with_provider or list(_running)
+
+
+def expose(readers: Sequence[PrometheusReader]) -> list[Family]:
+    """Collect from readers and return one set of families."""
+    collected = [data for reader in readers if (data := reader.read()) is not None]
+    extra: list[Family] = []
+    for registry in {
+        id(r.registry): r.registry for r in readers if r.registry is not None
+    }.values():
+        with guard.guarded("prometheus.registry"):
+            extra.extend(registry.collect())
+    return mapping.families(collected, extra)
