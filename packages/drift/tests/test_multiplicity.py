@@ -1,0 +1,42 @@
+"""Benjamini-Hochberg against scipy, and the paging level."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+from tidegauge_drift import benjamini_hochberg, paging_alpha
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=60))
+def test_adjusted_p_values_are_scipys(p_values: list[float]) -> None:
+    """Same values, in the order of the input."""
+    expected = stats.false_discovery_control(p_values)
+
+    assert np.allclose(benjamini_hochberg(p_values), expected, rtol=0, atol=1e-15)
+
+
+def test_no_test_has_no_adjusted_value() -> None:
+    """An empty family is not an error."""
+    assert benjamini_hochberg([]).size == 0
+
+
+@pytest.mark.parametrize("wrong", [[0.5, math.nan], [1.5], [[0.1]]])
+def test_what_is_no_p_value_is_refused(wrong: Any) -> None:
+    """NaN would otherwise turn every other feature's value into NaN."""
+    with pytest.raises(ValueError, match="p_values: got"):
+        benjamini_hochberg(wrong)
+
+
+def test_paging_alpha_keeps_a_month_within_budget() -> None:
+    """N windows at level a, two in a row, are a quarter of a false onset or less."""
+    assert paging_alpha(30) == 0.01
+    for windows in (2500, 25_920, 259_200):
+        assert windows * paging_alpha(windows) ** 2 == pytest.approx(0.25, rel=1e-9)
+    with pytest.raises(ValueError, match="windows_per_month: got 0"):
+        paging_alpha(0)
