@@ -93,10 +93,10 @@ def of_exponential(point: ExponentialHistogramDataPoint) -> Buckets:
     for bound, count in steps:
         key = bound or 0.0  # a power too small for a float, and -0.0
         merged[key] = merged.get(key, 0) + count
-    merged.pop(-math.inf, None)  # an edge only: no finite value lies below
-    above_all = merged.pop(math.inf, 0)
+    beyond, rest = merged.pop(-math.inf, 0), merged.pop(math.inf, 0)
     bounds = tuple(sorted(merged))
-    counts = [*(merged[bound] for bound in bounds), above_all]
+    counts = [*(merged[bound] for bound in bounds), rest]
+    counts[0] += beyond
     return Buckets(bounds, tuple(accumulate(counts)), _sum(point, falls=bool(below)))
 
 

@@ -134,7 +134,7 @@ class _Families:
 
     def __init__(self) -> None:
         self._families: dict[str, _Family] = {}
-        self._claims: dict[str, tuple[str, str]] = {}
+        self._claims: set[str] = set()
         self._target: Family | None = None
 
     def add_target(self, collected: Sequence[MetricsData]) -> None:
@@ -165,13 +165,11 @@ class _Families:
             )
 
     def claim(self, name: str, kind: str) -> bool:
-        """Reserve a family's names; False where another family has one of them."""
+        """Reserve a family's names; False where one of them is taken."""
         names = [name + suffix for suffix in _SUFFIXES.get(kind, ("",))]
-        owner = (name, kind)
-        taken = next((self._claims[n] for n in names if self._claims.get(n, owner) != owner), None)
-        if taken is not None:
+        if not self._claims.isdisjoint(names):
             return False
-        self._claims.update(dict.fromkeys(names, owner))
+        self._claims.update(names)
         return True
 
     def build(self) -> Iterator[Family]:

@@ -1,0 +1,41 @@
+"""Prometheus' own tools accept what is served."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tidegauge_exporter_prometheus.exposition import TEXT, encode
+from tidegauge_exporter_prometheus.mapping import families
+
+if TYPE_CHECKING:
+    from prometheus_client import Metric as Family
+
+
+def check(text: bytes) -> tuple[int, str]:
+    """Run promtool's check; 1 is a parse error, 3 a matter of style."""
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.fail("promtool is not installed: apt-get install prometheus")
+    found = subprocess.run(
+        [promtool, "check", "metrics"], input=text, capture_output=True, timeout=60, check=False
+    )
+    return found.returncode, (found.stdout + found.stderr).decode()
+
+
+@pytest.mark.backends
+def test_promtool_accepts_the_suite(build: Any) -> None:
+    """Every metric of the suite parses, is documented and well named."""
+    shown: list[Family] = families([build.suite(features=3)])
+    assert check(encode(shown, TEXT)) == (0, "")
+
+
+@pytest.mark.backends
+def test_promtool_accepts_awkward_labels(build: Any) -> None:
+    """Every character below U+0100, and some above, goes through the real parser."""
+    texts = [chr(number) for number in range(256)] + ["\ud800", "\u2028", "\ufeff", "😀", 'a"\\\n']
+    points = [build.point(1, {"k": f"{number} {text}"}) for number, text in enumerate(texts)]
+    shown = families([build.data(build.scope(build.gauge("g", *points)))])
+    assert check(encode(shown, TEXT)) == (0, "")
