@@ -133,8 +133,8 @@ def test_a_bad_port_is_one_error_and_no_listener(
         (
             "ERROR",
             (
-                f"OTEL_EXPORTER_PROMETHEUS_PORT: got {port!r} from the environment; expected an "
-                "integer in [0, 65535]. Unset it to use 9464. The Prometheus endpoint does not listen."
+                f"OTEL_EXPORTER_PROMETHEUS_PORT: got {port!r} from the environment; expected "
+                "an integer in [0, 65535]. Unset it to use 9464. The Prometheus endpoint does not listen."
             ),
         )
     ]
@@ -171,8 +171,8 @@ def test_unknown_options_are_one_error(make_reader: Any, caplog: pytest.LogCaptu
         (
             "ERROR",
             (
-                "tidegauge_prometheus: got the unknown options a, prt; expected host, port, listen or "
-                "registry. They have no effect: remove them."
+                "tidegauge_prometheus: got the unknown options a, prt; expected host, port, listen "
+                "or registry. They have no effect: remove them."
             ),
         )
     ]
