@@ -134,7 +134,8 @@ def test_a_bad_port_is_one_error_and_no_listener(
             "ERROR",
             (
                 f"OTEL_EXPORTER_PROMETHEUS_PORT: got {port!r} from the environment; expected "
-                "an integer in [0, 65535]. Unset it to use 9464. The Prometheus endpoint does not listen."
+                "an integer in [0, 65535]. Unset it to use 9464. "
+                "The Prometheus endpoint does not listen."
             ),
         )
     ]

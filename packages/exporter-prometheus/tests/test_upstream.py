@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -48,6 +49,8 @@ def record(provider: MeterProvider) -> None:
 @pytest.fixture
 def both(make_reader: Any) -> Iterator[tuple[list[Family], list[Family]]]:
     """Show the same provider through upstream's exporter and through ours."""
+    if "registry" not in signature(PrometheusMetricReader.__init__).parameters:
+        pytest.skip("this upstream exporter is too old to show scopes")
     registry = CollectorRegistry()
     upstream = PrometheusMetricReader(registry=registry)
     reader = make_reader(listen=False)
