@@ -1,0 +1,83 @@
+"""Joins our metrics to any MeterProvider, whoever made it.
+
+The callback that a provider gives each of its readers is wrapped, so that it returns the provider's
+metrics and ours. Nothing of the provider is replaced.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from opentelemetry.metrics import get_meter_provider
+
+from tidegauge import otel_private as private
+from tidegauge.guard import fault, guarded
+
+_MARK = "_tidegauge_collect"
+
+
+def attach(provider: object) -> bool:
+    """Export through all readers of a MeterProvider, now and later; idempotent.
+
+    Returns
+    -------
+    bool
+        False where the provider cannot be attached to: it is not the SDK's (a proxy, a no-op).
+    """
+    readers = private.readers(provider)
+    if readers is None:
+        return False
+    for reader in list(readers):
+        attach_reader(reader)
+    add = getattr(provider, "add_metric_reader", None)
+    if add is not None and not getattr(add, _MARK, False):
+
+        def add_metric_reader(reader: Any) -> None:
+            add(reader)
+            with guarded("attach.add_metric_reader"):
+                attach_reader(reader)
+
+        setattr(add_metric_reader, _MARK, True)
+        provider.add_metric_reader = add_metric_reader  # type: ignore[attr-defined]
+    return True
+
+
+def attach_reader(reader: Any) -> None:
+    """Export through one reader that a provider has already taken; idempotent."""
+    callback = private.collect_callback(reader)
+    if callback is None or getattr(callback, _MARK, False):
+        return
+    # Here, not above: an app that only records has no need of the SDK.
+    from tidegauge.producer import Producer, with_produced  # noqa: PLC0415
+
+    temporality = private.temporalities(reader)
+    exponential = "Exponential" in type(private.aggregations(reader).get("Histogram")).__name__
+    producer = Producer(
+        **{
+            keyword: temporality[instrument]
+            for keyword, instrument in (("sums", "Counter"), ("histograms", "Histogram"))
+            if instrument in temporality
+        },
+        exponential=exponential,
+    )
+
+    def collect(*args: Any, **kwargs: Any) -> Any:
+        data = callback(*args, **kwargs)
+        # An exception in here would end a periodic reader's thread for good.
+        try:
+            scope = producer.produce()
+            if scope is not None:
+                data = with_produced(data, scope, private.resource(callback))
+        except Exception as error:
+            fault("producer", error)
+        return data
+
+    setattr(collect, _MARK, True)
+    private.set_collect_callback(reader, collect)
+
+
+def attach_global() -> bool:
+    """Attach to the provider that is global now; False where there is none to attach to."""
+    with guarded("attach.global"):
+        return attach(get_meter_provider())
+    return False

@@ -1,0 +1,130 @@
+"""Where callers leave their calls: one deque for each model, version, operation and set of names.
+
+``deque.append`` is atomic, so a caller takes no lock. The deque has no maximum: counts are exact,
+and memory is bounded by leaving features out (``observe.check``) and, far above that, by letting
+the caller itself do some of the background work.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from tidegauge.batch import ModelKey
+from tidegauge.guard import once
+from tidegauge.info import ModelInfo
+from tidegauge.snapshot import Snapshot
+
+#: Models that are told apart in one process; further ones are counted as ``other``.
+MAX_MODELS = 1000
+OTHER = ModelKey("other")
+
+#: Above this length the caller drains a slice before it returns.
+MAX_ENTRIES = 100_000
+
+
+class Trace(NamedTuple):
+    """The recording span around a call."""
+
+    trace_id: int
+    span_id: int
+    prediction_id: str
+
+
+class Entry(NamedTuple):
+    """One finished call. The hot path appends plain tuples in this order."""
+
+    end_s: float
+    seconds: float
+    rows: int
+    failure: str | None  # None: success; an exception type's name; CANCELLED
+    features: Snapshot
+    outputs: Snapshot
+    stride: int
+    trace: Trace | None
+
+
+#: The ``failure`` of a call that was cancelled or interrupted. Not a valid type name.
+CANCELLED = "<cancelled>"
+
+Plain = tuple[float, float, int, str | None, Snapshot, Snapshot, int, "Trace | None"]
+
+
+class Channel:
+    """The calls of one model and operation that wait for the background thread."""
+
+    __slots__ = ("append", "entries", "info", "key", "operation", "row_bytes", "waiting_bytes")
+
+    def __init__(self, key: ModelKey, operation: str, info: ModelInfo) -> None:
+        self.key = key
+        self.operation = operation
+        self.info = info
+        self.entries: deque[Plain] = deque()
+        self.append: Callable[[Plain], None] = self.entries.append
+        #: Bytes of one single-row entry, as last seen; a tuple and its floats to begin with.
+        self.row_bytes = 500
+        #: Bytes of multi-row entries. Callers add to it without a lock, so it may run low by a few;
+        #: the drain sets it to 0 whenever the deque is empty.
+        self.waiting_bytes = 0
+
+    def size_bytes(self) -> int:
+        """Estimate the memory of what waits."""
+        return len(self.entries) * self.row_bytes + self.waiting_bytes
+
+    def clear(self) -> None:
+        """Forget what waits, in place: callers hold ``append``."""
+        self.entries.clear()
+        self.waiting_bytes = 0
+
+
+def payload_bytes(snapshot: Snapshot) -> int:
+    """Estimate the memory of a snapshot."""
+    if snapshot is None:
+        return 0
+    data: Any = snapshot[1] if isinstance(snapshot, tuple) else snapshot
+    if isinstance(data, bytes):
+        return len(data) + 33
+    if isinstance(data, list):
+        wide = len(data[0]) if data and hasattr(data[0], "__len__") else 1
+        return 64 + len(data) * (56 + 32 * wide)
+    if isinstance(data, dict):
+        return 64 + 100 * len(data)
+    cells = getattr(data, "size", None)  # a frame, a sparse matrix
+    return 1000 + 16 * cells if isinstance(cells, int) else 1000
+
+
+class Channels:
+    """All channels of the process."""
+
+    def __init__(self) -> None:
+        self._all: dict[tuple[ModelKey, str, tuple[str, ...] | None], Channel] = {}
+        self._models: set[ModelKey] = set()
+
+    def get(self, key: ModelKey, operation: str, info: ModelInfo) -> Channel:
+        """Return the channel of a model and operation, made at the first call."""
+        if key not in self._models:
+            if len(self._models) >= MAX_MODELS:
+                once(
+                    "models.limit",
+                    "More than %d models in this process: further ones are counted as model %r. "
+                    "Name models by what they do, not by instance.",
+                    MAX_MODELS,
+                    OTHER.name,
+                )
+                key = OTHER
+            self._models.add(key)
+        identity = (key, operation, info.feature_names)
+        channel = self._all.get(identity)
+        if channel is None:
+            # setdefault, not assignment: two threads may meet a new model at once.
+            channel = self._all.setdefault(identity, Channel(key, operation, info))
+        return channel
+
+    def all(self) -> list[Channel]:
+        """Return the channels as they stand."""
+        return list(self._all.values())
+
+    def size_bytes(self) -> int:
+        """Estimate the memory of all that waits."""
+        return sum(channel.size_bytes() for channel in self.all())

@@ -1,0 +1,43 @@
+"""Settings of the core, read once when the first model is seen or ``configure()`` runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tidegauge.settings import setting
+
+
+@dataclass(frozen=True, slots=True)
+class CoreSettings:
+    """One row a setting."""
+
+    model_name: str = setting(
+        "TIDEGAUGE_MODEL_NAME",
+        "",
+        "Name of the served model, for models that carry no name of their own.",
+    )
+    model_version: str = setting(
+        "TIDEGAUGE_MODEL_VERSION", "", "Version of the served model, used like the name."
+    )
+    cpu_budget_percent: float = setting(
+        "TIDEGAUGE_CPU_BUDGET_PERCENT",
+        2.0,
+        "Share of one core that the background work may use; above it, rows are thinned.",
+        minimum=0.01,
+        maximum=100,
+    )
+    buffer_bytes: int = setting(
+        "TIDEGAUGE_BUFFER_BYTES",
+        33_554_432,
+        "Memory for rows that wait for the background thread, shared by all models; above it, "
+        "calls are counted without their features.",
+        minimum=65_536,
+        maximum=2**40,
+    )
+    shutdown_timeout_s: float = setting(
+        "TIDEGAUGE_SHUTDOWN_TIMEOUT_S",
+        2.0,
+        "Longest time that the last flush may take when the process ends.",
+        minimum=0.0,
+        maximum=60,
+    )

@@ -1,0 +1,117 @@
+"""Which name and version a model object goes by, and when an object is gone.
+
+Explicit > registry metadata > ``TIDEGAUGE_MODEL_NAME`` > class name. Never a path.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+from tidegauge.batch import ModelKey
+from tidegauge.configuration import CoreSettings
+from tidegauge.guard import once
+from tidegauge.info import ModelInfo
+
+# Names come from users and registries: long enough for any, short enough for a label.
+_MAX_NAME = 200
+
+_explicit: dict[int, tuple[str, str]] = {}
+_references: dict[int, weakref.ref[Any]] = {}
+_caches: list[dict[int, Any]] = []
+_named_by_environment: set[tuple[str, tuple[str, ...] | None]] = set()
+
+
+def new_cache() -> dict[int, Any]:
+    """Return a dict keyed by ``id(object)`` from which objects vanish when they die or change."""
+    cache: dict[int, Any] = {}
+    _caches.append(cache)
+    return cache
+
+
+def watch(model: object) -> bool:
+    """Arrange that ``model`` leaves all caches when it dies; False where it cannot be watched."""
+    key = id(model)
+    if key in _references:
+        return True
+
+    def gone(_: object, key: int = key) -> None:
+        _references.pop(key, None)
+        _explicit.pop(key, None)
+        for cache in _caches:
+            cache.pop(key, None)
+
+    try:
+        _references[key] = weakref.ref(model, gone)
+    except TypeError:
+        return False
+    return True
+
+
+def changed(model: object) -> None:
+    """Forget what is cached of an object: it was fitted again, or named."""
+    for cache in _caches:
+        cache.pop(id(model), None)
+
+
+def forget_all() -> None:
+    """Empty all caches: this is a forked child, or a test."""
+    for cache in _caches:
+        cache.clear()
+
+
+def set_model_info(model: object, name: str, version: str = "") -> None:
+    """Name a model object, before or after its first prediction.
+
+    Parameters
+    ----------
+    model : object
+        The object whose ``predict`` is called.
+    name, version : str
+        What its metrics carry as ``model_name`` and ``model_version``.
+
+    Raises
+    ------
+    ValueError
+        ``name`` is empty.
+    TypeError
+        The object cannot be referenced weakly, so nobody would notice when it is gone.
+    """
+    if not name or not isinstance(name, str):
+        raise ValueError(
+            f"set_model_info name: got {name!r} from the argument; expected a non-empty text. "
+            "Pass the name that alerts should show."
+        )
+    if not watch(model):
+        raise TypeError(
+            f"set_model_info model: got a {type(model).__name__} from the argument; expected an "
+            "object that can be weakly referenced. Use tidegauge.Model(name) around the call."
+        )
+    _explicit[id(model)] = (_clean(name), _clean(str(version)))
+    changed(model)
+
+
+def resolve(model: object, info: ModelInfo, settings: CoreSettings) -> ModelKey:
+    """Return the key of a model object by the documented precedence."""
+    explicit = _explicit.get(id(model))
+    if explicit is not None:
+        return ModelKey(*explicit)
+    if info.name:
+        return ModelKey(_clean(info.name), _clean(info.version or settings.model_version))
+    version = _clean(settings.model_version)
+    if settings.model_name:
+        _named_by_environment.add((info.class_name, info.feature_names))
+        if len(_named_by_environment) > 1:
+            once(
+                "identity.shared_name",
+                "TIDEGAUGE_MODEL_NAME: %d different models of this process share the name %r, so "
+                "their metrics are mixed. Name them apart with tidegauge.set_model_info(model, name).",
+                len(_named_by_environment),
+                settings.model_name,
+            )
+        return ModelKey(_clean(settings.model_name), version)
+    return ModelKey(_clean(info.class_name), version)
+
+
+def _clean(name: str) -> str:
+    return name.strip()[:_MAX_NAME]

@@ -1,0 +1,287 @@
+"""The wrapper of a prediction method: the only code of ours that a caller runs.
+
+It calls no instrument, reads no environment, takes no lock. What it may cost, and what it costs, is
+in the benchmarks.
+
+cloudpickle copies a class of ``__main__`` by value, methods and closures with it. So a wrapper's
+closure holds two things: the original, and one ``Calls``, which pickles as a stand-in from the
+standard library that says «not now». The copy runs without Tidegauge and does what the original does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import operator
+from collections.abc import Callable
+from itertools import count
+from os import urandom
+from time import perf_counter
+from types import SimpleNamespace
+from typing import Any, TypeAlias
+
+import numpy as np
+from opentelemetry.trace import get_current_span
+from tidegauge_semconv import attributes
+
+from tidegauge import identity, pipeline
+from tidegauge.channel import CANCELLED, MAX_ENTRIES, Channel, Plain, Trace, payload_bytes
+from tidegauge.guard import fault
+from tidegauge.info import Describe
+from tidegauge.otel_private import SUPPRESS_KEY, SUPPRESS_KEY_PLAIN, current_context
+from tidegauge.runtime import shared
+from tidegauge.snapshot import MAX_ROWS, THINNED, Snapshot, choose, row_count, take
+from tidegauge.suppression import ACTIVE
+
+#: Turns an original method into its wrapper.
+Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+_CANCELLED = (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit)
+
+# Every so many entries a caller looks at the length of its deque.
+_CHECK_MASK = 0xFF
+# An output row of so many values is copied as a list: cheaper than an array's bytes and layout.
+_SMALL = 16
+
+_prediction_ids = count()
+_process_id = urandom(6).hex()
+
+
+class Calls:
+    """What the wrappers of one operation share; see the module's first lines for its pickle."""
+
+    __slots__ = (
+        "activate",
+        "active",
+        "argument",
+        "channels",
+        "deactivate",
+        "describe",
+        "float64",
+        "inspect",
+        "lookup",
+        "ndarray",
+        "now",
+        "operation",
+        "outputs",
+        "sample",
+        "state",
+    )
+
+    def __init__(self, operation: str, describe: Describe, argument: str) -> None:
+        self.operation = operation
+        self.describe = describe
+        self.argument = argument
+        self.channels: dict[int, Channel] = identity.new_cache()
+        # Bound once: a look-up saved at each call.
+        self.lookup = self.channels.get
+        self.active = ACTIVE.get
+        self.activate = ACTIVE.set
+        self.deactivate = ACTIVE.reset
+        self.now = perf_counter
+        self.state = shared
+        self.inspect = current_context
+        self.ndarray = np.ndarray
+        self.float64 = np.dtype(np.float64)
+        self.sample = _sample
+        self.outputs = _outputs
+
+    def __reduce_ex__(self, protocol: object) -> tuple[Any, ...]:
+        # ``active()`` of the copy makes an object, which is true: only the original runs.
+        return SimpleNamespace, (), {"active": object}
+
+    def register(self, model: object) -> Channel:
+        """Find out what a model object is, once, and where its calls go."""
+        pipeline.start()
+        info = self.describe(model)
+        key = identity.resolve(model, info, shared.settings)
+        channel = shared.channels.get(key, self.operation, info)
+        if identity.watch(model):
+            self.channels[id(model)] = channel
+        return channel
+
+    def muted(self, context: dict[str, Any]) -> bool:
+        """Say whether OpenTelemetry's own suppression is on (exporters set it)."""
+        return bool(context.get(SUPPRESS_KEY) or context.get(SUPPRESS_KEY_PLAIN))
+
+    def trace(self, channel: Channel, context: Any) -> Trace | None:
+        """Name the model on a recording span, and remember the span for an exemplar."""
+        span = get_current_span(context)
+        if not span.is_recording():
+            return None
+        prediction_id = f"{_process_id}-{next(_prediction_ids):x}"
+        span.set_attribute(attributes.MODEL_NAME, channel.key.name)
+        span.set_attribute(attributes.MODEL_VERSION, channel.key.version)
+        span.set_attribute(attributes.PREDICTION_ID, prediction_id)
+        ids = span.get_span_context()
+        return Trace(ids.trace_id, ids.span_id, prediction_id)
+
+    def failed(
+        self,
+        channel: Channel | None,
+        error: BaseException,
+        seconds: float,
+        rows: int,
+        trace: Trace | None,
+    ) -> None:
+        """Record a call that raised; the exception itself goes on to the caller."""
+        try:
+            if channel is not None:
+                failure = CANCELLED if isinstance(error, _CANCELLED) else type(error).__name__
+                self.add(
+                    channel, (shared.clock(), seconds, rows, failure, None, None, 1, trace)
+                )
+        except Exception as inner:
+            self.fault(inner)
+
+    def add(self, channel: Channel, entry: Plain) -> None:
+        """Append an entry and keep memory bounded."""
+        channel.append(entry)
+        if entry[2] > 1 or not len(channel.entries) & _CHECK_MASK:
+            check(channel, entry)
+
+    def fault(self, error: Exception) -> None:
+        """Count what went wrong in here; the app's call is not affected."""
+        fault(f"record.{self.operation}", error)
+
+
+def observer(operation: str, describe: Describe, *, argument: str = "X") -> Decorator:
+    """Return the decorator of a prediction method.
+
+    Parameters
+    ----------
+    operation : str
+        The method's name, the ``operation`` of its metrics.
+    describe : callable
+        Says what a model object is; called once an object, on its first call.
+    argument : str
+        Name of the first parameter, for callers that pass the features by keyword.
+    """
+    calls = Calls(operation, describe, argument)
+
+    def decorate(original: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapper(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+            if calls.active():
+                return original(self, *args, **kwargs)
+            context = calls.inspect()
+            if context and calls.muted(context):
+                return original(self, *args, **kwargs)
+            channel = trace = features = None
+            stride, rows, start, step = 1, 1, 0, 1
+            try:
+                channel = calls.lookup(id(self)) or calls.register(self)
+                data = args[0] if args else kwargs.get(calls.argument)
+                if context:
+                    trace = calls.trace(channel, context)
+                stride = calls.state.stride
+                if (
+                    type(data) is calls.ndarray
+                    and data.dtype is calls.float64
+                    and data.ndim == 2  # noqa: PLR2004 - a table
+                    and len(data) == 1
+                    and stride == 1
+                ):
+                    # The common single row: what ``sample`` comes to, without the choices.
+                    features = data.tobytes()
+                else:
+                    features, rows, start, step = calls.sample(data, stride)
+            except Exception as error:
+                calls.fault(error)
+            token = calls.activate(True)
+            begun = calls.now()
+            try:
+                result = original(self, *args, **kwargs)
+            except BaseException as error:
+                seconds = calls.now() - begun
+                calls.deactivate(token)
+                calls.failed(channel, error, seconds, rows, trace)
+                raise
+            seconds = calls.now() - begun
+            calls.deactivate(token)
+            try:
+                if channel is not None:
+                    outputs = None
+                    if start < rows:
+                        outputs = calls.outputs(result, rows, start, step)
+                    now = calls.state.clock()
+                    calls.add(
+                        channel, (now, seconds, rows, None, features, outputs, stride, trace)
+                    )
+            except Exception as error:
+                calls.fault(error)
+            return result
+
+        wrapper.__tidegauge__ = calls  # type: ignore[attr-defined]
+        return wrapper
+
+    return decorate
+
+
+class Silence:
+    """What the wrappers of suppressed methods share; pickles like ``Calls``."""
+
+    __slots__ = ("begin",)
+
+    def __init__(self) -> None:
+        self.begin = lambda: ACTIVE.set(True)
+
+    def __reduce_ex__(self, protocol: object) -> tuple[Any, ...]:
+        return SimpleNamespace, (), {"begin": object, "end": operator.is_}
+
+    def end(self, token: Any, arguments: tuple[Any, ...]) -> None:
+        """Record again; what was fitted may have other names and classes now."""
+        ACTIVE.reset(token)
+        if arguments:
+            identity.changed(arguments[0])
+
+
+def suppressor() -> Decorator:
+    """Return the decorator of a method whose inner predictions are no predictions: fit, score."""
+    silence = Silence()
+
+    def decorate(original: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            token = silence.begin()
+            try:
+                return original(*args, **kwargs)
+            finally:
+                silence.end(token, args)
+
+        wrapper.__tidegauge__ = silence  # type: ignore[attr-defined]
+        return wrapper
+
+    return decorate
+
+
+def is_live(wrapper: object) -> bool:
+    """Say whether a function is a wrapper of this process, not one that came in a pickle."""
+    return isinstance(getattr(wrapper, "__tidegauge__", None), Calls | Silence)
+
+
+def _sample(data: Any, stride: int) -> tuple[Snapshot, int, int, int]:
+    rows = row_count(data)
+    start, step = (0, 1) if stride == 1 and rows <= MAX_ROWS else choose(rows, stride)
+    return (take(data, start, step) if start < rows else THINNED), rows, start, step
+
+
+def _outputs(result: Any, rows: int, start: int, step: int) -> Snapshot:
+    if rows == 1 and type(result) is np.ndarray and result.size <= _SMALL:
+        return result.tolist()
+    if type(result) is list and len(result) != rows:
+        # One array an output (MultiOutputClassifier.predict_proba): side by side.
+        parts = [np.asarray(part)[start::step].reshape(-1, np.shape(part)[-1]) for part in result]
+        return take(np.hstack(parts), 0, 1)
+    return take(result, start, step) if row_count(result) == rows else None
+
+
+def check(channel: Channel, entry: Plain) -> None:
+    """Keep memory bounded: leave features out above the byte budget, drain far above that."""
+    _, _, rows, _, features, outputs, _, _ = entry
+    size = 0 if features is THINNED else payload_bytes(features) + payload_bytes(outputs)
+    if rows > 1:
+        channel.waiting_bytes += size
+    elif size:
+        channel.row_bytes = size + 300
+    if shared.channels.size_bytes() > shared.settings.buffer_bytes:
+        shared.stride = 0
+    if len(channel.entries) > MAX_ENTRIES:
+        pipeline.help_out()

@@ -1,0 +1,68 @@
+"""Every private name of OpenTelemetry that the suite uses, in one place.
+
+Each exists on SDK 1.30, 1.42 and the newest; where one is missing, the feature behind it is off and
+says so, and nothing else changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextvars import ContextVar
+from typing import Any
+
+from opentelemetry import context
+
+#: Key of the context under which OpenTelemetry mutes instrumentation (exporters set it).
+SUPPRESS_KEY: str = getattr(context, "_SUPPRESS_INSTRUMENTATION_KEY", "suppress_instrumentation")
+#: The same key as older libraries write it.
+SUPPRESS_KEY_PLAIN = "suppress_instrumentation"
+
+Collect = Callable[..., Any]
+
+
+def _context_getter() -> Callable[[], Any]:
+    """Return the fastest way to the current context: the context variable's own ``get``."""
+    runtime = getattr(context, "_RUNTIME_CONTEXT", None)
+    variable = getattr(runtime, "_current_context", None)
+    return variable.get if isinstance(variable, ContextVar) else context.get_current
+
+
+current_context = _context_getter()
+
+
+def readers(provider: object) -> Iterable[Any] | None:
+    """Return a MeterProvider's own readers; None where this is not the SDK's provider."""
+    found = getattr(provider, "_metric_readers", None)
+    if found is None:
+        found = getattr(getattr(provider, "_sdk_config", None), "metric_readers", None)
+    return found if isinstance(found, Iterable) else None
+
+
+def resource(callback: object) -> Any:
+    """Return the resource behind a reader's callback as it is now: it changes at a fork."""
+    consumer = getattr(callback, "__self__", None)
+    return getattr(getattr(consumer, "_sdk_config", None), "resource", None)
+
+
+def collect_callback(reader: object) -> Collect | None:
+    """Return the callback by which a reader collects; None before it has a provider."""
+    return getattr(reader, "_collect", None)
+
+
+def set_collect_callback(reader: Any, callback: Collect) -> None:
+    """Replace the callback by which a reader collects."""
+    reader._collect = callback  # noqa: SLF001 - the purpose of this module
+
+
+def temporalities(reader: object) -> dict[str, Any]:
+    """Return the temporality that a reader prefers, by the name of the instrument's class."""
+    return _by_name(getattr(reader, "_instrument_class_temporality", {}))
+
+
+def aggregations(reader: object) -> dict[str, Any]:
+    """Return the aggregation that a reader prefers, by the name of the instrument's class."""
+    return _by_name(getattr(reader, "_instrument_class_aggregation", {}))
+
+
+def _by_name(classes: dict[type, Any]) -> dict[str, Any]:
+    return {kind.__name__.lstrip("_"): value for kind, value in classes.items()}

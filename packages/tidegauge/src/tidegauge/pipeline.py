@@ -1,0 +1,233 @@
+"""The background: entries become counts, batches and gauges.
+
+One drain lock covers everything from taking an entry to counting it. A collection takes it too, so
+a call that has finished is in the next scrape.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from tidegauge.attach import attach_global
+from tidegauge.batch import GaugePoint, PredictionProcessor
+from tidegauge.budget import Budget
+from tidegauge.channel import Channel, Plain
+from tidegauge.guard import fault, guarded, once
+from tidegauge.plugins import load_processors
+from tidegauge.runtime import shared
+from tidegauge.tally import Tally
+
+#: Rows that one slice may hold: their columns stay in the processor's L2 cache, and no hold of the
+#: interpreter lock is long.
+SLICE_ROWS = 256
+
+_TICK_S = 0.1
+# A channel with fewer entries than this waits for more, at most so many ticks.
+_FEW_ENTRIES = 64
+_PATIENCE_TICKS = 10
+_COLLECT_TIMEOUT_S = 1.0
+# After so many predictions somebody should have asked for them.
+_UNHEARD_CALLS = 100
+
+
+class Pipeline:
+    """The drain thread, the counts and the processors of one process."""
+
+    def __init__(self, processors: Iterable[PredictionProcessor] | None = None) -> None:
+        self._lock = threading.Lock()
+        self._processors = None if processors is None else list(processors)
+        self._budget = Budget()
+        self._thread: threading.Thread | None = None
+        self._stop = threading.Event()
+        self._attached = False
+        self.tally = Tally()
+
+    # -- the thread ----------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start the background thread, once."""
+        if self._thread is None or not self._thread.is_alive():
+            with self._lock:
+                if self._thread is None or not self._thread.is_alive():
+                    self._stop = threading.Event()
+                    self._thread = threading.Thread(
+                        target=self._run, args=(self._stop,), name="tidegauge", daemon=True
+                    )
+                    self._thread.start()
+
+    def stop(self) -> None:
+        """Stop the background thread."""
+        self._stop.set()
+
+    def _run(self, stop: threading.Event) -> None:
+        ticks = 0
+        while not stop.wait(_TICK_S):
+            ticks += 1
+            with guarded("pipeline.drain"):
+                self.processors()  # imports are no part of the budget
+                self._attach()
+                began = time.thread_time()
+                with self._lock:
+                    self._drain(few=ticks % _PATIENCE_TICKS == 0)
+                    self._tick()
+                self._budget.spent(time.thread_time() - began)
+                shared.stride = self._budget.stride(
+                    shared.clock(), shared.channels.size_bytes(), shared.settings
+                )
+
+    def _attach(self) -> None:
+        """Find the app's provider, whoever set it and however late."""
+        if self._attached:
+            return
+        self._attached = attach_global()
+        if not self._attached and self.tally.total >= _UNHEARD_CALLS:
+            once(
+                "attach.nothing",
+                "%d predictions were recorded, but there is no OpenTelemetry MeterProvider to "
+                "export them. Call tidegauge_distro.configure(), or run the app under "
+                "opentelemetry-instrument with OTEL_METRICS_EXPORTER=tidegauge_prometheus, which "
+                "serves them on http://127.0.0.1:9464/metrics.",
+                self.tally.total,
+            )
+
+    # -- draining ------------------------------------------------------------------------------
+
+    def flush(self, timeout_s: float = _COLLECT_TIMEOUT_S) -> bool:
+        """Count all that has finished; False where the lock could not be had in time."""
+        with self._locked(timeout_s) as held:
+            if held:
+                self._drain(few=True)
+                self._tick()
+            return held
+
+    def help_out(self) -> None:
+        """Drain one slice on the caller's thread, if nobody else is draining."""
+        with self._locked(0) as held:
+            if held:
+                longest = max(shared.channels.all(), key=lambda channel: len(channel.entries))
+                self._count(longest, _take_slice(longest))
+
+    def processors(self) -> list[PredictionProcessor]:
+        """Return the processors, found by entry point at the first call."""
+        if self._processors is None:
+            self._processors = load_processors()
+        return self._processors
+
+    @contextmanager
+    def _locked(self, timeout_s: float) -> Iterator[bool]:
+        held = self._lock.acquire(timeout=timeout_s) if timeout_s else self._lock.acquire(False)
+        try:
+            yield held
+        finally:
+            if held:
+                self._lock.release()
+
+    def _drain(self, *, few: bool) -> None:
+        for channel in shared.channels.all():
+            self.tally.touch(channel.key, channel.operation)
+            if few or len(channel.entries) >= _FEW_ENTRIES:
+                # As many as there are now: callers must not keep the drain busy for ever.
+                for _ in range(len(channel.entries)):
+                    entries = _take_slice(channel)
+                    if not entries:
+                        break
+                    self._count(channel, entries)
+
+    def _count(self, channel: Channel, entries: list[Plain]) -> None:
+        if not entries:
+            return
+        processors = self.processors()
+        with guarded("pipeline.count"):
+            for batch in self.tally.add(channel, entries):
+                for processor in processors:
+                    with guarded(f"processor.{type(processor).__name__}"):
+                        processor.on_batch(batch)
+
+    def _tick(self) -> None:
+        now_s = shared.clock()
+        for processor in self.processors():
+            with guarded(f"processor.{type(processor).__name__}"):
+                processor.on_tick(now_s)
+
+    # -- reading -------------------------------------------------------------------------------
+
+    def points(self) -> list[GaugePoint]:
+        """Return the gauges of all processors as they stand."""
+        found: list[GaugePoint] = []
+        for processor in self.processors():
+            with guarded(f"points.{type(processor).__name__}"):
+                found.extend(processor.points())
+        return found
+
+    @contextmanager
+    def frozen(self) -> Iterator[Tally]:
+        """Give the up-to-date counts, and keep them still meanwhile."""
+        with self._locked(_COLLECT_TIMEOUT_S) as held:
+            if held:
+                self._drain(few=True)
+                self._tick()
+            else:
+                once(
+                    "pipeline.busy",
+                    "A collection waited %.0f s for the background work and shows the counts as "
+                    "they stand.",
+                    _COLLECT_TIMEOUT_S,
+                )
+            yield self.tally
+
+    def reset(self) -> None:
+        """Start from zero: this is a forked child. No lock of the parent is touched."""
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._thread = None
+        self._budget = Budget()
+        self.tally = Tally()
+        for channel in shared.channels.all():
+            channel.clear()
+        for processor in self._processors or ():
+            with guarded(f"processor.{type(processor).__name__}"):
+                processor.reset()
+
+
+def _take_slice(channel: Channel) -> list[Plain]:
+    """Take entries of about 256 sampled rows, all of one stride."""
+    entries: list[Plain] = []
+    waiting = channel.entries
+    rows = 0
+    try:
+        while rows < SLICE_ROWS:
+            entry = waiting.popleft()
+            entries.append(entry)
+            rows += min(entry[2], SLICE_ROWS)
+    except IndexError:
+        channel.waiting_bytes = 0
+    return entries
+
+
+_current = Pipeline()
+
+
+def current() -> Pipeline:
+    """Return the pipeline of this process."""
+    return _current
+
+
+def start() -> None:
+    """Start the background thread of this process, once."""
+    _current.start()
+
+
+def help_out() -> None:
+    """Drain one slice on this thread."""
+    try:
+        _current.help_out()
+    except Exception as error:
+        fault("pipeline.help_out", error)
+
+
+def flush(timeout_s: float = _COLLECT_TIMEOUT_S) -> bool:
+    """Count all that has finished, within a time limit."""
+    return _current.flush(timeout_s)

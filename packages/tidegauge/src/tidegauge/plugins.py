@@ -1,0 +1,49 @@
+"""Plugins found by entry point. One that cannot be loaded is named once; the others work."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from tidegauge.batch import PredictionProcessor
+from tidegauge.guard import once
+
+PROCESSORS = "tidegauge_processor"
+
+
+def load(group: str) -> Iterator[tuple[EntryPoint, Any]]:
+    """Yield the plugins of a group with what they point to, in the order of their names."""
+    for entry_point in sorted(entry_points(group=group), key=lambda found: found.name):
+        try:
+            yield entry_point, entry_point.load()
+        except Exception as error:
+            once(
+                f"plugin.{group}.{entry_point.name}",
+                "%s plugin %r (%s) could not be loaded: %s: %s. Repair or uninstall its package.",
+                group,
+                entry_point.name,
+                entry_point.value,
+                type(error).__name__,
+                error,
+                level=logging.ERROR,
+            )
+
+
+def load_processors() -> list[PredictionProcessor]:
+    """Build one processor of each kind that is installed."""
+    processors: list[PredictionProcessor] = []
+    for entry_point, factory in load(PROCESSORS):
+        try:
+            processors.append(factory())
+        except Exception as error:
+            once(
+                f"plugin.{PROCESSORS}.{entry_point.name}",
+                "Processor %r could not be built: %s: %s. Its metrics are missing.",
+                entry_point.name,
+                type(error).__name__,
+                error,
+                level=logging.ERROR,
+            )
+    return processors

@@ -1,0 +1,92 @@
+"""The counts of the process as points: what there is to export, before any reader's point of view."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tidegauge_semconv import MetricSpec, metrics
+
+from tidegauge import guard
+from tidegauge.batch import Floats
+from tidegauge.counts import Exemplar, Histogram
+from tidegauge.tally import Tally
+
+
+@dataclass(frozen=True, slots=True)
+class SumPoint:
+    """A count since the process began."""
+
+    spec: MetricSpec
+    attributes: tuple[str, ...]
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class HistogramPoint:
+    """A histogram since the process began; ``log`` is its fine form where there is one."""
+
+    spec: MetricSpec
+    attributes: tuple[str, ...]
+    bounds: Floats
+    counts: Floats
+    total: float
+    low: float
+    high: float
+    exemplars: tuple[Exemplar, ...]
+    log: Counter[int] | None = None
+    zeros: int = 0
+
+
+def cumulative(tally: Tally) -> Iterator[SumPoint | HistogramPoint]:
+    """Copy the counts out. The caller holds the drain lock."""
+    for (key, operation), counts in tally.calls.items():
+        call = (key.name, key.version, operation)
+        errors = sum(counts.errors.values())
+        yield SumPoint(metrics.MODEL_REQUESTS, (*call, "success"), counts.success)
+        yield SumPoint(metrics.MODEL_REQUESTS, (*call, "error"), errors)
+        yield SumPoint(metrics.MODEL_CANCELLED, call, counts.cancelled)
+        yield SumPoint(metrics.MODEL_PREDICTIONS, call, counts.rows)
+        for error_type, number in counts.errors.items():
+            yield SumPoint(metrics.MODEL_ERRORS, (*call, error_type), number)
+        yield _histogram(
+            metrics.MODEL_REQUEST_LATENCY,
+            call,
+            counts.latency,
+            log=counts.log_latency.copy(),
+            zeros=counts.zero_latency,
+        )
+    for (key, output), histogram in tally.values.items():
+        yield _histogram(
+            metrics.MODEL_PREDICTION_VALUE, (key.name, key.version, output), histogram
+        )
+    for key, rows in tally.rows.items():
+        for state in ("seen", "used", "dropped"):
+            yield SumPoint(
+                metrics.TIDEGAUGE_ROWS, (key.name, key.version, state), getattr(rows, state)
+            )
+    for cause, number in guard.counts().items():
+        yield SumPoint(metrics.TIDEGAUGE_ERRORS, (cause,), number)
+
+
+def _histogram(
+    spec: MetricSpec,
+    attributes: tuple[str, ...],
+    histogram: Histogram,
+    *,
+    log: Counter[int] | None = None,
+    zeros: int = 0,
+) -> HistogramPoint:
+    return HistogramPoint(
+        spec,
+        attributes,
+        histogram.bounds,
+        histogram.counts.copy(),
+        histogram.total,
+        histogram.low,
+        histogram.high,
+        tuple(histogram.exemplars.values()),
+        log,
+        zeros,
+    )

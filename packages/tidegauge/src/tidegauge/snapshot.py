@@ -1,0 +1,162 @@
+"""The caller's side of a row: select rows, then copy them, and nothing else.
+
+A snapshot is a tuple whose first element says what follows. Two forms are so common that they go
+without it: ``bytes`` are one row of float64, a ``list`` is one row of outputs. ``columns.py`` turns
+snapshots into a table on the background thread. Rows are selected before they are copied, so that
+the cost of a call is bounded whatever its size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import randrange
+from typing import Any, TypeAlias
+
+import numpy as np
+
+#: A copy of the sampled rows; None where the input cannot be read.
+Snapshot: TypeAlias = tuple[Any, ...] | bytes | list[Any] | None
+
+#: The snapshot of a call none of whose rows was chosen.
+THINNED: Snapshot = ("thinned",)
+
+#: Rows that one call may add: a batch job of a million rows costs its caller 256 copies.
+MAX_ROWS = 256
+
+#: Wider inputs (images, bags of words) are counted, not read.
+MAX_COLUMNS = 4096
+
+
+def row_count(data: Any) -> int:
+    """Return how many rows an input or output has; 1 where it has no length."""
+    kind = type(data)
+    if kind is dict or kind is str:
+        return 1
+    try:
+        return len(data)
+    except TypeError:  # a scalar, or a sparse matrix
+        shape = getattr(data, "shape", ())
+        return int(shape[0]) if shape else 1
+
+
+def choose(rows: int, stride: int) -> tuple[int, int]:
+    """Choose ``(start, step)`` so that about one row in ``stride`` and at most 256 are taken.
+
+    The start is random over the whole step, so every row has the same chance, whatever the size of
+    its call. A start beyond the last row takes none: that is how single rows are thinned. Stride 0
+    takes none at all.
+    """
+    if not stride:
+        return rows, 1
+    step = stride if rows <= MAX_ROWS else max(stride, -(-rows // MAX_ROWS))
+    return (randrange(step) if step > 1 else 0), step
+
+
+def take(data: Any, start: int, step: int) -> Snapshot:
+    """Copy the rows ``start, start + step, ...`` of any input that is known."""
+    kind = type(data)
+    reader = _READERS.get(kind)
+    if reader is None:
+        # Types are few and live as long as their library; the dict is looked up by identity.
+        reader = _READERS[kind] = _reader(data, kind)
+    return reader(data, start, step)
+
+
+def _reader(data: object, kind: type) -> Callable[[Any, int, int], Snapshot]:
+    library = _LIBRARIES.get(kind.__module__.partition(".")[0])
+    if library is not None:
+        return library
+    if isinstance(data, np.ndarray) or (hasattr(data, "__array__") and hasattr(data, "shape")):
+        return _array_like
+    return _unknown
+
+
+def _unknown(data: object, start: int, step: int) -> Snapshot:
+    return None
+
+
+def _array_like(data: Any, start: int, step: int) -> Snapshot:
+    return _array(np.asarray(data)[start::step])
+
+
+def _ndarray(data: Any, start: int, step: int) -> Snapshot:
+    return _array(data[start::step] if step > 1 else data)
+
+
+def _array(rows: Any) -> Snapshot:
+    if rows.ndim == 1:
+        rows = rows[:, None]
+    if rows.ndim != 2 or rows.shape[1] > MAX_COLUMNS:  # noqa: PLR2004 - two dimensions: a table
+        return None
+    if rows.dtype.hasobject or rows.dtype.names is not None:
+        return ("rows", rows.tolist(), None)
+    return ("array", rows.tobytes(), rows.dtype, rows.shape, None)
+
+
+def _rows(rows: Any, start: int, step: int) -> Snapshot:
+    if step > 1:
+        rows = rows[start::step]
+    if not rows:
+        return ("rows", [], None)
+    first = rows[0]
+    kind = type(first)
+    if kind is list or kind is tuple or kind is np.ndarray:
+        if len(first) > MAX_COLUMNS:
+            return None
+        return ("rows", [tuple(row) for row in rows], None)
+    if kind is dict:
+        return ("dicts", [dict(row) for row in rows])
+    if kind is str or kind is bytes:
+        return None  # text: its characters are no features, and it does not leave the app
+    return ("rows", [(value,) for value in rows], None)
+
+
+def _pandas(data: Any, start: int, step: int) -> Snapshot:
+    if step > 1:
+        data = data.iloc[start::step]
+    names = getattr(data, "columns", None)
+    if names is None:
+        return _array(data.to_numpy())
+    if len(names) > MAX_COLUMNS:
+        return None
+    # One block is one array, cheap to read. Reading several costs more than copying them; what
+    # pandas calls this is not public, and without it the copy below serves as well.
+    if getattr(getattr(data, "_mgr", None), "is_single_block", False):
+        values = data.to_numpy()
+        if values.dtype.kind in "fiub":
+            return ("array", values.tobytes(), values.dtype, values.shape, names)
+    return ("frame", data.copy(), names)
+
+
+def _polars(data: Any, start: int, step: int) -> Snapshot:
+    if not hasattr(data, "columns"):
+        return _array(data.to_numpy()[start::step])
+    if not hasattr(data, "gather_every") or data.width > MAX_COLUMNS:
+        return None
+    # A polars frame never changes in place: the slice is a snapshot without a copy.
+    return ("polars", data.gather_every(step, start) if step > 1 else data)
+
+
+def _scipy(data: Any, start: int, step: int) -> Snapshot:
+    if data.shape[1] > MAX_COLUMNS or not hasattr(data, "tocsr"):
+        return None
+    return ("sparse", data.tocsr()[start::step].copy())
+
+
+def _dict(data: Any, start: int, step: int) -> Snapshot:
+    if start or len(data) > MAX_COLUMNS:
+        return None
+    return ("dict", data.copy())
+
+
+_LIBRARIES: dict[str, Callable[[Any, int, int], Snapshot]] = {
+    "pandas": _pandas,
+    "polars": _polars,
+    "scipy": _scipy,
+}
+_READERS: dict[type, Callable[[Any, int, int], Snapshot]] = {
+    np.ndarray: _ndarray,
+    list: _rows,
+    tuple: _rows,
+    dict: _dict,
+}
