@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+from tidegauge_drift.builder import build
 from tidegauge_drift.chi_square import ChiSquareResult, chi_square_from_counts
+from tidegauge_drift.files import build_file
 from tidegauge_drift.ks import KsResult, ks_from_counts, ks_p_value
 from tidegauge_drift.multiplicity import benjamini_hochberg, paging_alpha
+from tidegauge_drift.processor import DriftProcessor
+from tidegauge_drift.profile import ProfileError, ReferenceProfile
 from tidegauge_drift.proportions import cohens_h, two_proportion_p_value
 from tidegauge_drift.psi import psi_from_counts
+from tidegauge_drift.settings import DriftSettings
+from tidegauge_drift.store import load, save
 
 __all__ = [
     "ChiSquareResult",
+    "DriftProcessor",
+    "DriftSettings",
     "KsResult",
+    "ProfileError",
+    "ReferenceProfile",
     "benjamini_hochberg",
+    "build",
+    "build_file",
     "chi_square_from_counts",
     "cohens_h",
     "ks_from_counts",
     "ks_p_value",
+    "load",
     "paging_alpha",
     "psi_from_counts",
+    "save",
     "two_proportion_p_value",
 ]

@@ -1,0 +1,210 @@
+"""The counting engine: rows in, counts on a reference's cells out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tidegauge_drift.category import hash64, is_missing, number, text
+from tidegauge_drift.grid import GRID, Edges, Floats
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+# Values a step: the temporaries (128 KiB each) stay in the second-level cache.
+_STEP = 16_384
+# Short plain values whose cell is remembered a feature, so that most rows cost one look-up.
+_REMEMBERED = 256
+_SHORT = 256
+
+_INF = float("inf")
+
+
+class NumericCounter:
+    """Counts all numeric features of a matrix at once.
+
+    Feature ``j`` fills ``counts[offsets[j]:]`` in the order that NumericFeature documents. No loop
+    runs over features: the grid cell of every value is computed, a table gives the feature's cell,
+    one bincount counts them; columns with values out of range or not finite are corrected after.
+    """
+
+    def __init__(
+        self,
+        edges: Sequence[Edges],
+        minima: Sequence[float],
+        maxima: Sequence[float],
+        offsets: Sequence[int],
+        size: int,
+    ) -> None:
+        grids = [e.grid for e in edges]
+        self._size = size
+        self._minimum = np.array(minima, np.float64)
+        self._maximum = np.array(maxima, np.float64)
+        self._shift = np.array([g.shift for g in grids])
+        self._scale = np.array([g.scale for g in grids])
+        self._asinh = np.flatnonzero([g.per > 0 for g in grids])
+        self._low = np.array([grids[j].low for j in self._asinh])
+        self._per = np.array([grids[j].per for j in self._asinh])
+        self._table = np.concatenate([e.table() for e in edges])
+        self._row = np.arange(len(grids)) * GRID
+        self._first = np.array(offsets, np.intp) + 2
+        self._last = self._first + [e.values.size for e in edges]
+        self._exact = np.flatnonzero([e.ticks is None for e in edges])
+        self._steps = max((e.steps() for e in edges), default=0)
+        self._fill_exact([edges[int(j)].values for j in self._exact])
+
+    def _fill_exact(self, edges: list[Floats]) -> None:
+        # NaN ends each feature's edges: nothing compares as above it, +inf neither.
+        room = np.full(1 << self._steps, np.nan)
+        starts = np.cumsum([0, *(e.size + room.size for e in edges)])[:-1]
+        self._edges = np.concatenate([np.concatenate((e, room)) for e in edges] or [room])
+        self._edge_shift = starts.astype(np.intp) - self._first[self._exact]
+
+    def count(self, matrix: Floats) -> NDArray[np.intp]:
+        """Return the counts of rows (rows, features)."""
+        counts = np.zeros(self._size, np.intp)
+        rows, features = matrix.shape
+        step = max(1, max(_STEP, self._size) // features)
+        scratch = np.empty((min(step, rows), features))
+        index = np.empty((min(step, rows), features), np.intp)
+        with np.errstate(all="ignore"):
+            for start in range(0, rows, step):
+                x = matrix[start : start + step]
+                cell = self._cells(x, scratch[: len(x)], index[: len(x)])
+                counts += np.bincount(cell.ravel(), minlength=self._size)
+                self._correct(x, counts)
+        return counts
+
+    def _cells(self, x: Floats, t: Floats, index: NDArray[np.intp]) -> NDArray[np.intp]:
+        np.subtract(x, self._shift, out=t)
+        np.multiply(t, self._scale, out=t)
+        if self._asinh.size == len(self._row):
+            np.arcsinh(t, out=t)
+            np.subtract(t, self._low, out=t)
+            np.multiply(t, self._per, out=t)
+        elif self._asinh.size:
+            t[:, self._asinh] = (np.arcsinh(t[:, self._asinh]) - self._low) * self._per
+        np.fmax(t, 0, out=t)  # NaN too becomes 0: it is moved out of the first cell later
+        np.minimum(t, GRID - 1, out=t)
+        np.copyto(index, t, casting="unsafe")
+        np.add(index, self._row, out=index)
+        np.add(self._table.take(index), self._first, out=index, dtype=np.intp)
+        if self._exact.size:
+            index[:, self._exact] = self._compare(x[:, self._exact], index[:, self._exact])
+        return index
+
+    def _compare(self, x: Floats, cell: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Move values past the edges that share their grid cell, by halving."""
+        place = cell + self._edge_shift
+        for step in range(self._steps - 1, -1, -1):
+            passed = self._edges.take(place + ((1 << step) - 1)) <= x
+            place += passed.astype(np.intp) << step
+        place -= self._edge_shift
+        return place
+
+    def _correct(self, x: Floats, counts: NDArray[np.intp]) -> None:
+        """Move values out of range, infinite or missing from the outermost cells to their own."""
+        inside = (x.min(axis=0) >= self._minimum) & (x.max(axis=0) <= self._maximum)
+        if inside.all():
+            return
+        columns = np.flatnonzero(~inside)
+        x, first, last = x[:, columns], self._first[columns], self._last[columns]
+        below = (x < self._minimum[columns]).sum(axis=0)
+        above = (x > self._maximum[columns]).sum(axis=0)
+        minus, plus = (x == -_INF).sum(axis=0), (x == _INF).sum(axis=0)
+        missing = np.isnan(x).sum(axis=0)
+        counts[first] -= below + missing
+        counts[last] -= above
+        counts[first - 1] += below - minus
+        counts[first - 2] += minus
+        counts[last + 1] += above - plus
+        counts[last + 2] += plus
+        counts[last + 3] += missing
+
+
+class CategoryCounter:
+    """Counts the categories of one feature, in the order that CategoricalFeature documents."""
+
+    def __init__(self, top: NDArray[np.uint64], known: NDArray[np.uint64]) -> None:
+        self._top = {int(code): cell for cell, code in enumerate(top)}
+        self._known = known
+        self._rest = len(self._top)
+        self._cells: dict[Any, int] = {}
+
+    def count(self, column: NDArray[Any]) -> NDArray[np.intp]:
+        """Return the counts of a column of anything."""
+        counts = np.zeros(self._rest + 4, np.intp)
+        for value, times in _distinct(column):
+            counts[self._cell(value)] += times
+        return counts
+
+    def _cell(self, value: Any) -> int:
+        try:
+            found = self._cells.get(value)
+        except TypeError:  # unhashable: a list in a cell is no category
+            return self._rest + 3
+        if found is None:
+            found = self._find(value)
+            if isinstance(value, int | float) or (isinstance(value, str) and len(value) <= _SHORT):
+                if len(self._cells) >= _REMEMBERED:
+                    self._cells.clear()
+                self._cells[value] = found
+        return found
+
+    def _find(self, value: Any) -> int:
+        if is_missing(value):
+            return self._rest + 2
+        try:
+            code = hash64(text(value))
+        except Exception:  # a value whose text cannot be had
+            return self._rest + 3
+        if code in self._top:
+            return self._top[code]
+        if self._known.size == 0:
+            return self._rest
+        place = int(np.searchsorted(self._known, np.uint64(code)))
+        seen = place < self._known.size and int(self._known[place]) == code
+        return self._rest if seen else self._rest + 1
+
+
+def _distinct(column: NDArray[Any]) -> Iterable[tuple[Any, int]]:
+    if column.dtype.kind in "fiubc":
+        values, times = np.unique(column, return_counts=True)
+        return zip(values.tolist(), times.tolist(), strict=True)
+    listed = column.tolist() if column.dtype.kind != "M" else [str(value) for value in column]
+    try:
+        return Counter(listed).items()
+    except TypeError:
+        return ((value, 1) for value in listed)
+
+
+def as_numbers(column: NDArray[Any]) -> tuple[Floats, int]:
+    """Return a column as float64, and how many values were no numbers.
+
+    Those are NaN in the result, as missing ones are. Numbers written as text are numbers.
+    """
+    kind = column.dtype.kind
+    if kind in "fiub":
+        return column.astype(np.float64), 0
+    if kind in "mMcV":
+        missing = np.isnat(column) if kind in "mM" else np.zeros(column.size, bool)
+        return np.full(column.size, np.nan), int(column.size - missing.sum())
+    try:
+        return column.astype(np.float64), 0
+    except (TypeError, ValueError, OverflowError):
+        return _parse(column)
+
+
+def _parse(column: NDArray[Any]) -> tuple[Floats, int]:
+    values = np.full(column.size, np.nan)
+    errors = 0
+    for i, value in enumerate(column.tolist()):
+        try:
+            values[i] = number(value)
+        except Exception:  # whatever a value's own conversion raises, the row is counted
+            errors += 1
+    return values, errors

@@ -1,0 +1,137 @@
+"""The cells of a numeric feature: where its edges are and how a value finds its cell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+GRID = 512  # grid cells a feature: KS within .005 at n = 1e4, and a table of 512 bytes
+QUANTILES = 60  # 6 a decile, 15 a quartile
+# A cell with more of the reference than this is too coarse: twice its due.
+COARSE = 2 / QUANTILES
+# An atom is a single value with more of the reference than this.
+ATOM = 1 / 20
+# The middle of a heavy-tailed feature is linear over about +-2 % of its interquartile range.
+ASINH_WIDTH = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A monotone map of a feature's range onto [0, 512].
+
+    Linear: ``(x - shift) * scale``. With ``per > 0``:
+    ``(arcsinh((x - shift) * scale) - low) * per``.
+    """
+
+    shift: float
+    scale: float
+    low: float = 0.0
+    per: float = 0.0
+
+    def position(self, values: Floats) -> Floats:
+        """Return where values lie on the grid; outside of [0, 512] where they leave the range."""
+        with np.errstate(all="ignore"):
+            t = (values - self.shift) * self.scale
+            if self.per > 0:
+                t = (np.arcsinh(t) - self.low) * self.per
+        return t
+
+    def value(self, ticks: NDArray[np.int64]) -> Floats:
+        """Return the value at the left end of grid cells."""
+        if self.per > 0:
+            return np.asarray(self.shift + np.sinh(self.low + ticks / self.per) / self.scale)
+        return np.asarray(self.shift + ticks / self.scale)
+
+    def ticks(self, values: Floats) -> NDArray[np.int64]:
+        """Return the grid cell of each value, those outside of the range in the outermost ones."""
+        t = np.minimum(np.fmax(self.position(values), 0), GRID - 1)
+        return t.astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Edges:
+    """The inner edges of a feature's cells: cell ``i`` is [edge i-1, edge i).
+
+    ``ticks`` is None where values are compared with ``values`` exactly; otherwise an edge lies at
+    the left end of grid cell ``ticks[i]`` and ``values`` tells where that is.
+    """
+
+    grid: Grid
+    values: Floats
+    ticks: NDArray[np.int64] | None
+
+    def table(self) -> NDArray[np.uint8]:
+        """Return for each grid cell the number of edges that are surely not above its values."""
+        cells = np.arange(GRID)
+        if self.ticks is not None:
+            return np.searchsorted(self.ticks, cells, "right").astype(np.uint8)
+        return np.searchsorted(self.grid.ticks(self.values), cells, "left").astype(np.uint8)
+
+    def steps(self) -> int:
+        """Return how many halvings find the place among the edges that share a grid cell."""
+        if self.ticks is not None or self.values.size == 0:
+            return 0
+        return int(np.bincount(self.grid.ticks(self.values)).max()).bit_length()
+
+
+def atoms(values: Floats) -> Floats:
+    """Return the values that hold more than 1/20 of sorted values each."""
+    starts = np.flatnonzero(np.concatenate(([True], values[1:] != values[:-1])))
+    sizes = np.diff(np.concatenate((starts, [values.size])))
+    return values[starts[sizes > ATOM * values.size]]
+
+
+def edges(values: Floats) -> tuple[Edges, Floats]:
+    """Choose the edges for sorted finite values (at least one), and return the decile edges too.
+
+    Snapped to a linear grid if no cell gets coarse, else to an asinh grid, else exact; exact also
+    where the feature has atoms, which are cells of their own.
+    """
+    low, high = float(values[0]), float(values[-1])
+    with np.errstate(all="ignore"):  # a range above 1.8e308 has no width: it gets fewer edges
+        wanted = np.quantile(values, np.arange(1, QUANTILES) / QUANTILES)
+        width = low + (high - low) * np.arange(1, 10) / 10
+    deciles = wanted[5::6]
+    wanted, deciles, width = (e[np.isfinite(e)] for e in (wanted, deciles, width))
+    found = atoms(values)
+    grids = _grids(values)
+    if found.size == 0:
+        for grid in grids:
+            snapped = _snap(grid, np.concatenate((wanted, width)))
+            counts = np.bincount(snapped.table()[grid.ticks(values)])
+            if counts.max() <= COARSE * values.size:
+                return snapped, grid.value(np.unique(_nearest(grid, deciles)))
+    kept = np.concatenate((wanted, width, found, np.nextafter(found, np.inf)))
+    kept = np.unique(kept[(kept > low) & (kept <= high)])
+    exact = [Edges(grid, kept, None) for grid in grids]
+    return min(exact, key=Edges.steps), np.unique(deciles)
+
+
+def _grids(values: Floats) -> list[Grid]:
+    low, high = float(values[0]), float(values[-1])
+    with np.errstate(all="ignore"):
+        scale = float(GRID / np.float64(high - low)) if high > low else 0.0
+    linear = Grid(low, scale if np.isfinite(scale) else 0.0)
+    with np.errstate(all="ignore"):
+        q25, median, q75 = (float(q) for q in np.quantile(values, (0.25, 0.5, 0.75)))
+    if not 0 < ASINH_WIDTH * (q75 - q25) < np.inf or linear.scale == 0:
+        return [linear]
+    scale = 1 / (ASINH_WIDTH * (q75 - q25))
+    with np.errstate(all="ignore"):
+        ends = np.arcsinh((np.array((low, high)) - median) * scale)
+    if not np.isfinite(ends).all():
+        return [linear]
+    return [linear, Grid(median, scale, float(ends[0]), float(GRID / (ends[1] - ends[0])))]
+
+
+def _nearest(grid: Grid, values: Floats) -> NDArray[np.int64]:
+    return np.clip(np.rint(grid.position(values)), 1, GRID - 1).astype(np.int64)
+
+
+def _snap(grid: Grid, wanted: Floats) -> Edges:
+    ticks = np.unique(_nearest(grid, wanted))
+    return Edges(grid, grid.value(ticks), ticks)

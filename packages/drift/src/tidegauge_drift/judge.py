@@ -1,0 +1,208 @@
+"""One feature's counts against the reference's: statistics, p-value, effect."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tidegauge_drift.chi_square import chi_square_from_counts
+from tidegauge_drift.ks import ks_from_counts
+from tidegauge_drift.proportions import cohens_h, two_proportion_p_value
+from tidegauge_drift.psi import psi_from_counts
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tidegauge_drift.counts import Counts
+    from tidegauge_drift.layout import Slot
+
+# Effective rows below which there is no verdict, and below which PSI is noise.
+MINIMUM_ROWS = 30
+LOW_POWER_ROWS = 300
+# Smaller changes are not worth waking anybody, however certain: floors of the effect.
+FLOOR_DISTANCE = 0.05  # KS, or the largest change of a share
+FLOOR_PSI = 0.02
+FLOOR_H = 0.1
+# Pearson's test needs so many expected rows in a cell.
+_EXPECTED = 5.0
+# Categories that have a bin of their own in drift.psi.value.
+_PSI_TOP = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What the counts of one feature say; values are None where there are too few rows.
+
+    ``rows`` are those with a value. ``effect`` is in units of the floor: 1 and more is worth a
+    word. ``reason`` says why there is no p-value: rows, missing, sampling, fault.
+    """
+
+    rows: int
+    effective_rows: float = 0.0
+    psi: float | None = None
+    ks: float | None = None
+    p_value: float | None = None
+    effect: float = 0.0
+    reason: str = ""
+
+    @property
+    def low_power(self) -> bool:
+        """Whether a change of half a standard deviation can be missed."""
+        return self.effective_rows < LOW_POWER_ROWS
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One share against the reference's: missing, out_of_range, new_category or type_error."""
+
+    name: str
+    share: float
+    p_value: float
+    effect: float
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """The data-quality checks of one feature; none where there are too few rows."""
+
+    rows: int
+    checks: tuple[Check, ...] = ()
+
+
+def judge_feature(
+    slot: Slot,
+    reference: NDArray[np.int64],
+    current: NDArray[np.uint32],
+    bins: NDArray[np.uint8],
+    deff: float,
+) -> Finding:
+    """Compare the values of one feature."""
+    if not current.any():
+        return Finding(0, reason="missing")
+    reference, current = reference[:-2], current[:-2]
+    rows = int(current.sum())
+    effective = rows / deff
+    if effective < MINIMUM_ROWS or not reference.any():
+        return Finding(rows, effective, reason="rows")
+    if slot.numeric:
+        return _numeric(slot, reference, current, bins[:-2], deff)
+    return _categorical(slot, reference.astype(np.float64), current.astype(np.float64), deff)
+
+
+def _numeric(
+    slot: Slot,
+    reference: NDArray[np.int64],
+    current: NDArray[np.uint32],
+    bins: NDArray[np.uint8],
+    deff: float,
+) -> Finding:
+    rows = int(current.sum())
+    ks = ks_from_counts(reference, current, deff=deff)
+    p: Counts = np.bincount(bins, reference).astype(np.float64)
+    q: Counts = np.bincount(bins, current).astype(np.float64)
+    pearson = chi_square_from_counts(p, q, pool_below=_EXPECTED, deff=deff)
+    psi = psi_from_counts(p, q)
+    atoms = list(slot.atom_bins)
+    effect = max(
+        ks.statistic / FLOOR_DISTANCE,
+        _effect(p, q, psi),
+        _largest_h(p[atoms], q[atoms], p.sum(), q.sum()),
+    )
+    p_value = min(1.0, 2 * min(ks.p_value, pearson.p_value))
+    return _shown(deff, Finding(rows, 0.0, psi, ks.statistic, p_value, effect))
+
+
+def _categorical(slot: Slot, reference: Counts, current: Counts, deff: float) -> Finding:
+    rows = int(current.sum())
+    p, q = _test_cells(slot, reference), _test_cells(slot, current, reference)
+    chi = chi_square_from_counts(p, q, pool_below=_EXPECTED, deff=deff)
+    psi = psi_from_counts(_psi_cells(slot, reference, expected=True), _psi_cells(slot, current))
+    effect = max(_effect(p, q, psi), _largest_h(p, q, p.sum(), q.sum()))
+    return _shown(deff, Finding(rows, 0.0, psi, None, chi.p_value, effect))
+
+
+def _shown(deff: float, finding: Finding) -> Finding:
+    effective = finding.rows / deff
+    psi = finding.psi if effective >= LOW_POWER_ROWS else None
+    return replace(finding, effective_rows=effective, psi=psi)
+
+
+def _test_cells(slot: Slot, counts: Counts, reference: Counts | None = None) -> Counts:
+    """Join what clean rows move between: categories seen once, rare ones and new ones.
+
+    A category that the reference has once is as likely to be another one next time. Without such
+    categories a new one is a cell of its own.
+    """
+    if slot.singletons == 0:
+        return counts
+    seen = counts if reference is None else reference
+    rare = seen[:-2] <= 1
+    return np.append(counts[:-2][~rare], counts[:-2][rare].sum() + counts[-2:].sum())
+
+
+def _psi_cells(slot: Slot, counts: Counts, *, expected: bool = False) -> Counts:
+    """Return the top ten categories, the other known ones, and new ones.
+
+    The reference's share of new ones is the one that clean rows would have.
+    """
+    top, rest, new = counts[:-2][:_PSI_TOP], counts[:-2][_PSI_TOP:].sum() + counts[-2], counts[-1]
+    if expected and not slot.high_cardinality:
+        new = min(slot.singletons, rest)
+        rest -= new
+    return np.concatenate((top, [rest, new]))
+
+
+def _effect(p: Counts, q: Counts, psi: float) -> float:
+    largest = float(np.abs(p / p.sum() - q / q.sum()).max())
+    return max(largest / FLOOR_DISTANCE, psi / FLOOR_PSI)
+
+
+def _largest_h(p: Counts, q: Counts, m: float, n: float) -> float:
+    pairs = zip(q, p, strict=True)
+    return max((cohens_h(b / n, a / m) / FLOOR_H for b, a in pairs), default=0.0)
+
+
+def judge_quality(
+    slot: Slot, reference: NDArray[np.int64], current: NDArray[np.uint32], deff: float
+) -> Shares:
+    """Compare the shares of missing, out-of-range, new and ill-typed values of one feature."""
+    ref: list[float] = (reference / deff).tolist()
+    cur: list[float] = (current / deff).tolist()
+    m, n = sum(ref), sum(cur)
+    rows = int(current.sum())
+    if n < MINIMUM_ROWS or m == 0:
+        return Shares(rows)
+    checks = [
+        _check("missing", (cur[-2], n), (ref[-2], m)),
+        _check("type_error", (cur[-1], n), (ref[-1], m)),
+    ]
+    m, n = sum(ref[:-2]), sum(cur[:-2])
+    if n >= MINIMUM_ROWS and m > 0:
+        if slot.numeric:
+            checks.append(_out_of_range((ref, m), (cur, n)))
+        elif not slot.high_cardinality:
+            new = min(slot.singletons / deff, m)
+            checks.append(_check("new_category", (cur[-3], n), (new, m)))
+    return Shares(rows, tuple(checks))
+
+
+def _out_of_range(
+    reference: tuple[list[float], float], current: tuple[list[float], float]
+) -> Check:
+    """Test each end by itself: the chance that the k extreme rows are all live ones is exact."""
+    (ref, m), (cur, n) = reference, current
+    low = _check("", (cur[0] + cur[1], n), (ref[0] + ref[1], m))
+    high = _check("", (cur[-4] + cur[-3], n), (ref[-4] + ref[-3], m))
+    share = min(1.0, low.share + high.share)
+    before = min(1.0, (ref[0] + ref[1] + ref[-4] + ref[-3]) / m)
+    p_value = min(1.0, 2 * min(low.p_value, high.p_value))
+    return Check("out_of_range", share, p_value, cohens_h(share, before) / FLOOR_H)
+
+
+def _check(name: str, current: tuple[float, float], reference: tuple[float, float]) -> Check:
+    (k, n), (ref_k, m) = current, reference
+    k, ref_k = min(k, n), min(ref_k, m)  # sums of fractions round
+    p_value = two_proportion_p_value(k, n, ref_k, m)
+    return Check(name, k / n, p_value, cohens_h(k / n, ref_k / m) / FLOOR_H)

@@ -1,0 +1,167 @@
+"""The fixed layout of a reference's counts, compiled once and shared by all panes and windows."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tidegauge_drift.cells import CategoryCounter, NumericCounter, as_numbers
+from tidegauge_drift.matching import ABSENT, Match, match, match_outputs
+from tidegauge_drift.profile import CategoricalFeature, Feature, NumericFeature, ReferenceProfile
+from tidegauge_drift.store import checksum
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+    from tidegauge.batch import Table
+
+    from tidegauge_drift.grid import Floats
+
+INPUTS, OUTPUTS = "inputs", "outputs"
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Where a feature's counts lie, and what a verdict has to know beyond them."""
+
+    name: str
+    family: str
+    numeric: bool
+    start: int
+    stop: int
+    atom_bins: tuple[int, ...] = ()
+    singletons: int = 0
+    high_cardinality: bool = False
+
+
+class Block:
+    """The features of one table (inputs or outputs), counted together."""
+
+    def __init__(self, features: Sequence[Feature], family: str, start: int) -> None:
+        self.start = start
+        slots: list[Slot] = []
+        for feature in features:
+            end = start + feature.counts.size
+            slots.append(_slot(feature, family, start, end))
+            start = end
+        self.slots = tuple(slots)
+        self.size = start - self.start
+        self._numeric = [i for i, slot in enumerate(slots) if slot.numeric]
+        self._categorical = [
+            (i, CategoryCounter(feature.top_hashes, feature.known))
+            for i, feature in enumerate(features)
+            if isinstance(feature, CategoricalFeature)
+        ]
+        numeric = [feature for feature in features if isinstance(feature, NumericFeature)]
+        self._counter = NumericCounter(
+            [feature.edges for feature in numeric],
+            [feature.minimum for feature in numeric],
+            [feature.maximum for feature in numeric],
+            [slots[i].start - self.start for i in self._numeric],
+            self.size,
+        ) if numeric else None  # fmt: skip
+
+    def count(self, table: Table, columns: tuple[int, ...]) -> NDArray[np.intp]:
+        """Return the counts of a table's rows; ``columns`` are those of a Match."""
+        counts = np.zeros(self.size, np.intp)
+        if self._counter is not None:
+            matrix, errors = self._matrix(table, [columns[i] for i in self._numeric])
+            counts += self._counter.count(matrix)
+            for i, wrong in errors:
+                self._move_errors(counts, self.slots[self._numeric[i]], wrong)
+        for i, counter in self._categorical:
+            if columns[i] != ABSENT:
+                slot = self.slots[i]
+                found = counter.count(_column(table, columns[i]))
+                counts[slot.start - self.start : slot.stop - self.start] = found
+        for i, column in enumerate(columns):
+            if column == ABSENT:
+                slot = self.slots[i]
+                counts[slot.start - self.start : slot.stop - self.start] = 0
+        return counts
+
+    def _matrix(self, table: Table, wanted: list[int]) -> tuple[Floats, list[tuple[int, int]]]:
+        """Return the numeric features' columns, and where how many values were no numbers."""
+        if table.matrix is not None:
+            matrix = np.asarray(table.matrix, np.float64)
+            if wanted == list(range(matrix.shape[1])):
+                return matrix, []
+            matrix = matrix[:, wanted]  # -1 takes the last column; its counts are zeroed after
+            return matrix, []
+        matrix = np.full((table.rows, len(wanted)), np.nan)
+        errors = []
+        for i, column in enumerate(wanted):
+            if column != ABSENT:
+                matrix[:, i], wrong = as_numbers(_column(table, column))
+                if wrong:
+                    errors.append((i, wrong))
+        return matrix, errors
+
+    def _move_errors(self, counts: NDArray[np.intp], slot: Slot, wrong: int) -> None:
+        counts[slot.stop - self.start - 2] -= wrong
+        counts[slot.stop - self.start - 1] += wrong
+
+
+class Layout:
+    """A profile made ready: reference counts, bins and counters, without the profile."""
+
+    def __init__(self, profile: ReferenceProfile) -> None:
+        digest = checksum(profile)
+        self.reference = digest[:8]
+        self.source = profile.source
+        self.built = profile.built
+        self.rows = profile.rows
+        self.deff = profile.deff
+        self.inputs = Block(profile.features, INPUTS, 0)
+        self.outputs = Block(profile.outputs, OUTPUTS, self.inputs.size)
+        self.slots = self.inputs.slots + self.outputs.slots
+        self.size = self.inputs.size + self.outputs.size
+        features = (*profile.features, *profile.outputs)
+        self.counts = np.concatenate([feature.counts for feature in features])
+        self.bins = np.concatenate([_bins(feature) for feature in features])
+        self.digest = hashlib.blake2b(f"{digest}:{self.size}".encode(), digest_size=8).digest()
+        self._width = profile.columns
+        named = profile.named
+        self._features = tuple((f.name if named else "", f.position) for f in profile.features)
+        self._outputs = tuple((f.name, f.position) for f in profile.outputs)
+        self._others = frozenset(column.name for column in profile.left_out)
+
+    def match_inputs(self, table: Table) -> Match:
+        """Match a table of inputs to the reference's features."""
+        return match(self._features, self._others, self._width, table.names, _width(table))
+
+    def match_outputs(self, table: Table) -> Match:
+        """Match a table of outputs to the reference's."""
+        return match_outputs(self._outputs, table.names, _width(table))
+
+
+def _slot(feature: Feature, family: str, start: int, stop: int) -> Slot:
+    if isinstance(feature, NumericFeature):
+        atoms = tuple(int(feature.bins[cell + 2]) for cell in feature.atoms)
+        return Slot(feature.name, family, True, start, stop, atoms)
+    return Slot(
+        feature.name, family, False, start, stop, (), feature.singletons, feature.high_cardinality
+    )
+
+
+def _bins(feature: Feature) -> NDArray[np.uint8]:
+    bins = np.zeros(feature.counts.size, np.uint8)
+    if isinstance(feature, NumericFeature):
+        bins[:-2] = feature.bins
+    return bins
+
+
+def _width(table: Table) -> int:
+    if table.matrix is not None:
+        return int(table.matrix.shape[1])
+    return len(table.columns or ())
+
+
+def _column(table: Table, column: int) -> NDArray[Any]:
+    if table.matrix is not None:
+        return table.matrix[:, column]
+    return np.asarray((table.columns or ())[column])

@@ -1,0 +1,135 @@
+"""A reference profile: what is known of the rows a model was made for, without the rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from tidegauge_drift.grid import Edges, Floats
+
+FORMAT = 1
+# Categories that get a cell of their own; the others share one.
+TOP = 100
+# Distinct categories of which hashes are kept; above there is no telling what is new.
+KNOWN = 10_000
+
+
+class ProfileError(ValueError):
+    """A reference cannot be built, read or used; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NumericFeature:
+    """One numeric column.
+
+    ``counts`` are those of -inf, below the minimum, the cells in ascending order, above the
+    maximum, +inf, missing (NaN) and type errors: every row is in exactly one. ``bins`` gives for
+    all but the last two the bin of ``drift.psi.value``: tenths by the decile edges, atoms apart.
+    ``sums`` are the sums of the values in each cell.
+    """
+
+    name: str
+    position: int
+    edges: Edges
+    counts: NDArray[np.int64]
+    bins: NDArray[np.uint8]
+    atoms: tuple[int, ...]
+    sums: Floats
+    minimum: float
+    maximum: float
+    mean: float
+    sd: float
+    quartiles: tuple[float, float, float]
+    ks_error: float
+    ks_error_bound: float
+
+    @property
+    def rows(self) -> int:
+        """All rows, missing ones included."""
+        return int(self.counts.sum())
+
+    @property
+    def missing(self) -> int:
+        """Rows without a value."""
+        return int(self.counts[-2])
+
+    @property
+    def cells(self) -> int:
+        """Cells between the minimum and the maximum."""
+        return self.edges.values.size + 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CategoricalFeature:
+    """One column of categories.
+
+    ``counts`` are those of ``top``, of the other known categories, of new ones (0 in a reference),
+    missing and type errors. ``known`` are the sorted 64-bit hashes of all categories, empty
+    above 10,000. ``singletons`` is the number of categories seen once: its share of the rows
+    estimates how many clean rows are new.
+    """
+
+    name: str
+    position: int
+    top: tuple[str, ...]
+    top_hashes: NDArray[np.uint64]
+    known: NDArray[np.uint64]
+    counts: NDArray[np.int64]
+    distinct: int
+    singletons: int
+
+    @property
+    def rows(self) -> int:
+        """All rows, missing ones included."""
+        return int(self.counts.sum())
+
+    @property
+    def missing(self) -> int:
+        """Rows without a value."""
+        return int(self.counts[-2])
+
+    @property
+    def cells(self) -> int:
+        """Cells of categories: the top ones, the rest, new ones."""
+        return len(self.top) + 2
+
+    @property
+    def high_cardinality(self) -> bool:
+        """Whether there are too many categories to tell a new one."""
+        return self.distinct > KNOWN
+
+
+Feature: TypeAlias = NumericFeature | CategoricalFeature
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A column that takes no part in drift, and why."""
+
+    name: str
+    position: int
+    note: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReferenceProfile:
+    """Counts, edges and summaries of a reference, in the order of its columns.
+
+    ``named`` is False where the columns had no names (a bare array). ``order`` says whether rows
+    are known to be in the order of time; without it the design effect ``deff`` is 1.
+    """
+
+    rows: int
+    columns: int
+    named: bool
+    features: tuple[Feature, ...]
+    outputs: tuple[Feature, ...]
+    left_out: tuple[LeftOut, ...]
+    source: str
+    built: str
+    order: str = "unknown"
+    deff: float = 1.0

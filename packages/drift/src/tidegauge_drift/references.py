@@ -1,0 +1,109 @@
+"""Where references come from: one file for all models, or a folder of one a model; watched."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tidegauge_drift.columns import chosen
+from tidegauge_drift.layout import Layout
+from tidegauge_drift.profile import LeftOut, ProfileError, ReferenceProfile
+from tidegauge_drift.store import load
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_logger = logging.getLogger("tidegauge.drift")
+
+SUFFIX = ".reference.json"
+# A file is looked at no more often than this.
+WATCH_S = 5.0
+
+_Stamp = tuple[int, int, int] | None
+
+
+class References:
+    """Loads references, keeps the last good one of each file, and notices changed files."""
+
+    def __init__(self, path: str, include: Sequence[str] = (), exclude: Sequence[str] = ()) -> None:
+        self._path = Path(path)
+        self._include = include
+        self._exclude = exclude
+        self._layouts: dict[Path, Layout] = {}
+        self._stamps: dict[Path, _Stamp] = {}
+        self._broken: set[Path] = set()
+        self._looked_s = float("-inf")
+
+    def check(self) -> None:
+        """Read a single file now, so that what is wrong with it is said at the start."""
+        if not self._path.is_dir():
+            self.get("")
+
+    def get(self, model: str) -> Layout | None:
+        """Return the reference of a model, or None: missing files have been logged once."""
+        file = self._file(model)
+        if file not in self._stamps:
+            self._read(file)
+        return self._layouts.get(file)
+
+    def changed(self, now_s: float) -> bool:
+        """Look at the files at most every 5 s and tell whether a reference was loaded anew."""
+        if 0 <= now_s - self._looked_s < WATCH_S:
+            return False
+        self._looked_s = now_s
+        found = False
+        for file, stamp in list(self._stamps.items()):
+            if _stamp(file) != stamp:
+                found = self._read(file) or found
+        return found
+
+    def _file(self, model: str) -> Path:
+        if not self._path.is_dir():
+            return self._path
+        name = model.replace("/", "_").replace("\\", "_").replace("\0", "_")
+        return self._path / f"{name}{SUFFIX}"
+
+    def _read(self, file: Path) -> bool:
+        self._stamps[file] = _stamp(file)
+        before = self._layouts.get(file)
+        try:
+            layout = Layout(self._selected(load(file)))
+        except ProfileError as error:
+            if file not in self._broken:
+                self._broken.add(file)
+                kept = "the reference before stays" if file in self._layouts else "no drift"
+                # In a folder a model without a reference is no fault.
+                absent = self._stamps[file] is None and file != self._path and before is None
+                level = logging.INFO if absent else logging.ERROR
+                _logger.log(level, "%s (%s until the file is right)", error, kept)
+            return False
+        self._broken.discard(file)
+        self._layouts[file] = layout
+        return before is None or before.digest != layout.digest
+
+    def _selected(self, profile: ReferenceProfile) -> ReferenceProfile:
+        """Leave out the features that the settings exclude."""
+        kept, out = [], list(profile.left_out)
+        for feature in profile.features:
+            if chosen(feature.name, self._include, self._exclude):
+                kept.append(feature)
+            else:
+                out.append(LeftOut(feature.name, feature.position, "excluded by name"))
+        if not kept:
+            raise ProfileError(
+                "TIDEGAUGE_FEATURES_INCLUDE, TIDEGAUGE_FEATURES_EXCLUDE: got globs that leave no "
+                "feature from the environment; expected at least one. Correct the globs."
+            )
+        if len(kept) == len(profile.features):
+            return profile
+        return replace(profile, features=tuple(kept), left_out=tuple(out))
+
+
+def _stamp(file: Path) -> _Stamp:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino

@@ -1,0 +1,95 @@
+"""The settings of drift."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tidegauge.settings import setting
+
+from tidegauge_drift.window import WindowSpec
+
+PSI, KS, DETECTED = "psi", "ks.statistic", "detected"
+_MAXIMUM_WINDOWS = 4
+
+
+def _list(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _windows(text: str) -> tuple[WindowSpec, ...]:
+    specs = tuple(WindowSpec.parse(label) for label in _list(text))
+    if not 0 < len(specs) <= _MAXIMUM_WINDOWS or len(set(specs)) < len(specs):
+        raise ValueError(text)
+    return specs
+
+
+def _export(text: str) -> tuple[str, ...]:
+    names = _list(text)
+    if not names or not set(names) <= {PSI, KS, DETECTED}:
+        raise ValueError(text)
+    return names
+
+
+@dataclass(frozen=True, slots=True)
+class DriftSettings:
+    """What drift compares, over which windows, and what it exports."""
+
+    reference: str = setting(
+        "TIDEGAUGE_REFERENCE",
+        "",
+        "Reference profile: a file, or a folder of <model>.reference.json. Without it no drift.",
+        expected="a file or a folder",
+    )
+    windows: tuple[WindowSpec, ...] = setting(
+        "TIDEGAUGE_DRIFT_WINDOWS",
+        (WindowSpec("1000rows", rows=1000), WindowSpec("1d", seconds=86_400)),
+        "Windows that get a verdict; the first one's features are exported.",
+        parse=_windows,
+        expected="1 to 4 of <n>rows (n >= 30) or <n>s, m, h, d (up to 30d), with commas between",
+    )
+    pane_s: int = setting(
+        "TIDEGAUGE_DRIFT_PANE_S",
+        10,
+        "Seconds of a pane, the smallest step of all windows.",
+        minimum=1,
+        maximum=3600,
+    )
+    export: tuple[str, ...] = setting(
+        "TIDEGAUGE_DRIFT_EXPORT",
+        (PSI, KS, DETECTED),
+        "Values exported for each feature; psi brings the effective rows that its rule needs.",
+        parse=_export,
+        expected=f"one or more of {PSI}, {KS}, {DETECTED}, with commas between",
+    )
+    operation: str = setting(
+        "TIDEGAUGE_DRIFT_OPERATION",
+        "",
+        "The operation whose rows are compared; by default the highest of predict_proba, predict, "
+        "decision_function that was called so far.",
+    )
+    max_series: int = setting(
+        "TIDEGAUGE_DRIFT_MAX_SERIES",
+        600,
+        "Drift series of a model; above it the features with the largest effect are exported.",
+        minimum=50,
+        maximum=100_000,
+    )
+    include: tuple[str, ...] = setting(
+        "TIDEGAUGE_FEATURES_INCLUDE",
+        (),
+        "Features that take part in drift (globs, with commas between); all by default.",
+        parse=_list,
+        expected="globs with commas between",
+    )
+    exclude: tuple[str, ...] = setting(
+        "TIDEGAUGE_FEATURES_EXCLUDE",
+        (),
+        "Features that take no part in drift (globs, with commas between).",
+        parse=_list,
+        expected="globs with commas between",
+    )
+    hash_categories: bool = setting(
+        "TIDEGAUGE_HASH_CATEGORIES",
+        False,
+        "Whether a reference file holds hashes instead of the texts of categories.",
+    )

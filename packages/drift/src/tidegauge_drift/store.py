@@ -1,0 +1,280 @@
+"""A reference profile as a file: versioned, checksummed JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tidegauge_drift.grid import Edges, Grid
+from tidegauge_drift.profile import (
+    FORMAT,
+    CategoricalFeature,
+    Feature,
+    LeftOut,
+    NumericFeature,
+    ProfileError,
+    ReferenceProfile,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+_BUILD = "Build it with 'tidegauge reference build'."
+_AGAIN = "Build it again with 'tidegauge reference build'."
+
+
+def checksum(profile: ReferenceProfile) -> str:
+    """Return the SHA-256 of a profile's canonical form; 8 digits of it name the reference."""
+    return _checksum(FORMAT, to_dict(profile))
+
+
+def save(profile: ReferenceProfile, path: str | os.PathLike[str]) -> None:
+    """Write a profile to a file, whole or not at all.
+
+    Raises
+    ------
+    ProfileError
+        The file cannot be written.
+    """
+    content = to_dict(profile)
+    document = {"format": FORMAT, "checksum": _checksum(FORMAT, content), "profile": content}
+    target = Path(path)
+    name = ""
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(document, file, allow_nan=False, separators=(",", ":"))
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o644)  # a temporary file is private, a reference is read by the service
+        Path(name).replace(target)
+    except OSError as error:
+        if name:
+            Path(name).unlink(missing_ok=True)
+        raise ProfileError(
+            f"{target}: got {error.strerror!r} from the file system; expected a file that can be "
+            "written. Choose another place with -o."
+        ) from error
+
+
+def load(path: str | os.PathLike[str]) -> ReferenceProfile:
+    """Read a profile from a file.
+
+    Raises
+    ------
+    ProfileError
+        The file is missing, unreadable, truncated, changed by hand, of a newer version or no
+        profile at all.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except FileNotFoundError as error:
+        raise _error(path, "no such file", "a reference profile", _BUILD) from error
+    except IsADirectoryError as error:
+        raise _error(path, "a directory", "a reference profile", "Name the file in it.") from error
+    except OSError as error:
+        raise _error(path, str(error.strerror), "a readable file", "Correct its access.") from error
+    return loads(content, path)
+
+
+def loads(content: bytes, path: str | os.PathLike[str] = "profile") -> ReferenceProfile:
+    """Read a profile from the bytes of a file; ``path`` is only named in errors."""
+    if not content.strip():
+        raise _error(path, "an empty file", "a reference profile", _BUILD)
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise _error(path, "no complete JSON", "a reference profile", _AGAIN) from error
+    if not isinstance(document, dict) or not {"format", "profile"} <= document.keys():
+        raise _error(path, "JSON of something else", "a reference profile", _BUILD)
+    version = document["format"]
+    if isinstance(version, int) and version > FORMAT:
+        raise _error(
+            path, f"format {version}", f"format {FORMAT} or older", "Update tidegauge-drift."
+        )
+    if version != FORMAT or isinstance(version, bool):
+        raise _error(path, "an unknown format", f"format {FORMAT}", _AGAIN)
+    if document.get("checksum") != _checksum(version, document["profile"]):
+        raise _error(
+            path, "a content that its checksum does not match", "a file as it was built", _AGAIN
+        )
+    try:
+        return _profile(document["profile"])
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
+        raise _error(
+            path, "fields that are no profile's", "a file as it was built", _AGAIN
+        ) from error
+
+
+def _error(path: str | os.PathLike[str], got: str, expected: str, advice: str) -> ProfileError:
+    return ProfileError(
+        f"{os.fspath(path)}: got {got} from the file; expected {expected}. {advice}"
+    )
+
+
+def _checksum(version: int, content: object) -> str:
+    try:
+        canonical = json.dumps(
+            [version, content], sort_keys=True, separators=(",", ":"), allow_nan=False
+        )
+    except (ValueError, RecursionError):
+        return ""
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def to_dict(profile: ReferenceProfile) -> dict[str, Any]:
+    """Return a profile as plain values, as the file holds them."""
+    return {
+        "rows": profile.rows,
+        "columns": profile.columns,
+        "named": profile.named,
+        "features": [_feature_dict(feature) for feature in profile.features],
+        "outputs": [_feature_dict(feature) for feature in profile.outputs],
+        "left_out": [[c.name, c.position, c.note] for c in profile.left_out],
+        "source": profile.source,
+        "built": profile.built,
+        "order": profile.order,
+        "deff": profile.deff,
+    }
+
+
+def _feature_dict(feature: Feature) -> dict[str, Any]:
+    shared = {
+        "name": feature.name,
+        "position": feature.position,
+        "counts": feature.counts.tolist(),
+    }
+    if isinstance(feature, CategoricalFeature):
+        return {
+            **shared,
+            "kind": "categorical",
+            "top": list(feature.top),
+            "top_hashes": _hex(feature.top_hashes),
+            "known": _hex(feature.known),
+            "distinct": feature.distinct,
+            "singletons": feature.singletons,
+        }
+    grid, ticks = feature.edges.grid, feature.edges.ticks
+    return {
+        **shared,
+        "kind": "numeric",
+        "grid": [grid.shift, grid.scale, grid.low, grid.per],
+        "edges": feature.edges.values.tolist(),
+        "ticks": None if ticks is None else ticks.tolist(),
+        "bins": feature.bins.tolist(),
+        "atoms": list(feature.atoms),
+        "sums": [_finite(value) for value in feature.sums.tolist()],
+        "minimum": feature.minimum,
+        "maximum": feature.maximum,
+        "mean": _finite(feature.mean),
+        "sd": _finite(feature.sd),
+        "quartiles": [_finite(value) for value in feature.quartiles],
+        "ks_error": feature.ks_error,
+        "ks_error_bound": feature.ks_error_bound,
+    }
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _hex(codes: NDArray[np.uint64]) -> str:
+    return codes.astype("<u8").tobytes().hex()
+
+
+def _codes(text: str) -> NDArray[np.uint64]:
+    return np.frombuffer(bytes.fromhex(text), "<u8").astype(np.uint64)
+
+
+def _profile(content: Mapping[str, Any]) -> ReferenceProfile:
+    features = tuple(_feature(item) for item in content["features"])
+    if not features:
+        raise ValueError("features")
+    return ReferenceProfile(
+        rows=_whole(content["rows"]),
+        columns=_whole(content["columns"]),
+        named=content["named"] is True,
+        features=features,
+        outputs=tuple(_feature(item) for item in content["outputs"]),
+        left_out=tuple(
+            LeftOut(_text(name), _whole(position), _text(note))
+            for name, position, note in content["left_out"]
+        ),
+        source=_text(content["source"]),
+        built=_text(content["built"]),
+        order=_text(content["order"]),
+        deff=_number(content["deff"]),
+    )
+
+
+def _feature(item: Mapping[str, Any]) -> Feature:
+    name, position = _text(item["name"]), _whole(item["position"])
+    counts = np.array([_whole(count) for count in item["counts"]], np.int64)
+    if counts.sum() <= 0:
+        raise ValueError("counts")
+    if item["kind"] == "categorical":
+        top = tuple(_text(category) for category in item["top"])
+        hashes = _codes(item["top_hashes"])
+        _same(len(top), hashes.size, counts.size - 4)
+        return CategoricalFeature(
+            name, position, top, hashes, _codes(item["known"]), counts,
+            _whole(item["distinct"]), _whole(item["singletons"]),
+        )  # fmt: skip
+    if item["kind"] != "numeric":
+        raise ValueError("kind")
+    ticks = item["ticks"]
+    values = np.array([_number(edge) for edge in item["edges"]], np.float64)
+    edges = Edges(
+        Grid(*(_number(value) for value in item["grid"])),
+        values,
+        None if ticks is None else np.array([_whole(tick) for tick in ticks], np.int64),
+    )
+    _same(values.size, values.size if edges.ticks is None else edges.ticks.size)
+    bins = np.array([_whole(b) for b in item["bins"]], np.uint8)
+    _same(counts.size, values.size + 7, bins.size + 2)
+    q25, median, q75 = (_known(value) for value in item["quartiles"])
+    return NumericFeature(
+        name, position, edges, counts, bins,
+        tuple(_whole(cell) for cell in item["atoms"]),
+        np.array([_known(value) for value in item["sums"]]),
+        _number(item["minimum"]), _number(item["maximum"]),
+        _known(item["mean"]), _known(item["sd"]),
+        (q25, median, q75), _number(item["ks_error"]), _number(item["ks_error_bound"]),
+    )  # fmt: skip
+
+
+def _same(*sizes: int) -> None:
+    if len(set(sizes)) > 1:
+        raise ValueError("sizes")
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise TypeError("integer")
+    return value
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError("number")
+    return float(value)
+
+
+def _known(value: Any) -> float:
+    return math.nan if value is None else _number(value)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("text")
+    return value

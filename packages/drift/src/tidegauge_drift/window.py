@@ -1,0 +1,123 @@
+"""Windows that tumble: the next begins where the last one ended."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tidegauge_drift.multiplicity import MONTH_S, paging_alpha
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from tidegauge_drift.pane import Pane
+
+# A window of rows closes after a day with what it has: a quiet model is judged too.
+ROWS_LIMIT_S = 86_400
+# Counts are 32 bits wide: a window that would outgrow them closes early.
+_MAXIMUM_ROWS = 2**32 - 1
+# After a sleep of the machine, so many empty windows are gone through; more are skipped.
+_MAXIMUM_EMPTY = 1_000
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+@dataclass(frozen=True, slots=True)
+class WindowSpec:
+    """A kind of window: ``rows`` or ``seconds`` long, the other is 0."""
+
+    label: str
+    rows: int = 0
+    seconds: int = 0
+
+    @classmethod
+    def parse(cls, label: str) -> WindowSpec:
+        """Read ``1000rows``, ``30m``, ``6h`` or ``1d``; ValueError for anything else."""
+        found = re.fullmatch(r"([1-9]\d{0,8})(rows|s|m|h|d)", label)
+        if found is None:
+            raise ValueError(label)
+        length, unit = int(found[1]), found[2]
+        spec = cls(label, length) if unit == "rows" else cls(label, 0, length * _UNITS[unit])
+        if spec.rows and spec.rows < 30:  # noqa: PLR2004 - fewer never get a verdict
+            raise ValueError(label)
+        if spec.seconds > MONTH_S:
+            raise ValueError(label)
+        return spec
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClosedWindow:
+    """What a verdict is made of. ``alpha`` was fixed when the window opened."""
+
+    spec: WindowSpec
+    opened_s: int
+    closed_s: int
+    rows: int
+    stride_min: int
+    stride_max: int
+    alpha: float
+    counts: NDArray[np.uint32] | None = field(default=None, repr=False)
+
+
+class Tumbler:
+    """Folds closed panes, in order of time, into the open window of one kind.
+
+    A window of rows opens at the pane after the last one's end and closes with the pane that brings
+    it to its rows, or after a day. A window of seconds is aligned to the epoch; a pane belongs to
+    the one that it begins in.
+    """
+
+    def __init__(self, spec: WindowSpec, pane_s: int, first: int) -> None:
+        self._spec = spec
+        self._pane_s = pane_s
+        # Before a window has closed the rate is unknown: as if one closed with every pane.
+        self._lasted_s = spec.seconds or pane_s
+        self._open(first)
+
+    def _open(self, index: int) -> None:
+        self._opened_s = index * self._pane_s
+        length = self._spec.seconds
+        self._end_s = (
+            (self._opened_s // length + 1) * length if length else self._opened_s + ROWS_LIMIT_S
+        )
+        self._alpha = paging_alpha(max(1.0, MONTH_S / self._lasted_s))
+        self._counts: NDArray[np.uint32] | None = None
+        self._rows = self._low = self._high = 0
+
+    def fold(self, pane: Pane) -> Iterator[ClosedWindow]:
+        """Add a closed pane; yield the windows that closed before or with it."""
+        yield from self.advance(pane.index)
+        if self._rows + pane.rows > _MAXIMUM_ROWS:
+            yield self._close(pane.index)
+        if self._counts is None:
+            self._counts = pane.counts.copy()
+        else:
+            self._counts += pane.counts
+        if pane.rows:
+            self._low = min(pane.stride_min, self._low or pane.stride_min)
+            self._high = max(pane.stride_max, self._high)
+        self._rows += pane.rows
+        if self._spec.rows and self._rows >= self._spec.rows:
+            yield self._close(pane.index + 1)
+
+    def advance(self, index: int) -> Iterator[ClosedWindow]:
+        """Yield the windows whose time was over when pane ``index`` began."""
+        length = self._spec.seconds or ROWS_LIMIT_S
+        while index * self._pane_s >= self._end_s:
+            after = -(-self._end_s // self._pane_s)
+            if (index * self._pane_s - self._end_s) // length > _MAXIMUM_EMPTY:
+                after = index
+            yield self._close(after)
+
+    def _close(self, index: int) -> ClosedWindow:
+        closed = ClosedWindow(
+            self._spec, self._opened_s, index * self._pane_s, self._rows,
+            self._low, self._high, self._alpha, self._counts,
+        )  # fmt: skip
+        if self._spec.rows:
+            self._lasted_s = max(self._pane_s, closed.closed_s - closed.opened_s)
+        self._open(index)
+        return closed
