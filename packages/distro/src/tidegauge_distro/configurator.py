@@ -1,0 +1,37 @@
+"""The OpenTelemetry configurator: sets the SDK up as upstream does, then joins our metrics to it."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from opentelemetry.sdk._configuration import _OTelSDKConfigurator
+from tidegauge.attach import attach_global
+from tidegauge.guard import guarded
+
+from tidegauge_distro import exporters, leave, startup
+
+_logger = logging.getLogger("tidegauge")
+
+
+class TidegaugeConfigurator(_OTelSDKConfigurator):
+    """Never ends the start-up: a service without telemetry is better than none."""
+
+    def _configure(self, **kwargs: Any) -> None:
+        with guarded("configurator.prepare"):
+            startup.prepare_zero_code()  # another distro may have run in place of ours
+        try:
+            super()._configure(**kwargs)
+        except Exception as error:
+            _logger.error(  # noqa: TRY400 - one line; the traceback is for those who look for it
+                "OpenTelemetry could not be set up, telemetry of this process is off: %s: %s. "
+                "The app is not affected. Installed metrics exporters: %s. `tidegauge doctor` "
+                "says more.",
+                type(error).__name__,
+                error,
+                ", ".join(sorted(exporters.installed(exporters.METRICS))) or "none",
+            )
+            _logger.debug("configurator", exc_info=error)
+        attach_global()
+        with guarded("configurator.exit"):
+            leave.install()

@@ -1,0 +1,52 @@
+"""The settings in force: value, origin, and what is wrong with them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, cast
+
+from tidegauge.settings import Row, rows, unknown
+
+from tidegauge_distro import startup
+from tidegauge_distro.doctor.report import Report
+
+_HIDDEN = "(hidden)"
+
+
+def examine(report: Report, environ: Mapping[str, str]) -> None:
+    """Add one row a setting, and a problem for each that is wrong or unknown."""
+    shown: list[tuple[str, ...]] = []
+    for component, found in sorted(startup.setting_classes().items()):
+        defaults = {f.name: f.default for f in dataclasses.fields(cast("Any", found))}
+        for name, row in rows(found).items():
+            shown.append((row.env, *_value(row, defaults[name], environ), component))
+    report.add("settings", ("name", "value", "origin", "component"), shown)
+    for error in startup.setting_errors().values():
+        report.problems.append(str(error))
+    report.problems.extend(unknown(startup.known_variables(), environ))
+
+
+def _value(row: Row, default: object, environ: Mapping[str, str]) -> tuple[str, str]:
+    text = environ.get(row.env, "").strip()
+    if row.secret:
+        return (_HIDDEN if text else "", "environment" if text else "default")
+    if text:
+        return text, "environment"
+    if isinstance(default, bool):
+        return str(default).lower(), "default"
+    return ("" if default is None else str(default)), "default"
+
+
+def in_force(variable: str) -> Any:
+    """Return the value of a setting of any installed package; None where it is wrong or unknown."""
+    from tidegauge.settings import SettingError, load  # noqa: PLC0415
+
+    for found in startup.setting_classes().values():
+        for name, row in rows(found).items():
+            if row.env == variable:
+                try:
+                    return getattr(load(found), name)
+                except SettingError:
+                    return None
+    return None

@@ -1,0 +1,94 @@
+"""What is checked before anything is set up: exporters, settings, versions."""
+
+from __future__ import annotations
+
+import logging
+from importlib.metadata import PackageNotFoundError, version
+
+from packaging.version import Version
+from tidegauge import plugins
+from tidegauge.configuration import CoreSettings
+from tidegauge.settings import SettingError, load, rows, unknown
+
+from tidegauge_distro import exporters, settings
+
+SETTINGS = "tidegauge_settings"
+
+#: From this version on, uvicorn's and multiprocessing's spawned workers are instrumented too.
+ZERO_CODE_MINIMUM = "0.63b0"
+
+_logger = logging.getLogger("tidegauge")
+_done: set[str] = set()
+
+
+def setting_classes() -> dict[str, type]:
+    """Return the settings of all installed packages by component."""
+    found = {entry_point.name: settings for entry_point, settings in plugins.load(SETTINGS)}
+    if CoreSettings not in found.values():
+        found["core"] = CoreSettings
+    return found
+
+
+def known_variables() -> set[str]:
+    """Return the variables that an installed package reads."""
+    return {row.env for found in setting_classes().values() for row in rows(found).values()}
+
+
+def setting_errors() -> dict[str, SettingError]:
+    """Return what is wrong with the settings, by component."""
+    errors: dict[str, SettingError] = {}
+    for component, found in setting_classes().items():
+        try:
+            load(found)
+        except SettingError as error:
+            errors[component] = error
+    return errors
+
+
+def warn_unknown() -> None:
+    """Warn of each ``TIDEGAUGE_*`` variable that nobody reads, once a process."""
+    if _first("unknown"):
+        for message in unknown(known_variables()):
+            _logger.warning("%s", message)
+
+
+def instrumentation_version() -> str:
+    """Return the installed version of opentelemetry-instrumentation, empty where there is none."""
+    try:
+        return version("opentelemetry-instrumentation")
+    except PackageNotFoundError:
+        return ""
+
+
+def old_instrumentation(found: str) -> str | None:
+    """Return what to say of a version that zero-code cannot rely on, None for a good one."""
+    if not found or Version(found) >= Version(ZERO_CODE_MINIMUM):
+        return None
+    return (
+        f"opentelemetry-instrumentation: got {found}; expected >={ZERO_CODE_MINIMUM} for use "
+        "without code, older ones lose the workers that uvicorn and multiprocessing spawn. "
+        f"pip install -U 'opentelemetry-instrumentation>={ZERO_CODE_MINIMUM}'."
+    )
+
+
+def prepare_zero_code() -> None:
+    """Make the environment fit to set OpenTelemetry up from; say what is wrong, never raise."""
+    if not _first("zero_code"):
+        return
+    environ = settings.environment()
+    for message in exporters.apply_defaults(environ):
+        _logger.warning("%s", message)
+    for message in exporters.drop_unusable(environ):
+        _logger.error("%s", message)
+    warn_unknown()
+    old = old_instrumentation(instrumentation_version())
+    if old is not None:
+        _logger.warning("%s", old)
+
+
+def _first(what: str) -> bool:
+    """Say whether this is the first time in this process: distro and configurator both ask."""
+    if what in _done:
+        return False
+    _done.add(what)
+    return True
