@@ -19,8 +19,8 @@ def nothing() -> None:
 def interleave(
     cases: Mapping[str, Case],
     *,
-    calls: int = 1000,
-    rounds: int = 60,
+    calls: int = 500,
+    rounds: int = 100,
     between: Callable[[], object] = nothing,
     clock: Callable[[], float] = time.thread_time,
     inside: Callable[[], object] = nothing,
