@@ -87,7 +87,7 @@ def set_model_info(model: object, name: str, version: str = "") -> None:
             f"set_model_info model: got a {type(model).__name__} from the argument; expected an "
             "object that can be weakly referenced. Use tidegauge.Model(name) around the call."
         )
-    _explicit[id(model)] = (_clean(name), _clean(str(version)))
+    _explicit[id(model)] = (clean_name(name), clean_name(str(version)))
     changed(model)
 
 
@@ -97,8 +97,8 @@ def resolve(model: object, info: ModelInfo, settings: CoreSettings) -> ModelKey:
     if explicit is not None:
         return ModelKey(*explicit)
     if info.name:
-        return ModelKey(_clean(info.name), _clean(info.version or settings.model_version))
-    version = _clean(settings.model_version)
+        return ModelKey(clean_name(info.name), clean_name(info.version or settings.model_version))
+    version = clean_name(settings.model_version)
     if settings.model_name:
         _named_by_environment.add((info.class_name, info.feature_names))
         if len(_named_by_environment) > 1:
@@ -109,9 +109,10 @@ def resolve(model: object, info: ModelInfo, settings: CoreSettings) -> ModelKey:
                 len(_named_by_environment),
                 settings.model_name,
             )
-        return ModelKey(_clean(settings.model_name), version)
-    return ModelKey(_clean(info.class_name), version)
+        return ModelKey(clean_name(settings.model_name), version)
+    return ModelKey(clean_name(info.class_name), version)
 
 
-def _clean(name: str) -> str:
+def clean_name(name: str) -> str:
+    """Return a name as metrics carry it."""
     return name.strip()[:_MAX_NAME]

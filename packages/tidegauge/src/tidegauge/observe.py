@@ -27,7 +27,7 @@ from tidegauge_semconv import attributes
 from tidegauge import identity, pipeline
 from tidegauge.channel import CANCELLED, MAX_ENTRIES, Channel, Plain, Trace, payload_bytes
 from tidegauge.guard import fault
-from tidegauge.info import Describe
+from tidegauge.info import Describe, ModelInfo
 from tidegauge.otel_private import SUPPRESS_KEY, SUPPRESS_KEY_PLAIN, current_context
 from tidegauge.runtime import shared
 from tidegauge.snapshot import MAX_ROWS, THINNED, Snapshot, choose, row_count, take
@@ -47,6 +47,17 @@ _FLOAT64 = np.dtype(np.float64)
 
 _prediction_ids = count()
 _process_id = urandom(6).hex()
+
+
+def new_prediction_id() -> str:
+    """Return an id that no other process uses, cheaper than a UUID."""
+    return f"{_process_id}-{next(_prediction_ids):x}"
+
+
+def renew_process_id() -> None:
+    """Give a forked child ids of its own."""
+    global _process_id  # noqa: PLW0603 - one value a process
+    _process_id = urandom(6).hex()
 
 
 class Calls:
@@ -91,7 +102,11 @@ class Calls:
     def register(self, model: object) -> Channel:
         """Find out what a model object is, once, and where its calls go."""
         pipeline.start()
-        info = self.describe(model)
+        try:
+            info = self.describe(model)
+        except Exception as error:
+            self.fault(error)
+            info = ModelInfo(type(model).__module__.partition(".")[0], type(model).__name__)
         key = identity.resolve(model, info, shared.settings)
         channel = shared.channels.get(key, self.operation, info)
         if identity.watch(model):
@@ -102,12 +117,12 @@ class Calls:
         """Say whether OpenTelemetry's own suppression is on (exporters set it)."""
         return bool(context.get(SUPPRESS_KEY) or context.get(SUPPRESS_KEY_PLAIN))
 
-    def trace(self, channel: Channel, context: Any) -> Trace | None:
+    def trace(self, channel: Channel, context: Any, prediction_id: str = "") -> Trace | None:
         """Name the model on a recording span, and remember the span for an exemplar."""
         span = get_current_span(context)
         if not span.is_recording():
             return None
-        prediction_id = f"{_process_id}-{next(_prediction_ids):x}"
+        prediction_id = prediction_id or new_prediction_id()
         span.set_attribute(attributes.MODEL_NAME, channel.key.name)
         span.set_attribute(attributes.MODEL_VERSION, channel.key.version)
         span.set_attribute(attributes.PREDICTION_ID, prediction_id)
@@ -211,6 +226,7 @@ def observer(operation: str, describe: Describe, *, argument: str = "X") -> Deco
                 calls.fault(error)
             return result
 
+        # Found by ``is_live``, and by the patcher in wrappers that came in a pickle.
         wrapper.__tidegauge__ = calls  # type: ignore[attr-defined]
         return wrapper
 

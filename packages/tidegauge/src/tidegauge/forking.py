@@ -1,0 +1,25 @@
+"""A forked child starts from zero: the parent's counts stay the parent's.
+
+Only ``after_in_child`` is used: no lock of ours is held across a fork.
+"""
+
+from __future__ import annotations
+
+import os
+
+from tidegauge import guard, identity, observe, pipeline
+
+
+def install() -> None:
+    """Register the hook, once in a process."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_after_in_child)
+
+
+def _after_in_child() -> None:
+    with guard.guarded("fork"):
+        guard.reset()
+        observe.renew_process_id()
+        pipeline.current().reset()
+        # The next call of each model registers it again, which starts this process's own thread.
+        identity.forget_all()

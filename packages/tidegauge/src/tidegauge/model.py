@@ -1,0 +1,195 @@
+"""Recording by hand, where no integration sees the call: the same path, one ``with`` around it."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from contextvars import Token
+from time import perf_counter
+from types import TracebackType
+from typing import Any, TypeVar
+
+import numpy as np
+
+from tidegauge.channel import Channel, Trace
+from tidegauge.identity import clean_name
+from tidegauge.info import ModelInfo, Task
+from tidegauge.observe import Calls, new_prediction_id
+from tidegauge.snapshot import Snapshot
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Model:
+    """A model that the app names and records itself.
+
+    Parameters
+    ----------
+    name : str
+        What its metrics carry as ``model_name``; not empty.
+    version : str
+        What they carry as ``model_version``.
+    operation : str
+        What they carry as ``operation``.
+    task : str
+        ``classification`` where outputs are labels (they are counted, not put in a histogram of
+        values), ``regression`` or ``unknown`` where they are numbers.
+
+    Examples
+    --------
+    >>> model = Model("fraud_detection", version="3")
+    >>> with model.prediction({"amount": 12.5, "country": "NO"}) as p:
+    ...     p.output = 0.02
+    """
+
+    def __init__(
+        self, name: str, version: str = "", *, operation: str = "predict", task: str = "unknown"
+    ) -> None:
+        if not isinstance(name, str) or not name.strip():
+            raise ValueError(
+                f"Model name: got {name!r} from the argument; expected a non-empty text. "
+                "Pass the name that alerts should show."
+            )
+        self.name = clean_name(name)
+        self.version = clean_name(str(version))
+        info = ModelInfo("manual", self.name, self.name, self.version, task=Task(task))
+        self._calls = Calls(operation, lambda _: info, "")
+
+    def __repr__(self) -> str:
+        return f"Model({self.name!r}, version={self.version!r})"
+
+    def prediction(self, features: object = None) -> Prediction:
+        """Return the context manager of one call.
+
+        ``features`` is one row (a dict, a flat list, a 1-d array) or several (a frame, a 2-d array,
+        a list of rows). The block's time is the latency; its exception, if any, the error.
+        """
+        return Prediction(self, self._calls, _as_rows(features))
+
+    def observe(self, function: F) -> F:
+        """Record every call of a function whose first argument is the features.
+
+        Works on plain and ``async`` functions.
+        """
+        if inspect.iscoroutinefunction(function):
+
+            @functools.wraps(function)
+            async def observed_async(*args: Any, **kwargs: Any) -> Any:
+                with self.prediction(_first(args, kwargs)) as p:
+                    p.output = result = await function(*args, **kwargs)
+                return result
+
+            return observed_async  # type: ignore[return-value]
+
+        @functools.wraps(function)
+        def observed(*args: Any, **kwargs: Any) -> Any:
+            with self.prediction(_first(args, kwargs)) as p:
+                p.output = result = function(*args, **kwargs)
+            return result
+
+        return observed  # type: ignore[return-value]
+
+
+class Prediction:
+    """One call in the making; set ``output`` before the block ends."""
+
+    __slots__ = (
+        "_begun",
+        "_calls",
+        "_channel",
+        "_data",
+        "_features",
+        "_model",
+        "_sampling",
+        "_stride",
+        "_token",
+        "_trace",
+        "id",
+        "output",
+    )
+
+    def __init__(self, model: Model, calls: Calls, data: Any) -> None:
+        self._model = model
+        self._calls = calls
+        self._data = data
+        self._channel: Channel | None = None
+        self._token: Token[bool] | None = None
+        self._trace: Trace | None = None
+        self._features: Snapshot = None
+        self._sampling = (1, 0, 1)
+        self._stride = 1
+        #: What a later outcome refers to.
+        self.id = new_prediction_id()
+        #: The prediction; None where there is none to record.
+        self.output: Any = None
+
+    def __enter__(self) -> Prediction:
+        calls = self._calls
+        if not calls.active():
+            try:
+                context = calls.inspect()
+                if not (context and calls.muted(context)):
+                    self._channel = calls.lookup(id(self._model)) or calls.register(self._model)
+                    if context:
+                        self._trace = calls.trace(self._channel, context, self.id)
+                    self._stride = calls.state.stride
+                    self._features, *sampling = calls.sample(self._data, self._stride)
+                    self._sampling = (sampling[0], sampling[1], sampling[2])
+            except Exception as error:
+                calls.fault(error)
+            self._token = calls.activate(True)
+        self._begun = perf_counter()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        seconds = perf_counter() - self._begun
+        calls, channel = self._calls, self._channel
+        if self._token is not None:
+            calls.deactivate(self._token)
+        rows, start, step = self._sampling
+        if error is not None:
+            calls.failed(channel, error, seconds, rows, self._trace)
+        elif channel is not None:
+            try:
+                output = self.output
+                if output is not None:
+                    output = calls.outputs(_as_outputs(output, rows), rows, start, step)
+                now = calls.state.clock()
+                entry = (
+                    now, seconds, rows, None, self._features, output, self._stride, self._trace,
+                )  # fmt: skip
+                channel.append(entry)
+                calls.check(channel, entry)
+            except Exception as inner:
+                calls.fault(inner)
+
+
+def _first(args: tuple[Any, ...], kwargs: dict[str, Any]) -> object:
+    return args[0] if args else next(iter(kwargs.values()), None)
+
+
+def _as_rows(data: Any) -> Any:
+    """Turn one flat row into a table of one row; leave everything else as it is."""
+    if isinstance(data, np.ndarray) and data.ndim == 1:
+        return data[None, :]
+    flat = (list, tuple, dict, np.ndarray)
+    if isinstance(data, list | tuple) and data and not isinstance(data[0], flat):
+        return [tuple(data)]
+    if type(data).__name__ == "Series" and hasattr(data, "to_dict"):
+        return data.to_dict()
+    return data
+
+
+def _as_outputs(output: Any, rows: int) -> Any:
+    """Give a single row's output the shape of one row."""
+    if rows != 1:
+        return output
+    if isinstance(output, np.ndarray):
+        return output.reshape(1, -1)
+    if isinstance(output, list | tuple):
+        first = output[0] if len(output) == 1 else None
+        return np.asarray(first if isinstance(first, list | tuple) else output).reshape(1, -1)
+    return [output]
