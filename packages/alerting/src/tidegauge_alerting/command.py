@@ -1,0 +1,171 @@
+"""``tidegauge rules render``: the alerts as a file for the vendor's own tools."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from tidegauge.command import Command, CommandError, Terminal
+
+from tidegauge_alerting.defaults import DEFAULT_ALERTS
+from tidegauge_alerting.definitions import AlertDefinition, Severity, by_name
+from tidegauge_alerting.prometheus import HEADER, render_prometheus
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
+_Change = Callable[[AlertDefinition, float], AlertDefinition]
+
+
+def _arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("vendor", choices=("prometheus",), help="whose rules to write")
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="write to this file instead of the terminal; replaces only files that this wrote",
+    )
+    parser.add_argument("--force", action="store_true", help="replace FILE whoever wrote it")
+    parser.add_argument(
+        "--severity",
+        action="append",
+        choices=[severity.value for severity in Severity],
+        help="only alerts of this severity; may be repeated",
+    )
+    names = ", ".join(d.name for d in DEFAULT_ALERTS if d.unit != "fixed")
+    parser.add_argument(
+        "--threshold",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help=f"another threshold for an alert ({names}); may be repeated",
+    )
+    guarded = ", ".join(d.name for d in DEFAULT_ALERTS if d.guard is not None)
+    parser.add_argument(
+        "--minimum",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help=f"how many events or rows an alert needs ({guarded}); may be repeated",
+    )
+    parser.add_argument(
+        "--runbook-url",
+        metavar="URL",
+        help="annotate each alert with this address; {name} in it becomes the alert's name",
+    )
+
+
+def _run(arguments: Namespace, terminal: Terminal) -> int:
+    definitions = by_name(DEFAULT_ALERTS)
+    _change(definitions, arguments.threshold, "--threshold", AlertDefinition.with_threshold)
+    _change(definitions, arguments.minimum, "--minimum", AlertDefinition.with_minimum)
+    wanted = arguments.severity or [severity.value for severity in Severity]
+    chosen = [d for d in definitions.values() if d.severity.value in wanted]
+    text = render_prometheus(
+        chosen,
+        runbook_url=_runbook_url(arguments.runbook_url),
+        made_by=_command_line(arguments),
+    )
+    if arguments.output is None:
+        terminal.write(text)
+        return 0
+    path = Path(arguments.output)
+    _write(path, text, force=arguments.force)
+    terminal.print(f"{path}: {len(chosen)} alerts. Name it under rule_files in prometheus.yml.")
+    terminal.print(f"Check it with: promtool check rules {shlex.quote(str(path))}")
+    return 0
+
+
+def _change(
+    definitions: dict[str, AlertDefinition], pairs: Sequence[str], option: str, change: _Change
+) -> None:
+    for pair in pairs:
+        name, separator, text = pair.partition("=")
+        try:
+            value = float(text)
+        except ValueError:
+            separator = ""
+        if not separator:
+            raise CommandError(
+                f"{option}: got {pair!r}; expected NAME=VALUE with a number. "
+                "For example: HighLatency=0.8."
+            )
+        if name not in definitions:
+            raise CommandError(
+                f"{option}: got {pair!r}; expected the name of an alert: "
+                f"{', '.join(definitions)}. Correct the name."
+            )
+        try:
+            definitions[name] = change(definitions[name], value)
+        except ValueError as error:
+            raise CommandError(str(error)) from error
+
+
+def _runbook_url(url: str | None) -> str | None:
+    if url is None:
+        return None
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.netloc or not url.isprintable():
+        raise CommandError(
+            f"--runbook-url: got {url!r}; expected an http or https address. "
+            "For example: https://runbooks.example.com/{name}."
+        )
+    return url
+
+
+def _command_line(arguments: Namespace) -> str:
+    """Return the command line that makes the same file; where it goes is left out."""
+    words = ["tidegauge", "rules", "render", str(arguments.vendor)]
+    for option, values in (
+        ("--severity", arguments.severity or []),
+        ("--threshold", arguments.threshold),
+        ("--minimum", arguments.minimum),
+        ("--runbook-url", [arguments.runbook_url] if arguments.runbook_url else []),
+    ):
+        for value in values:
+            words += [option, value]
+    return shlex.join(words)
+
+
+def _write(path: Path, text: str, *, force: bool) -> None:
+    """Replace the file whole: Prometheus may reload while this runs."""
+    try:
+        if path.exists() and not force:
+            with path.open(encoding="utf-8", errors="replace") as old:
+                start = old.read(len(HEADER))
+            if start not in ("", HEADER):
+                raise CommandError(
+                    f"{path}: got a file that this command did not write; expected a new file or "
+                    "its own. Choose another name, or replace it with --force."
+                )
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as new:
+                new.write(text)
+            # mkstemp makes files for us alone; Prometheus runs as somebody else.
+            Path(temporary).chmod(0o644)
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise CommandError(
+            f"{path}: cannot be written ({error.strerror}). Choose a file in a folder that exists "
+            "and that you may write to."
+        ) from error
+
+
+#: What the entry point ``rules render`` finds.
+RENDER = Command(
+    summary="Write the alert rules for Prometheus.",
+    example=(
+        "tidegauge rules render prometheus -o tidegauge.rules.yml --threshold HighLatency=0.8"
+    ),
+    arguments=_arguments,
+    run=_run,
+)

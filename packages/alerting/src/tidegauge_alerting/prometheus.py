@@ -1,0 +1,225 @@
+"""Definitions to Prometheus rule files: pure, and the same text for the same definitions."""
+
+from __future__ import annotations
+
+import re
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from tidegauge_exporter_prometheus.naming import label_name, prometheus_name
+
+from tidegauge_alerting import prometheus_text
+from tidegauge_alerting.definitions import (
+    AlertDefinition,
+    Comparison,
+    EventGuard,
+    Increase,
+    Last,
+    Quantile,
+    Reachable,
+    RowGuard,
+    Share,
+    Vanished,
+    Where,
+    by_name,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tidegauge_semconv import MetricSpec
+
+#: The first words of every file that we wrote, so that no other file is overwritten.
+HEADER = "# Tidegauge's alert rules for Prometheus"
+
+_GROUP = "tidegauge"
+# Prometheus's own: 1 where a target answered the last scrape, with these labels.
+_UP = "up"
+_TARGET = ("job", "instance")
+# Targets that have shown a model since Prometheus began to scrape them.
+_KNOWN = "tidegauge:target:known"
+
+# What RE2 reads as more than itself. re.escape would escape more, and read worse.
+_SPECIAL = re.compile(r"([\\.+*?()|\[\]{}^$])")
+
+
+def render_prometheus(
+    definitions: Sequence[AlertDefinition],
+    *,
+    runbook_url: str | None = None,
+    made_by: str = "tidegauge rules render prometheus",
+) -> str:
+    """Return a Prometheus rule file.
+
+    ``runbook_url`` becomes an annotation of each alert; ``{name}`` in it is the alert's name.
+    ``made_by`` is the command line that the header shows.
+    """
+    header = (
+        f"{HEADER} (tidegauge-alerting {version('tidegauge-alerting')}).\n"
+        "# Made by the command below; change its options and run it again, not this file.\n"
+        f"#   {made_by}\n"
+    )
+    groups = {"groups": rule_groups(definitions, runbook_url=runbook_url)}
+    return header + yaml.dump(
+        groups, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10_000
+    )
+
+
+def rule_groups(
+    definitions: Sequence[AlertDefinition], *, runbook_url: str | None = None
+) -> list[dict[str, Any]]:
+    """Return the rule groups as plain data, in the order of the definitions."""
+    rules: list[dict[str, Any]] = []
+    for definition in by_name(definitions).values():
+        if isinstance(definition.measure, Reachable):
+            rules.append({"record": _KNOWN, "expr": _known(definition.metric)})
+        rules.append(_rule(definition, runbook_url))
+    return [{"name": _GROUP, "rules": rules}]
+
+
+def expression(definition: AlertDefinition) -> str:
+    """Return the PromQL expression that has a sample for each alert.
+
+    A comparison with NaN (0 of 0 requests) is false, so that no traffic is no alert.
+    """
+    condition = f"{definition.comparison} {_number(definition.threshold)}"
+    metric = definition.metric
+    match definition.measure:
+        case Last(where=where):
+            value = _selector(metric, where)
+            return _guarded(f"{value} {condition}", definition)
+        case Share(part=part, by=by, window_s=window_s):
+            of_part = _sum(by, "rate", _selector(metric, part), window_s)
+            of_all = _sum(by, "rate", _selector(metric), window_s)
+            return _guarded(f"{of_part}\n  / {of_all}\n{condition}", definition)
+        case Quantile(q=q, by=by, window_s=window_s):
+            buckets = _sum((*by, "le"), "rate", _bucket(metric), window_s)
+            value = f"histogram_quantile({_number(q)}, {buckets})"
+            return _guarded(f"{value} {condition}", definition)
+        case Increase(by=by, window_s=window_s):
+            name, window = prometheus_name(metric), duration(window_s)
+            # increase() does not see a series' first value, and a fault may come only once.
+            each = f"({name} unless {name} offset {window})\n  or increase({name}[{window}])"
+            return f"sum by ({_names(by)}) (\n  {each}\n) {condition}"
+        case Vanished(by=by, window_s=window_s):
+            before = _sum(by, "increase", _selector(metric), window_s)
+            return f"{before} {condition}\nunless on ({_names(by)}) {prometheus_name(metric)}"
+        case Reachable():
+            return f"{_UP} {condition}\nand on ({_names(_TARGET)}) {_KNOWN}"
+
+
+def duration(seconds: int) -> str:
+    """Return seconds as Prometheus writes them: 5m, 1h, 90s."""
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds >= size and seconds % size == 0:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
+
+
+def _rule(definition: AlertDefinition, runbook_url: str | None) -> dict[str, Any]:
+    rule: dict[str, Any] = {"alert": definition.name, "expr": expression(definition)}
+    if definition.for_s:
+        rule["for"] = duration(definition.for_s)
+    rule["labels"] = {"severity": definition.severity.value}
+    rule["annotations"] = {
+        "summary": prometheus_text.translate(definition.summary, definition),
+        "description": prometheus_text.translate(definition.description, definition),
+    }
+    if runbook_url:
+        rule["annotations"]["runbook_url"] = runbook_url.replace("{name}", definition.name)
+    return rule
+
+
+def _guarded(condition: str, definition: AlertDefinition) -> str:
+    match definition.guard:
+        case None:
+            return condition
+        case RowGuard(metric=metric, minimum=minimum):
+            shared = [key for key in definition.metric.attributes if key in metric.attributes]
+            enough = f"{prometheus_name(metric)} {Comparison.AT_LEAST} {_number(minimum)}"
+            return f"{condition} and on ({_names(shared)}) {enough}"
+        case EventGuard(minimum=minimum):
+            events = _events(definition)
+            return f"{condition}\nand {events} {Comparison.AT_LEAST} {_number(minimum)}"
+
+
+def _events(definition: AlertDefinition) -> str:
+    """Count the events that speak for the alert."""
+    metric = definition.metric
+    match definition.measure:
+        case Share(part=part, by=by, window_s=window_s):
+            return _sum(by, "increase", _selector(metric, part), window_s)
+        case Quantile(by=by, window_s=window_s):
+            every = _sum(by, "increase", _bucket(metric, '{le="+Inf"}'), window_s)
+            below = [bound for bound in metric.buckets if bound <= definition.threshold]
+            if not below:
+                return every
+            within = _sum(by, "increase", _bucket(metric, _le(below[-1])), window_s)
+            return f"{every}\n  - {within}"
+        case _:
+            raise TypeError(
+                f"guard of {definition.name}: got an EventGuard on {definition.measure!r}; "
+                "expected a Share or a Quantile. Use a RowGuard."
+            )
+
+
+def _known(metric: MetricSpec) -> str:
+    target = _names(_TARGET)
+    return (
+        f"group by ({target}) ({prometheus_name(metric)})\n"
+        f"or group by ({target}) ({_KNOWN} and on ({target}) {_UP})"
+    )
+
+
+def _sum(by: Sequence[str], function: str, selector: str, window_s: int) -> str:
+    return f"sum by ({_names(by)}) ({function}({selector}[{duration(window_s)}]))"
+
+
+def _selector(metric: MetricSpec, where: Sequence[Where] = ()) -> str:
+    matchers = ",".join(_matcher(each) for each in where)
+    return prometheus_name(metric) + (f"{{{matchers}}}" if matchers else "")
+
+
+def _bucket(metric: MetricSpec, matchers: str = "") -> str:
+    return f"{prometheus_name(metric)}_bucket{matchers}"
+
+
+def _matcher(where: Where) -> str:
+    label = label_name(where.attribute)
+    if len(where.values) == 1:
+        return f"{label}={_quote(where.values[0])}"
+    any_of = "|".join(_SPECIAL.sub(r"\\\1", value) for value in where.values)
+    return f"{label}=~{_quote(any_of)}"
+
+
+def _le(bound: float) -> str:
+    # "1.0" from a Python process, "1" from others: one bound, two spellings.
+    if bound == int(bound):
+        return "{le=~" + _quote(rf"{int(bound)}(\.0)?") + "}"
+    return "{le=" + _quote(_number(bound)) + "}"
+
+
+def _quote(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
+
+
+def _names(keys: Sequence[str]) -> str:
+    return ", ".join(label_name(key) for key in keys)
+
+
+def _number(value: float) -> str:
+    return f"{value:.15g}"
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes text of several lines as a block, so that an expression can be read."""
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _represent_text)

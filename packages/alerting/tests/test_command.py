@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import shlex
+from argparse import ArgumentParser
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, TypeVar
+
+import pytest
+import yaml
+from tidegauge.command import Command, CommandError
+from tidegauge_alerting import DEFAULT_ALERTS, render_prometheus
+from tidegauge_alerting.command import RENDER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+T = TypeVar("T")
+
+
+class Recorder:
+    """A terminal that keeps what is said."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.written = ""
+
+    def print(self, text: str = "") -> None:
+        """Keep a line."""
+        self.lines.append(text)
+
+    def write(self, text: str) -> None:
+        """Keep output."""
+        self.written += text
+
+    def table(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+        """Keep a title."""
+        self.lines.append(title)
+
+    def track(
+        self, items: Iterable[T], description: str, total: float | None = None
+    ) -> Iterable[T]:
+        """Yield the items."""
+        return items
+
+
+def run(*words: str) -> Recorder:
+    """Run the command on a command line's words."""
+    parser = ArgumentParser()
+    RENDER.arguments(parser)
+    terminal = Recorder()
+    assert RENDER.run(parser.parse_args(words), terminal) == 0
+    return terminal
+
+
+def alerts(text: str) -> dict[str, str]:
+    """Return the expressions in a rule file by alert."""
+    rules = yaml.safe_load(text)["groups"][0]["rules"]
+    return {rule["alert"]: rule["expr"] for rule in rules if "alert" in rule}
+
+
+def test_the_command_is_found_by_its_entry_point() -> None:
+    """The entry point's name is what the user types."""
+    (point,) = entry_points(group="tidegauge_command", name="rules render")
+    assert isinstance(point.load(), Command)
+
+
+def test_without_a_file_only_the_rules_are_written() -> None:
+    """The output can be piped into a file."""
+    terminal = run("prometheus")
+    assert render_prometheus(DEFAULT_ALERTS) == terminal.written
+    assert terminal.lines == []
+
+
+def test_the_example_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command line that --help shows runs as it stands."""
+    monkeypatch.chdir(tmp_path)
+    words = shlex.split(RENDER.example)
+    assert words[:3] == ["tidegauge", "rules", "render"]
+    terminal = run(*words[3:])
+    path = tmp_path / "tidegauge.rules.yml"
+    assert ") > 0.8" in alerts(path.read_text())["HighLatency"]
+    assert terminal.lines == [
+        "tidegauge.rules.yml: 9 alerts. Name it under rule_files in prometheus.yml.",
+        "Check it with: promtool check rules tidegauge.rules.yml",
+    ]
+    assert terminal.written == ""
+
+
+def test_the_header_makes_the_same_file_again(tmp_path: Path) -> None:
+    """The command line in the header gives the same bytes, wherever they go."""
+    text = run(
+        "prometheus", "--severity", "critical", "--severity", "warning",
+        "--threshold", "HighLatency=0.8", "--minimum", "DataDriftDetected=1000",
+        "--runbook-url", "https://example.com/runbooks?alert={name}",
+    ).written  # fmt: skip
+    again = shlex.split(text.split("\n")[2].removeprefix("#"))
+    assert again[:3] == ["tidegauge", "rules", "render"]
+    path = tmp_path / "again.yml"
+    run(*again[3:], "-o", str(path))
+    assert text == path.read_text()
+
+
+def test_severities_choose_alerts() -> None:
+    """Only the alerts of the given severities are rendered."""
+    assert list(alerts(run("prometheus", "--severity", "critical").written)) == [
+        "HighErrorRate",
+        "ModelDrift",
+    ]
+
+
+def test_a_file_of_ours_is_replaced(tmp_path: Path) -> None:
+    """Rendering again with other options needs no --force and leaves no other file."""
+    path = tmp_path / "rules.yml"
+    run("prometheus", "-o", str(path))
+    run("prometheus", "-o", str(path), "--threshold", "HighErrorRate=0.2")
+    assert "> 0.2" in alerts(path.read_text())["HighErrorRate"]
+    assert [path] == list(tmp_path.iterdir())
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+def test_a_file_of_others_is_kept(tmp_path: Path) -> None:
+    """Rules that somebody wrote by hand are not lost."""
+    path = tmp_path / "rules.yml"
+    path.write_text("groups: []\n")
+    with pytest.raises(CommandError) as caught:
+        run("prometheus", "-o", str(path))
+    assert (
+        f"{path}: got a file that this command did not write; expected a new file or its own. "
+        "Choose another name, or replace it with --force."
+    ) == str(caught.value)
+    assert path.read_text() == "groups: []\n"
+    run("prometheus", "-o", str(path), "--force")
+    assert "HighErrorRate" in alerts(path.read_text())
+
+
+@pytest.mark.parametrize("name", ["missing/rules.yml", "."])
+def test_a_path_that_cannot_be_written_is_an_error(tmp_path: Path, name: str) -> None:
+    """A missing folder, or a folder in place of a file, is one clear line."""
+    path = tmp_path / name
+    with pytest.raises(CommandError, match="cannot be written") as caught:
+        run("prometheus", "-o", str(path))
+    assert str(caught.value).endswith(
+        "Choose a file in a folder that exists and that you may write to."
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["--threshold", "HighLatency"],
+            (
+                "--threshold: got 'HighLatency'; expected NAME=VALUE with a number. "
+                "For example: HighLatency=0.8."
+            ),
+        ),
+        (
+            ["--threshold", "HighLatency=slow"],
+            (
+                "--threshold: got 'HighLatency=slow'; expected NAME=VALUE with a number. "
+                "For example: HighLatency=0.8."
+            ),
+        ),
+        (
+            ["--minimum", "Latency=5"],
+            (
+                "--minimum: got 'Latency=5'; expected the name of an alert: HighErrorRate, "
+                "HighLatency, DataDriftDetected, ModelDrift, InputDrift, ModelTelemetryMissing, "
+                "TelemetryTargetDown, TidegaugeFaults, TidegaugeExportFailing. Correct the name."
+            ),
+        ),
+        (
+            ["--threshold", "HighErrorRate=5"],
+            (
+                "threshold of HighErrorRate: got 5; expected a share above 0 and below 1. "
+                "5 % is 0.05; leave it out for 0.05."
+            ),
+        ),
+        (
+            ["--runbook-url", "runbooks.example.com"],
+            (
+                "--runbook-url: got 'runbooks.example.com'; expected an http or https address. "
+                "For example: https://runbooks.example.com/{name}."
+            ),
+        ),
+    ],
+)
+def test_a_wrong_option_is_one_clear_line(words: list[str], message: str) -> None:
+    """An error names the option, what it got and what it takes."""
+    with pytest.raises(CommandError) as caught:
+        run("prometheus", *words)
+    assert message == str(caught.value)

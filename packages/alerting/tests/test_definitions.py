@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from tidegauge_alerting import DEFAULT_ALERTS, AlertDefinition, Comparison, Severity
+from tidegauge_alerting.definitions import (
+    EventGuard,
+    Increase,
+    Last,
+    Measure,
+    Quantile,
+    Reachable,
+    RowGuard,
+    Share,
+    Vanished,
+    Where,
+    by_name,
+)
+from tidegauge_semconv import Kind, MetricSpec, all_metrics
+
+BY_NAME = {definition.name: definition for definition in DEFAULT_ALERTS}
+each_alert = pytest.mark.parametrize("alert", DEFAULT_ALERTS, ids=lambda alert: alert.name)
+
+KINDS: dict[type[Measure], Kind] = {
+    Last: Kind.GAUGE,
+    Share: Kind.COUNTER,
+    Quantile: Kind.HISTOGRAM,
+    Increase: Kind.COUNTER,
+    Vanished: Kind.COUNTER,
+    Reachable: Kind.COUNTER,
+}
+
+
+def _where(alert: AlertDefinition) -> tuple[Where, ...]:
+    match alert.measure:
+        case Last(where=where):
+            return where
+        case Share(part=part):
+            return part
+        case _:
+            return ()
+
+
+def test_the_alerts_are_the_promised_ones() -> None:
+    """Name, comparison, threshold, guard, time and severity are what the documentation promises."""
+    promised = {
+        "HighErrorRate": (">", 0.05, 300, "critical"),
+        "HighLatency": (">", 0.5, 300, "warning"),
+        "DataDriftDetected": (">", 0.2, 60, "warning"),
+        "ModelDrift": ("==", 1, 0, "critical"),
+        "InputDrift": ("==", 1, 0, "warning"),
+        "ModelTelemetryMissing": (">=", 20, 900, "warning"),
+        "TelemetryTargetDown": ("==", 0, 300, "warning"),
+        "TidegaugeFaults": (">", 0, 0, "info"),
+        "TidegaugeExportFailing": (">", 0, 0, "info"),
+    }
+    assert promised == {
+        d.name: (d.comparison.value, d.threshold, d.for_s, d.severity.value) for d in DEFAULT_ALERTS
+    }
+
+
+@each_alert
+def test_metrics_exist_and_have_the_attributes(alert: AlertDefinition) -> None:
+    """An alert uses metrics of the suite, of a fitting kind, and only attributes that they have."""
+    guard = alert.guard.metric if isinstance(alert.guard, RowGuard) else alert.metric
+    assert {alert.metric, guard, *alert.see} <= set(all_metrics())
+    assert KINDS[type(alert.measure)] is alert.metric.kind
+    assert {*alert.labels, *(where.attribute for where in _where(alert))} <= set(
+        alert.metric.attributes
+    )
+
+
+def test_a_row_guard_is_joined_on_all_attributes() -> None:
+    """A guard of rows belongs to the very series that it guards."""
+    guarded = [(d, d.guard) for d in DEFAULT_ALERTS if isinstance(d.guard, RowGuard)]
+    assert guarded
+    for alert, guard in guarded:
+        assert alert.metric.attributes == guard.metric.attributes
+
+
+def test_definitions_can_be_compared_and_kept_in_sets() -> None:
+    """Definitions are values."""
+    again = dataclasses.replace(DEFAULT_ALERTS[0])
+    assert {DEFAULT_ALERTS[0]} == {again}
+
+
+def test_another_threshold_changes_nothing_else() -> None:
+    """A tuned alert is the same alert."""
+    tuned = BY_NAME["HighErrorRate"].with_threshold(0.2)
+    assert tuned == dataclasses.replace(BY_NAME["HighErrorRate"], threshold=0.2)
+
+
+def test_another_minimum_changes_nothing_else() -> None:
+    """A tuned guard is the same guard."""
+    tuned = BY_NAME["DataDriftDetected"].with_minimum(1000)
+    guard = tuned.guard
+    assert isinstance(guard, RowGuard)
+    assert (guard.minimum, guard.metric.name) == (1000, "drift.effective.rows")
+    assert EventGuard(50) == BY_NAME["HighLatency"].with_minimum(50).guard
+
+
+@pytest.mark.parametrize(
+    ("name", "threshold", "message"),
+    [
+        (
+            "HighErrorRate",
+            5,
+            (
+                "threshold of HighErrorRate: got 5; expected a share above 0 and below 1. "
+                "5 % is 0.05; leave it out for 0.05."
+            ),
+        ),
+        (
+            "HighErrorRate",
+            float("nan"),
+            (
+                "threshold of HighErrorRate: got nan; expected a share above 0 and below 1. "
+                "5 % is 0.05; leave it out for 0.05."
+            ),
+        ),
+        (
+            "HighLatency",
+            -1,
+            "threshold of HighLatency: got -1; expected a number above 0. Leave it out for 0.5.",
+        ),
+        (
+            "DataDriftDetected",
+            float("inf"),
+            (
+                "threshold of DataDriftDetected: got inf; expected a number above 0. "
+                "Leave it out for 0.2."
+            ),
+        ),
+        (
+            "ModelDrift",
+            0.5,
+            (
+                "threshold of ModelDrift: got 0.5; expected none: the alert compares a verdict. "
+                "Leave it out."
+            ),
+        ),
+    ],
+)
+def test_a_threshold_that_makes_no_sense_is_refused(
+    name: str, threshold: float, message: str
+) -> None:
+    """A refusal says what is allowed."""
+    with pytest.raises(ValueError, match="expected") as caught:
+        BY_NAME[name].with_threshold(threshold)
+    assert message == str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "minimum", "message"),
+    [
+        (
+            "HighLatency",
+            0,
+            "minimum of HighLatency: got 0; expected a number of at least 1. Leave it out for 5.",
+        ),
+        (
+            "InputDrift",
+            10,
+            "minimum of InputDrift: got 10; expected none: the alert has no guard. Leave it out.",
+        ),
+    ],
+)
+def test_a_minimum_that_makes_no_sense_is_refused(name: str, minimum: float, message: str) -> None:
+    """A refusal says what is allowed."""
+    with pytest.raises(ValueError, match="expected") as caught:
+        BY_NAME[name].with_minimum(minimum)
+    assert message == str(caught.value)
+
+
+def test_a_name_stands_for_one_alert() -> None:
+    """Two alerts of one name are refused."""
+    with pytest.raises(ValueError, match="twice") as caught:
+        by_name([*DEFAULT_ALERTS, BY_NAME["InputDrift"]])
+    assert str(caught.value) == (
+        "alert definitions: got InputDrift twice; expected each name once. Rename one."
+    )
+
+
+def test_a_definition_of_ones_own_is_like_a_default_one() -> None:
+    """An alert on any gauge of the suite carries that gauge's attributes."""
+    spec: MetricSpec = next(spec for spec in all_metrics() if spec.name == "model.accuracy")
+    own = AlertDefinition(
+        "LowAccuracy", spec, Last(), Comparison.AT_LEAST, 0.9, Severity.INFO, "{model}", "{model}"
+    )
+    assert spec.attributes == own.labels

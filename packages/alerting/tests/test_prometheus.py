@@ -1,0 +1,218 @@
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import promql_parser
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from tidegauge_alerting import (
+    DEFAULT_ALERTS,
+    AlertDefinition,
+    Comparison,
+    Severity,
+    render_prometheus,
+    rule_groups,
+)
+from tidegauge_alerting.definitions import EventGuard, Last, Where
+from tidegauge_alerting.prometheus import duration, expression
+from tidegauge_exporter_prometheus import prometheus_name
+from tidegauge_semconv import Kind, MetricSpec, all_metrics, metrics
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BY_NAME = {definition.name: definition for definition in DEFAULT_ALERTS}
+EXPRESSIONS = {
+    rule.get("alert") or rule["record"]: rule["expr"]
+    for group in rule_groups(DEFAULT_ALERTS)
+    for rule in group["rules"]
+}
+each_expression = pytest.mark.parametrize("text", EXPRESSIONS.values(), ids=EXPRESSIONS.keys())
+
+# Prometheus's own, and what the rules themselves record.
+FOREIGN = {"up": {"job", "instance"}, "tidegauge:target:known": {"job", "instance"}}
+
+
+def series_labels() -> dict[str, set[str]]:
+    """Return every series name of the suite with its labels."""
+    found = dict(FOREIGN)
+    for spec in all_metrics():
+        name = prometheus_name(spec)
+        labels = {*spec.attributes, "job", "instance"}
+        found[name] = labels
+        if spec.kind is Kind.HISTOGRAM:
+            found[f"{name}_bucket"] = labels | {"le"}
+    return found
+
+
+def nodes(node: Any) -> Iterator[Any]:
+    """Yield a parsed expression and all that is in it."""
+    yield node
+    children = [
+        *(getattr(node, name, None) for name in ("lhs", "rhs", "expr", "param", "vector_selector")),
+        *(getattr(node, "args", None) or []),
+    ]
+    for child in children:
+        if child is not None:
+            yield from nodes(child)
+
+
+@each_expression
+def test_an_expression_names_series_that_exist(text: str) -> None:
+    """Every expression is PromQL, and every series, label and matcher in it exists."""
+    known = series_labels()
+    selectors = [
+        node for node in nodes(promql_parser.parse(text))
+        if isinstance(node, promql_parser.VectorSelector)
+    ]  # fmt: skip
+    assert selectors
+    for selector in selectors:
+        assert selector.name is not None
+        assert selector.name in known
+        assert {m.name for m in selector.matchers.matchers} <= known[selector.name]
+
+
+@each_expression
+def test_an_expression_groups_by_labels_that_exist(text: str) -> None:
+    """Labels to sum by and to join on are labels of all series beneath them."""
+    known = series_labels()
+    for node in nodes(promql_parser.parse(text)):
+        labels = _grouping(node)
+        for below in nodes(node):
+            if isinstance(below, promql_parser.VectorSelector):
+                assert labels <= known[str(below.name)]
+
+
+def _grouping(node: Any) -> set[str]:
+    if isinstance(node, promql_parser.AggregateExpr) and node.modifier is not None:
+        return set(node.modifier.labels)
+    if isinstance(node, promql_parser.BinaryExpr) and node.modifier is not None:
+        matching = node.modifier.matching
+        return set(matching.labels) if matching is not None else set()
+    return set()
+
+
+def test_drift_is_guarded_by_its_own_rows() -> None:
+    """The expressions on drift are the documented ones to the letter."""
+    assert EXPRESSIONS["DataDriftDetected"] == (
+        "drift_psi_value > 0.2 and on (model_name, model_version, reference, feature, window) "
+        "drift_effective_rows >= 300"
+    )
+    assert EXPRESSIONS["ModelDrift"] == (
+        'drift_detected{feature="",family=~"outputs|data_quality"} == 1'
+    )
+    assert EXPRESSIONS["InputDrift"] == 'drift_detected{feature="",family="inputs"} == 1'
+
+
+def test_the_latency_guard_counts_beyond_the_bucket_of_the_threshold() -> None:
+    """The guard's bound is the largest bucket bound up to the threshold, in both spellings."""
+    latency = BY_NAME["HighLatency"]
+    assert '{le="0.5"}' in expression(latency)
+    assert '{le="0.5"}' in expression(latency.with_threshold(0.7))
+    assert r'{le=~"1(\\.0)?"}' in expression(latency.with_threshold(1.5))
+    assert '_bucket{le="+Inf"}' in expression(latency.with_threshold(0.00001))
+    assert "  - sum" not in expression(latency.with_threshold(0.00001))
+
+
+def test_events_cannot_guard_a_gauge() -> None:
+    """A guard that cannot be counted is a clear error, not a rule that never fires."""
+    wrong = dataclasses.replace(BY_NAME["InputDrift"], guard=EventGuard(5))
+    with pytest.raises(TypeError, match=r"^guard of InputDrift: got an EventGuard on Last"):
+        expression(wrong)
+
+
+@given(value=st.text(st.characters(codec="utf-8"), min_size=1))
+def test_any_label_value_is_quoted(value: str) -> None:
+    """A label value comes back from a parser as it went in, alone and among others."""
+    for values in ((value,), (value, "other")):
+        alert = dataclasses.replace(BY_NAME["InputDrift"], measure=Last((Where("family", values),)))
+        if "\x00" in value:
+            continue
+        parsed = promql_parser.parse(expression(alert))
+        assert isinstance(parsed, promql_parser.BinaryExpr)
+        assert isinstance(parsed.lhs, promql_parser.VectorSelector)
+        matcher = parsed.lhs.matchers.matchers[0]
+        if len(values) == 1:
+            assert value == matcher.value
+
+
+def test_rendering_is_stable_and_readable_back() -> None:
+    """The same definitions give the same bytes, and the YAML holds exactly the groups."""
+    text = render_prometheus(DEFAULT_ALERTS, runbook_url="https://runbooks.example.com/{name}")
+    again = render_prometheus(DEFAULT_ALERTS, runbook_url="https://runbooks.example.com/{name}")
+    assert text == again
+    groups = rule_groups(DEFAULT_ALERTS, runbook_url="https://runbooks.example.com/{name}")
+    assert {"groups": groups} == yaml.safe_load(text)
+
+
+def test_the_header_says_how_the_file_was_made() -> None:
+    """Who finds the file knows how to make it again."""
+    lines = render_prometheus(DEFAULT_ALERTS, made_by="tidegauge rules render prometheus").split(
+        "\n"
+    )
+    assert lines[0].startswith("# Tidegauge's alert rules for Prometheus (tidegauge-alerting ")
+    assert lines[2] == "#   tidegauge rules render prometheus"
+    assert lines[3] == "groups:"
+
+
+def test_each_alert_has_severity_summary_and_description() -> None:
+    """An alert says how urgent it is, what happened and what to look at."""
+    rules = {
+        rule["alert"]: rule for rule in rule_groups(DEFAULT_ALERTS)[0]["rules"] if "alert" in rule
+    }
+    assert list(BY_NAME) == list(rules)
+    for name, rule in rules.items():
+        assert {"severity": BY_NAME[name].severity.value} == rule["labels"]
+        assert list(rule["annotations"]) == ["summary", "description"]
+        assert ("for" in rule) == (BY_NAME[name].for_s > 0)
+        assert "{}" not in str(rule["annotations"])
+
+
+def test_a_runbook_is_named_only_where_there_is_one() -> None:
+    """The annotation has the alert's name in it, and is absent without an address."""
+    with_one = rule_groups(DEFAULT_ALERTS, runbook_url="https://r.example.com/{name}#top")
+    urls = [rule["annotations"]["runbook_url"] for rule in with_one[0]["rules"] if "alert" in rule]
+    assert [f"https://r.example.com/{name}#top" for name in BY_NAME] == urls
+    assert "runbook_url" not in render_prometheus(DEFAULT_ALERTS)
+
+
+def test_the_text_of_a_tuned_alert_has_its_threshold() -> None:
+    """What a person reads is what the rule compares with."""
+    rule = rule_groups([BY_NAME["HighErrorRate"].with_threshold(0.125)])[0]["rules"][0]
+    assert "> 0.125" in rule["expr"]
+    assert "More than 12.5 % of the calls" in rule["annotations"]["description"]
+
+
+@pytest.mark.parametrize("field", ["feature", "target", "see", "value", "value:euros", "", "0"])
+def test_a_text_names_only_what_the_alert_carries(field: str) -> None:
+    """A placeholder that would stay empty at night fails when it is rendered."""
+    wrong = dataclasses.replace(BY_NAME["HighLatency"], summary=f"{{{field}}}")
+    with pytest.raises(ValueError, match=r"^text of HighLatency: got ") as caught:
+        rule_groups([wrong])
+    assert (
+        f"text of HighLatency: got {f'{{{field}}}'!r}; expected one of model_name, model_version, "
+        "model, target, see, value:FORM, threshold:FORM, FORM one of number, percent, duration. "
+        "Use what the alert carries."
+    ) == str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(1, "1s"), (60, "1m"), (90, "90s"), (300, "5m"), (3600, "1h"), (5400, "90m"), (172_800, "2d")],
+)
+def test_durations_are_written_as_prometheus_does(seconds: int, text: str) -> None:
+    """A duration is one number in the largest unit that fits."""
+    assert text == duration(seconds)
+
+
+def test_a_gauge_without_guard_renders_for_any_metric() -> None:
+    """A definition of one's own needs no more than a metric and a number."""
+    spec: MetricSpec = metrics.MODEL_ACCURACY
+    own = AlertDefinition(
+        "Accuracy", spec, Last(), Comparison.AT_LEAST, 0.95, Severity.INFO,
+        "{model} is at {value:percent}", "Above {threshold:number}.",
+    )  # fmt: skip
+    assert expression(own) == "model_accuracy >= 0.95"

@@ -1,0 +1,3 @@
+"""Contract tests, fixtures and real backends: imported by tests only."""
+
+from __future__ import annotations

@@ -1,0 +1,31 @@
+"""Real backends as processes on loopback: started with a deadline, always stopped."""
+
+from __future__ import annotations
+
+from tidegauge_testkit.backends.alertmanager import Alertmanager
+from tidegauge_testkit.backends.binaries import MissingProgramError
+from tidegauge_testkit.backends.otlp_agent import Point, TestAgent
+from tidegauge_testkit.backends.ports import free_port, free_ports
+from tidegauge_testkit.backends.process import BackendError, Process, wait_until
+from tidegauge_testkit.backends.prometheus import Prometheus, Sample
+from tidegauge_testkit.backends.promtool import Promtool
+from tidegauge_testkit.backends.served_app import ServedApp
+from tidegauge_testkit.backends.webhook import Received, Webhook
+
+__all__ = [
+    "Alertmanager",
+    "BackendError",
+    "MissingProgramError",
+    "Point",
+    "Process",
+    "Prometheus",
+    "Promtool",
+    "Received",
+    "Sample",
+    "ServedApp",
+    "TestAgent",
+    "Webhook",
+    "free_port",
+    "free_ports",
+    "wait_until",
+]
