@@ -11,8 +11,11 @@ from opentelemetry import metrics
 from opentelemetry.instrumentation.dependencies import get_dist_dependency_conflicts
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
+from tidegauge import pipeline
 from tidegauge.attach import attach
-from tidegauge.settings import SettingError
+from tidegauge.configuration import CoreSettings
+from tidegauge.runtime import shared
+from tidegauge.settings import SettingError, load
 
 from tidegauge_distro import exporters, leave, settings, startup
 
@@ -51,8 +54,10 @@ def configure(meter_provider: MeterProvider | None = None) -> MeterProvider:
     with _lock:
         for error in startup.setting_errors().values():
             raise error
+        shared.settings = load(CoreSettings)
         provider = _provider(meter_provider)
         startup.warn_unknown()
+        pipeline.current().processors()  # what is wrong with them is said at the start
         _instrument()
         leave.watch(provider)
         leave.install()

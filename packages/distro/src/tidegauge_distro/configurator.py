@@ -6,6 +6,7 @@ import logging
 from typing import Any
 
 from opentelemetry.sdk._configuration import _OTelSDKConfigurator
+from tidegauge import pipeline
 from tidegauge.attach import attach_global
 from tidegauge.guard import guarded
 
@@ -33,5 +34,7 @@ class TidegaugeConfigurator(_OTelSDKConfigurator):
             )
             _logger.debug("configurator", exc_info=error)
         attach_global()
+        with guarded("configurator.processors"):
+            pipeline.current().processors()  # what is wrong with them is said at the start
         with guarded("configurator.exit"):
             leave.install()

@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from packaging.version import Version
 from tidegauge import plugins
 from tidegauge.configuration import CoreSettings
+from tidegauge.runtime import shared
 from tidegauge.settings import SettingError, load, rows, unknown
 
 from tidegauge_distro import exporters, settings
@@ -81,6 +82,10 @@ def prepare_zero_code() -> None:
     for message in exporters.drop_unusable(environ):
         _logger.error("%s", message)
     warn_unknown()
+    try:
+        shared.settings = load(CoreSettings)
+    except SettingError as error:
+        _logger.error("%s The defaults of the core are in force.", error)  # noqa: TRY400 - one line
     old = old_instrumentation(instrumentation_version())
     if old is not None:
         _logger.warning("%s", old)

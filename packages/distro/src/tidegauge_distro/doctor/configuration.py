@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, cast
 
-from tidegauge.settings import Row, rows, unknown
+from tidegauge.settings import Row, SettingError, load, rows, unknown
 
 from tidegauge_distro import startup
 from tidegauge_distro.doctor.report import Report
@@ -33,15 +33,20 @@ def _value(row: Row, default: object, environ: Mapping[str, str]) -> tuple[str, 
         return (_HIDDEN if text else "", "environment" if text else "default")
     if text:
         return text, "environment"
+    return as_text(default), "default"
+
+
+def as_text(default: object) -> str:
+    """Write a default as one would set it in the environment."""
+    if isinstance(default, tuple):
+        return ",".join(str(getattr(part, "label", part)) for part in default)
     if isinstance(default, bool):
-        return str(default).lower(), "default"
-    return ("" if default is None else str(default)), "default"
+        return str(default).lower()
+    return "" if default is None else str(default)
 
 
 def in_force(variable: str) -> Any:
     """Return the value of a setting of any installed package; None where it is wrong or unknown."""
-    from tidegauge.settings import SettingError, load  # noqa: PLC0415
-
     for found in startup.setting_classes().values():
         for name, row in rows(found).items():
             if row.env == variable:

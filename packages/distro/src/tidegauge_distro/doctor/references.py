@@ -1,0 +1,147 @@
+"""Reference profiles: found, loadable, and how many series they lead to.
+
+Drift is a plugin, so its own command is asked, as a person would.
+"""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from tidegauge.command import CommandError
+from tidegauge_semconv import Kind, all_metrics
+from tidegauge_semconv import metrics as m
+
+from tidegauge_distro.cli.catalogue import Broken, Catalogue
+from tidegauge_distro.doctor.configuration import in_force
+from tidegauge_distro.doctor.report import Report
+
+T = TypeVar("T")
+
+SUFFIX = ".reference.json"
+_SHOW = "reference show"
+_PATH = "TIDEGAUGE_REFERENCE"
+
+# Of a window: its rows, its features by state (6), three families.
+_SERIES_OF_A_WINDOW = 1 + 6 + 3
+# Of a feature in the first window. psi comes with the effective rows that its alert needs, detected
+# stands once in the feature's own family and once in data quality.
+_SERIES_OF_A_FEATURE = {"psi": 2, "ks.statistic": 1, "detected": 2}
+
+
+class _Paper:
+    """A terminal that keeps what a command writes."""
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def print(self, text: str = "") -> None:
+        self.text += text + "\n"
+
+    def write(self, text: str) -> None:
+        self.text += text
+
+    def table(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+        self.text += "\n".join([title, *("  ".join(row) for row in (columns, *rows))]) + "\n"
+
+    def track(self, items: Iterable[T], description: str, total: float | None = None) -> Iterable[T]:  # noqa: ARG002 - the protocol's
+        return items
+
+
+def examine(report: Report) -> None:
+    """Add the references in force and the series that a model may have."""
+    path = in_force(_PATH)
+    if _SHOW not in Catalogue().names():
+        report.notes.append("Drift is not installed: pip install tidegauge-drift to watch it.")
+        return
+    if not path:
+        report.notes.append(
+            f"{_PATH} is not set, so there is no drift. `tidegauge reference build --help` shows "
+            "how a reference is made."
+        )
+        return
+    files = _files(Path(path))
+    if not files:
+        report.problems.append(
+            f"{_PATH}: got {str(path)!r} from the environment; expected a file or a folder of "
+            f"<model>{SUFFIX}. Build one with `tidegauge reference build`."
+        )
+    rows, series = [], []
+    for file in files:
+        profile = _read(file, report)
+        if profile is None:
+            rows.append((file.name, "cannot be used", "", "", ""))
+            continue
+        watched = _length(profile, "features") + _length(profile, "outputs")
+        rows.append(
+            (
+                file.name,
+                str(profile.get("reference", "")),
+                str(profile.get("rows", "")),
+                str(watched),
+                str(profile.get("built", "")),
+            )
+        )
+        drift, most = drift_series(watched)
+        series.append((file.name, str(drift), str(most), str(core_series())))
+    report.add("references", ("file", "reference", "rows", "features", "built"), rows)
+    report.add(
+        "series of a model in Prometheus, at most",
+        ("reference", "drift", "drift's budget", "requests, latency and values of one operation"),
+        series,
+    )
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_dir():
+        return sorted(path.glob(f"*{SUFFIX}"))
+    return [path]
+
+
+def _read(file: Path, report: Report) -> dict[str, object] | None:
+    command = Catalogue().load(_SHOW)
+    if isinstance(command, Broken):
+        report.problems.append(f"{_SHOW}: {command.reason}. Repair or reinstall its package.")
+        return None
+    parser = ArgumentParser()
+    command.arguments(parser)
+    paper = _Paper()
+    try:
+        command.run(parser.parse_args([str(file), "--json"]), paper)
+        content = json.loads(paper.text)
+    except CommandError as error:
+        report.problems.append(str(error))
+        return None
+    return content if isinstance(content, dict) else {}
+
+
+def _length(profile: dict[str, object], key: str) -> int:
+    found = profile.get(key)
+    return len(found) if isinstance(found, list) else 0
+
+
+def drift_series(features: int) -> tuple[int, int]:
+    """Return how many drift series a model has at most, and the budget that bounds them."""
+    windows = len(in_force("TIDEGAUGE_DRIFT_WINDOWS") or ())
+    export = in_force("TIDEGAUGE_DRIFT_EXPORT") or ()
+    budget = int(in_force("TIDEGAUGE_DRIFT_MAX_SERIES") or 0)
+    each = sum(_SERIES_OF_A_FEATURE.get(name, 1) for name in export)
+    wanted = 1 + windows * _SERIES_OF_A_WINDOW + features * each
+    return min(wanted, budget), budget
+
+
+def core_series() -> int:
+    """Return how many series one operation of a model has without drift and errors."""
+    counted = {m.MODEL_REQUESTS.name: 2, m.TIDEGAUGE_ROWS.name: 3, m.MODEL_ERRORS.name: 0}
+    total = 0
+    for spec in all_metrics():
+        if spec.attributes[:1] != m.MODEL_REQUESTS.attributes[:1]:
+            continue
+        if spec.kind is Kind.HISTOGRAM:
+            total += len(spec.buckets) + 3  # +Inf, _count, _sum
+        elif spec.kind is Kind.COUNTER:
+            total += counted.get(spec.name, 1)
+    return total
