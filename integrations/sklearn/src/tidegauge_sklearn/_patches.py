@@ -1,0 +1,54 @@
+"""What is wrapped, and why."""
+
+from __future__ import annotations
+
+from tidegauge.joblib_propagation import JOBLIB
+from tidegauge.observe import observer, suppressor
+from tidegauge.patcher import Functions, Methods, Patch, Subclasses
+
+from tidegauge_sklearn._extract import describe
+
+# Predictions: each outermost call is one request. Methods live on estimators and on mixins
+# (LogisticRegression.predict is LinearClassifierMixin's), on ``available_if`` (Pipeline) and on the
+# user's own subclasses; walking every class of every estimator finds them all.
+OPERATIONS = (
+    "predict",
+    "predict_proba",
+    "decision_function",
+    "predict_log_proba",
+    "score_samples",
+)
+
+# Training and evaluation predict inside (AdaBoost does while it fits): not requests.
+_TRAINING = ("fit", "fit_predict", "fit_transform", "partial_fit", "score")
+
+# The same as functions. They are private modules; their names have stood since 0.24.
+_EVALUATION = {
+    "sklearn.model_selection._validation": (
+        "cross_validate",
+        "cross_val_score",
+        "cross_val_predict",
+        "permutation_test_score",
+        "learning_curve",
+        "validation_curve",
+    ),
+    "sklearn.inspection._partial_dependence": ("partial_dependence",),
+    "sklearn.inspection._permutation_importance": ("permutation_importance",),
+}
+
+PATCHES: tuple[Patch, ...] = (
+    Subclasses(
+        "sklearn.base",
+        "BaseEstimator",
+        {operation: observer(operation, describe) for operation in OPERATIONS}
+        | {method: suppressor() for method in _TRAINING},
+    ),
+    # A scorer calls predict or predict_proba on behalf of an evaluation.
+    Methods("sklearn.metrics._scorer", "_BaseScorer", {"__call__": suppressor()}),
+    *(
+        Functions(module, {name: suppressor() for name in names})
+        for module, names in _EVALUATION.items()
+    ),
+    # Forests and ensembles predict in joblib's threads.
+    JOBLIB,
+)

@@ -1,0 +1,35 @@
+"""The entry that ``opentelemetry-instrument`` calls."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
+from tidegauge.attach import attach_global
+from tidegauge.guard import guarded
+from tidegauge.patcher import Patcher
+
+from tidegauge_sklearn._patches import PATCHES
+
+_patcher = Patcher(PATCHES)
+
+
+class SklearnInstrumentor(BaseInstrumentor):  # type: ignore[misc]
+    """Records every prediction of scikit-learn estimators.
+
+    Registers hooks and nothing else: it imports no scikit-learn, starts no thread, raises nothing.
+    """
+
+    def instrumentation_dependencies(self) -> Collection[str]:
+        """Return what must be installed for this to make sense."""
+        return ("scikit-learn >= 1.5",)
+
+    def _instrument(self, **_: Any) -> None:
+        with guarded("instrument.sklearn"):
+            _patcher.install()
+            attach_global()
+
+    def _uninstrument(self, **_: Any) -> None:
+        with guarded("instrument.sklearn"):
+            _patcher.remove()
