@@ -1,5 +1,7 @@
-"""What recording costs the caller, in units of O: one OpenTelemetry ``Histogram.record`` with three
-attributes, measured in the same rounds. Budgets are off: every row of every call is copied.
+"""What recording costs the caller.
+
+In units of O: one OpenTelemetry ``Histogram.record`` with three attributes, measured in the same
+rounds. Budgets are off: every row of every call is copied.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ FEATURES = 100
 ANSWER = np.array([0.5])
 TRIALS = 3
 
-# case: limit in O
+#: What each case may cost, in O.
 LIMITS = {
     "ndarray row": 0.2,
     "list": 0.35,
@@ -40,7 +42,8 @@ LABELS_LIMIT = 0.25  # ndarray row, in prometheus_client labels() x 3
 class Bare:
     """A model that costs nothing."""
 
-    def predict(self, X: object) -> np.ndarray:  # noqa: N803 - scikit-learn's name
+    def predict(self, X: object) -> np.ndarray:  # noqa: ARG002, N803 - scikit-learn's name
+        """Answer at once."""
         return ANSWER
 
 
@@ -111,7 +114,7 @@ def measure() -> dict[str, float]:
     with suppress():
         cost, unit, _ = against_peers(nested)
         ratios["nested"] = cost / unit
-    # In a span OpenTelemetry's own record costs more (it looks for an exemplar): O is taken without.
+    # In a span OpenTelemetry's own record costs more (an exemplar): O is taken without.
     with trace.use_span(tracer.start_span("request")):
         cost, _, _ = against_peers(nested)
     ratios["recording span (for information)"] = cost / ratios["O in us"]

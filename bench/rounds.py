@@ -1,5 +1,7 @@
-"""Interleaved rounds: every round runs each case once, in a rotated order, so that the noise of a
-shared machine falls on all alike. Figures are medians of thread or process CPU time per call.
+"""Interleaved rounds.
+
+Every round runs each case once, in a rotated order, so that the noise of a shared machine falls on
+all alike. Figures are medians of thread or process CPU time per call.
 """
 
 from __future__ import annotations

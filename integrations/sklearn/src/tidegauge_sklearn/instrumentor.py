@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
+from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-defined]
+    BaseInstrumentor,
+)
 from tidegauge.attach import attach_global
 from tidegauge.guard import guarded
 from tidegauge.patcher import Patcher
@@ -15,7 +17,7 @@ from tidegauge_sklearn._patches import PATCHES
 _patcher = Patcher(PATCHES)
 
 
-class SklearnInstrumentor(BaseInstrumentor):  # type: ignore[misc]
+class SklearnInstrumentor(BaseInstrumentor):
     """Records every prediction of scikit-learn estimators.
 
     Registers hooks and nothing else: it imports no scikit-learn, starts no thread, raises nothing.

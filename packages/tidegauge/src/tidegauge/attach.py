@@ -78,6 +78,8 @@ def attach_reader(reader: Any) -> None:
 
 def attach_global() -> bool:
     """Attach to the provider that is global now; False where there is none to attach to."""
-    with guarded("attach.global"):
+    try:
         return attach(get_meter_provider())
-    return False
+    except Exception as error:
+        fault("attach.global", error)
+        return False

@@ -41,7 +41,7 @@ class Batch:
     """Sampled rows of one model and operation, in the order in which the calls ended.
 
     ``end_times`` (rows,) are Unix seconds of each row's call. ``outputs`` has the same rows as
-    ``features``. ``stride`` is the thinning in force: one row in ``stride`` was kept of these calls.
+    ``features``. ``stride`` is the thinning in force: one row in ``stride`` was kept.
     Either table is None where it could not be read.
     """
 

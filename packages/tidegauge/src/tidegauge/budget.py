@@ -50,7 +50,7 @@ def _next_stride(stride: int, share: float, last_share: float) -> int:
     """Double or halve: powers of two keep the rates of neighbouring periods comparable."""
     excess = min(share, last_share)  # two periods in a row: one may have held a lazy import
     if excess > 1:
-        return min(_MAX_STRIDE, stride * 2 ** math.ceil(math.log2(excess)))
+        return min(_MAX_STRIDE, stride << math.ceil(math.log2(excess)))
     if share < _RELAX_BELOW and stride > 1:
         return stride // 2
     return stride

@@ -6,7 +6,7 @@ on some hundred rows at once: one row at a time costs 25 times as much.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, groupby
 from operator import itemgetter
 from typing import Any
@@ -28,9 +28,9 @@ def tables(
 ) -> Iterator[tuple[int, int, list[int], Table | None]]:
     """Join runs of snapshots that have one layout.
 
-    Yields ``(start, stop, rows, table)``: the run is ``snapshots[start:stop]``, ``rows`` is how many
-    rows each of them has, and ``table`` is None where the run could not be read. ``names`` are used
-    for inputs that carry none, if their number fits.
+    Yields ``(start, stop, rows, table)``: the run is ``snapshots[start:stop]``, ``rows`` is how
+    many rows each of them has, and ``table`` is None where the run could not be read. ``names`` are
+    used for inputs that carry none, if their number fits.
     """
     start = 0
     for key, group in groupby(snapshots, key=_layout):
@@ -45,29 +45,30 @@ def tables(
 
 
 def _layout(snapshot: Any) -> tuple[object, ...] | None:
+    """Return the kind and what must be equal for two snapshots to be joined; None: unreadable."""
     if snapshot is None:
         return None
-    if type(snapshot) is bytes:
-        return ("bytes", len(snapshot))
-    if type(snapshot) is list:
-        return ("list", np.shape(snapshot))
-    kind = snapshot[0]
-    if kind == "array":
-        return (kind, snapshot[2], snapshot[3][1], _index_names(snapshot[4]))
-    if kind == "rows":
-        widths = {len(row) for row in snapshot[1]}
-        if len(widths) > 1:
-            return None
-        return (kind, next(iter(widths), 0), _index_names(snapshot[2]))
-    if kind == "dict":
-        return (kind, tuple(snapshot[1]))
-    if kind == "dicts":
-        return (kind, tuple(snapshot[1][0]))
-    if kind == "frame":
-        return (kind, tuple(snapshot[2]))
-    if kind == "polars":
-        return (kind, tuple(snapshot[1].columns))
-    return (kind, snapshot[1].shape[1])
+    kind = snapshot[0] if type(snapshot) is tuple else type(snapshot).__name__
+    layout = _LAYOUT[kind](snapshot)
+    return None if layout is None else (kind, layout)
+
+
+def _rows_layout(snapshot: Any) -> object:
+    widths = {len(row) for row in snapshot[1]}
+    return None if len(widths) > 1 else (next(iter(widths), 0), _index_names(snapshot[2]))
+
+
+_LAYOUT: dict[str, Callable[[Any], object]] = {
+    "bytes": len,
+    "list": np.shape,
+    "array": lambda snapshot: (snapshot[2], snapshot[3][1], _index_names(snapshot[4])),
+    "rows": _rows_layout,
+    "dict": lambda snapshot: tuple(snapshot[1]),
+    "dicts": lambda snapshot: tuple(snapshot[1][0]),
+    "frame": lambda snapshot: tuple(snapshot[2]),
+    "polars": lambda snapshot: tuple(snapshot[1].columns),
+    "sparse": lambda snapshot: snapshot[1].shape[1],
+}
 
 
 def _index_names(index: Any) -> Names:
@@ -129,9 +130,7 @@ def _dict(run: list[Any], names: Names) -> tuple[list[int], Table | None]:
 def _dicts(run: list[Any], names: Names) -> tuple[list[int], Table | None]:
     counts = [len(snapshot[1]) for snapshot in run]
     keys = tuple(run[0][1][0])
-    rows = [
-        tuple(map(row.get, keys)) for row in chain.from_iterable(map(itemgetter(1), run))
-    ]
+    rows = [tuple(map(row.get, keys)) for row in chain.from_iterable(map(itemgetter(1), run))]
     return counts, _from_rows(rows, _texts(keys), names)
 
 
@@ -173,11 +172,11 @@ def _column(values: Sequence[object]) -> NDArray[Any]:
     return column
 
 
-def _polars(run: list[Any], names: Names) -> tuple[list[int], Table]:
-    import polars  # noqa: PLC0415 - loaded by the app already, or there would be no frame
+def _polars(run: list[Any], _: Names) -> tuple[list[int], Table]:
+    import polars as pl  # noqa: PLC0415 - loaded by the app already, or there would be no frame
 
     frames = [snapshot[1] for snapshot in run]
-    frame = polars.concat(frames) if len(frames) > 1 else frames[0]
+    frame = pl.concat(frames) if len(frames) > 1 else frames[0]
     columns = tuple(_column(frame.get_column(name).to_list()) for name in frame.columns)
     return [len(f) for f in frames], Table(len(frame), tuple(frame.columns), columns=columns)
 

@@ -28,7 +28,9 @@ class Terminal(Protocol):
         """Show rows under a title."""
         ...
 
-    def track(self, items: Iterable[T], description: str, total: float | None = None) -> Iterable[T]:
+    def track(
+        self, items: Iterable[T], description: str, total: float | None = None
+    ) -> Iterable[T]:
         """Yield the items with a progress bar (on a terminal only)."""
         ...
 

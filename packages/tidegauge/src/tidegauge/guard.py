@@ -27,7 +27,8 @@ def fault(cause: str, error: BaseException | None = None, advice: str = "") -> N
     cause : str
         Where it happened, low in cardinality: ``record.predict``, ``drift.reference``.
     error : BaseException, optional
-        What was caught. Its type joins the cause; its text, which may hold data, is logged at DEBUG only.
+        What was caught. Its type joins the cause; its text, which may hold data, is logged at
+        DEBUG only.
     advice : str
         What the reader of the log can do.
     """
@@ -77,7 +78,10 @@ class guarded:  # noqa: N801 - reads as a statement: with guarded("drift.pane")
         return None
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
     ) -> Literal[True] | None:
         if isinstance(error, Exception):
             fault(self._cause, error)

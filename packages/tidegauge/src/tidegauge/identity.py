@@ -105,7 +105,7 @@ def resolve(model: object, info: ModelInfo, settings: CoreSettings) -> ModelKey:
             once(
                 "identity.shared_name",
                 "TIDEGAUGE_MODEL_NAME: %d different models of this process share the name %r, so "
-                "their metrics are mixed. Name them apart with tidegauge.set_model_info(model, name).",
+                "their metrics are mixed. Name them apart: tidegauge.set_model_info(model, name).",
                 len(_named_by_environment),
                 settings.model_name,
             )

@@ -22,7 +22,7 @@ class ModelInfo:
     """Facts that the library's object carries.
 
     ``name`` and ``version`` come from registry metadata only and stay empty where the library has
-    none; ``class_name`` is the fallback (``Pipeline[LogisticRegression]``). Never a path, never data.
+    none; ``class_name`` is the fallback (``Pipeline[LogisticRegression]``). Never a path or data.
     ``classes`` are the labels of a classifier's probability columns, in their order.
     """
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextvars import Token
 from time import perf_counter
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 
@@ -124,7 +124,7 @@ class Prediction:
         #: The prediction; None where there is none to record.
         self.output: Any = None
 
-    def __enter__(self) -> Prediction:
+    def __enter__(self) -> Self:
         calls = self._calls
         if not calls.active():
             try:
@@ -143,7 +143,10 @@ class Prediction:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
     ) -> None:
         seconds = perf_counter() - self._begun
         calls, channel = self._calls, self._channel

@@ -5,7 +5,7 @@ in the benchmarks.
 
 cloudpickle copies a class of ``__main__`` by value, methods and closures with it. So a wrapper's
 closure holds two things: the original, and one ``Calls``, which pickles as a stand-in from the
-standard library that says «not now». The copy runs without Tidegauge and does what the original does.
+standard library that says «not now». The copy runs without Tidegauge, as the original does.
 """
 
 from __future__ import annotations
@@ -153,7 +153,9 @@ class Calls:
         fault(f"record.{self.operation}", error)
 
 
-def observer(operation: str, describe: Describe, *, argument: str = "X") -> Decorator:
+def observer(  # noqa: C901, PLR0915 - one body: a call that is saved here is saved at each prediction
+    operation: str, describe: Describe, *, argument: str = "X"
+) -> Decorator:
     """Return the decorator of a prediction method.
 
     Parameters
@@ -167,8 +169,10 @@ def observer(operation: str, describe: Describe, *, argument: str = "X") -> Deco
     """
     calls = Calls(operation, describe, argument)
 
-    def decorate(original: Callable[..., Any]) -> Callable[..., Any]:
-        def wrapper(self: Any, data: Any = ..., /, *rest: Any, **kwargs: Any) -> Any:
+    def decorate(original: Callable[..., Any]) -> Callable[..., Any]:  # noqa: C901 - as above
+        def wrapper(  # noqa: C901, PLR0912 - as above
+            self: Any, data: Any = ..., /, *rest: Any, **kwargs: Any
+        ) -> Any:
             # Nearly all calls pass one positional argument. Passing it on as such, not packed and
             # unpacked, saves a tenth of all that is here. An ellipsis stands for none.
             plain = data is not ... and not rest and not kwargs
@@ -178,7 +182,9 @@ def observer(operation: str, describe: Describe, *, argument: str = "X") -> Deco
             context = calls.inspect()
             if context and calls.muted(context):
                 return original(self, data) if plain else original(self, *args, **kwargs)
-            channel = trace = features = None
+            channel = trace = None
+            features: Snapshot = None
+            outputs: Snapshot
             stride, rows, start, step = 1, 1, 0, 1
             try:
                 channel = calls.lookup(id(self)) or calls.register(self)
@@ -239,7 +245,7 @@ class Silence:
     __slots__ = ("begin",)
 
     def __init__(self) -> None:
-        self.begin = lambda: ACTIVE.set(True)
+        self.begin: Callable[[], Any] = lambda: ACTIVE.set(True)
 
     def __reduce_ex__(self, protocol: object) -> tuple[Any, ...]:
         return SimpleNamespace, (), {"begin": object, "end": operator.is_}
@@ -284,7 +290,8 @@ def _outputs(result: Any, rows: int, start: int, step: int) -> Snapshot:
     if start >= rows:
         return None
     if rows == 1 and type(result) is ndarray and result.size <= _SMALL:
-        return result.tolist()
+        values: list[Any] = result.tolist()
+        return values
     if type(result) is list and len(result) != rows:
         # One array an output (MultiOutputClassifier.predict_proba): side by side.
         parts = [np.asarray(part)[start::step].reshape(-1, np.shape(part)[-1]) for part in result]

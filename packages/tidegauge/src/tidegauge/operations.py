@@ -1,5 +1,6 @@
-"""Which of a model's operations feed drift and prediction values: one of them, so that serving code
-that calls two on the same rows does not count the rows twice.
+"""Which of a model's operations feed drift and prediction values.
+
+One of them: serving code that calls two on the same rows must not count the rows twice.
 """
 
 from __future__ import annotations

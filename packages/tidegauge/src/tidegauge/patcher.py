@@ -1,7 +1,7 @@
-"""Wraps a library's methods: declared as data, applied when the library is imported, undone exactly.
+"""Wraps a library's methods: declared as data, applied at the library's import, undone exactly.
 
-A class-dict entry becomes a plain function that ``functools.wraps`` the original, so that binding is
-fast and ``inspect.signature``, pickling by name and ``isinstance`` see what they saw before.
+A class-dict entry becomes a plain function that ``functools.wraps`` the original, so that binding
+is fast and ``inspect.signature``, pickling by name and ``isinstance`` see what they saw before.
 """
 
 from __future__ import annotations
@@ -75,7 +75,9 @@ class Patcher:
                 self._apply(patch)
             if not self._hooked:
                 # A hook can't be taken back: it asks whether it is still wanted.
-                wrapt.register_post_import_hook(functools.partial(self._imported, patch), patch.module)
+                wrapt.register_post_import_hook(
+                    functools.partial(self._imported, patch), patch.module
+                )
         self._hooked = True
 
     def remove(self) -> None:
@@ -131,18 +133,20 @@ class Patcher:
         if getattr(original, "__tidegauge__", None) is self:
             return
 
-        def __init_subclass__(cls: type, **kwargs: Any) -> None:  # noqa: N807 - Python's name
+        parent: Any = base
+
+        def __init_subclass__(cls: type, /, **kwargs: Any) -> None:  # noqa: N807 - Python's name
             if original is None:
-                super(base, cls).__init_subclass__(**kwargs)
+                super(parent, cls).__init_subclass__(**kwargs)  # type: ignore[misc]
             else:
                 original.__get__(None, cls)(**kwargs)
             if self._active:
                 with guarded(f"patch.{patch.module}.subclass"):
                     visit(cls)
 
-        hook = classmethod(__init_subclass__)
-        hook.__tidegauge__ = self  # type: ignore[attr-defined]
-        base.__init_subclass__ = hook  # type: ignore[assignment]
+        hook: Any = classmethod(__init_subclass__)
+        hook.__tidegauge__ = self
+        parent.__init_subclass__ = hook
         self._bases.append((base, original))
 
     def _apply_functions(self, module: ModuleType, patch: Functions) -> None:
@@ -167,11 +171,12 @@ class Patcher:
             if not is_live(value):
                 setattr(owner, name, _wrapper(decorator, _unpickled(value)))
                 self._classes.add(owner)
-        elif isinstance(getattr(value, "fn", None), FunctionType):
-            # scikit-learn's ``available_if``: the condition stays, what it guards is wrapped.
-            if not is_live(value.fn):  # type: ignore[union-attr]
-                value.fn = _wrapper(decorator, _unpickled(value.fn))  # type: ignore[union-attr]
-                self._classes.add(owner)
+            return
+        # scikit-learn's ``available_if``: the condition stays, what it guards is wrapped.
+        guarded_function = getattr(value, "fn", None)
+        if isinstance(guarded_function, FunctionType) and not is_live(guarded_function):
+            value.fn = _wrapper(decorator, _unpickled(guarded_function))  # type: ignore[union-attr]
+            self._classes.add(owner)
 
 
 def _wrapper(decorator: Decorator, original: Callable[..., Any]) -> Callable[..., Any]:
@@ -200,8 +205,9 @@ def _methods(patch: Patch) -> Mapping[str, Decorator]:
 
 def _descendants(base: type) -> Iterator[type]:
     yield base
-    for cls in type.__subclasses__(base):
-        yield from _descendants(cls)
+    children: list[type] = type.__subclasses__(base)
+    for child in children:
+        yield from _descendants(child)
 
 
 def _missing(module: str, name: str) -> None:

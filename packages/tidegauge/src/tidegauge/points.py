@@ -1,4 +1,4 @@
-"""The counts of the process as points: what there is to export, before any reader's point of view."""
+"""The counts of the process as points: what there is to export, whoever reads it."""
 
 from __future__ import annotations
 
@@ -58,9 +58,7 @@ def cumulative(tally: Tally) -> Iterator[SumPoint | HistogramPoint]:
             zeros=counts.zero_latency,
         )
     for (key, output), histogram in tally.values.items():
-        yield _histogram(
-            metrics.MODEL_PREDICTION_VALUE, (key.name, key.version, output), histogram
-        )
+        yield _histogram(metrics.MODEL_PREDICTION_VALUE, (key.name, key.version, output), histogram)
     for key, rows in tally.rows.items():
         for state in ("seen", "used", "dropped"):
             yield SumPoint(

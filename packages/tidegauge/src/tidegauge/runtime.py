@@ -1,6 +1,6 @@
 """What the hot path and the background share in one process.
 
-``shared`` is one object with slots: the caller reads ``stride`` and ``clock`` from it, nothing else.
+``shared`` is one object with slots: callers read ``stride`` and ``clock`` from it, nothing else.
 """
 
 from __future__ import annotations

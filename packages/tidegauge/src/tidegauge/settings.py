@@ -64,9 +64,7 @@ def rows(settings: type) -> dict[str, Row]:
     return {field.name: field.metadata["row"] for field in fields if "row" in field.metadata}
 
 
-def load(
-    settings: type[S], environ: Mapping[str, str] | None = None, **arguments: object
-) -> S:
+def load(settings: type[S], environ: Mapping[str, str] | None = None, **arguments: object) -> S:
     """Read a settings dataclass: argument, then environment, then default.
 
     Raises

@@ -71,7 +71,7 @@ def _reader(data: object, kind: type) -> Callable[[Any, int, int], Snapshot]:
     return _unknown
 
 
-def _unknown(data: object, start: int, step: int) -> Snapshot:
+def _unknown(*_: object) -> Snapshot:
     return None
 
 
@@ -143,7 +143,7 @@ def _scipy(data: Any, start: int, step: int) -> Snapshot:
     return ("sparse", data.tocsr()[start::step].copy())
 
 
-def _dict(data: Any, start: int, step: int) -> Snapshot:
+def _dict(data: Any, start: int, _: int) -> Snapshot:
     if start or len(data) > MAX_COLUMNS:
         return None
     return ("dict", data.copy())

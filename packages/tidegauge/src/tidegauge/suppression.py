@@ -27,7 +27,10 @@ class suppress(ContextDecorator):  # noqa: N801 - reads as a statement: with sup
         self._tokens.append(ACTIVE.set(True))
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
     ) -> None:
         ACTIVE.reset(self._tokens.pop())
 
@@ -35,6 +38,9 @@ class suppress(ContextDecorator):  # noqa: N801 - reads as a statement: with sup
         self.__enter__()
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
     ) -> None:
         self.__exit__(kind, error, tb)
