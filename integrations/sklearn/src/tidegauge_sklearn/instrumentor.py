@@ -17,7 +17,7 @@ from tidegauge_sklearn._patches import PATCHES
 _patcher = Patcher(PATCHES)
 
 
-class SklearnInstrumentor(BaseInstrumentor):
+class SklearnInstrumentor(BaseInstrumentor):  # type: ignore[misc]
     """Records every prediction of scikit-learn estimators.
 
     Registers hooks and nothing else: it imports no scikit-learn, starts no thread, raises nothing.
