@@ -1,0 +1,120 @@
+"""A trained model with its reference profile, and the untouched app that serves it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from tidegauge_testkit.backends import ServedApp, free_port
+
+SERVED = Path(__file__).parent / "served"
+BIN = Path(sys.executable).parent
+COMMAND_LIMIT_S = 120
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """Where the model was made: ``model.joblib``, ``score.reference.json``, and more such rows."""
+
+    folder: Path
+
+    def rows(self, count: int, seed: int) -> pd.DataFrame:
+        """Draw independent rows from the distribution that the reference was drawn from."""
+        random = np.random.default_rng(seed)
+        return pd.DataFrame(
+            {
+                "age": random.normal(45.0, 12.0, count).round(1),
+                "income": random.lognormal(10.0, 0.8, count).round(2),
+                "tenure": random.exponential(4.0, count).round(2),
+                "load": random.uniform(0.0, 1.0, count).round(4),
+                "visits": random.poisson(3.0, count).astype(float),
+                "score": random.beta(2.0, 5.0, count).round(4),
+            }
+        )
+
+    def serve(
+        self,
+        folder: Path,
+        environment: Mapping[str, str],
+        *,
+        instrumented: bool = True,
+    ) -> ServedApp:
+        """Return the app under uvicorn with one worker, in a copy of the workshop."""
+        shutil.copytree(self.folder, folder)
+        port = free_port()
+        uvicorn = [str(BIN / "uvicorn"), "--app-dir", str(SERVED), "app:app", "--port", str(port)]
+        instrument = [str(BIN / "opentelemetry-instrument")] if instrumented else []
+        # Nothing of the environment of the tests but what a program needs to start.
+        inherited = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
+        return ServedApp(
+            folder,
+            [*instrument, *uvicorn, "--log-level", "warning"],
+            port,
+            {
+                **inherited,
+                "OTEL_TRACES_EXPORTER": "none",
+                "OTEL_LOGS_EXPORTER": "none",
+                "OTEL_SERVICE_NAME": "scoring",
+                # OpenTelemetry's own distro is installed too, and which is found first is chance.
+                "OTEL_PYTHON_DISTRO": "tidegauge_distro",
+                "OTEL_PYTHON_CONFIGURATOR": "tidegauge_configurator",
+                "TIDEGAUGE_MODEL_NAME": "score",
+                "TIDEGAUGE_MODEL_VERSION": "3",
+                **environment,
+            },
+        )
+
+
+def tidegauge(folder: Path, *words: str) -> None:
+    """Run the ``tidegauge`` command."""
+    done = subprocess.run(
+        [str(BIN / "tidegauge"), *words],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_LIMIT_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="session")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+    """Train a model, hold rows out, and build the reference as the documentation says."""
+    shop = Workshop(tmp_path_factory.mktemp("workshop"))
+    train = shop.rows(10_000, seed=1)
+    held_out = shop.rows(10_000, seed=2)
+    noise = np.random.default_rng(3).normal(0.0, 0.1, len(train))
+    target = train["load"] + 0.01 * train["age"] - 0.05 * train["tenure"] + noise
+    model = make_pipeline(StandardScaler(), Ridge()).fit(train, target)
+    joblib.dump(model, shop.folder / "model.joblib")
+    train.to_csv(shop.folder / "train.csv", index=False)
+    held_out.assign(prediction=model.predict(held_out)).to_csv(
+        shop.folder / "held_out.csv", index=False
+    )
+    tidegauge(
+        shop.folder,
+        "reference", "build", "train.csv", "-o", "score.reference.json",
+        "--holdout", "held_out.csv", "--outputs", "prediction",
+    )  # fmt: skip
+    return shop
+
+
+@pytest.fixture(scope="session")
+def rules(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Render the rules as the documentation says."""
+    folder = tmp_path_factory.mktemp("rules")
+    tidegauge(folder, "rules", "render", "prometheus", "-o", "tidegauge.rules.yml")
+    return (folder / "tidegauge.rules.yml").read_text()
