@@ -104,16 +104,15 @@ def loads(content: bytes, path: str | os.PathLike[str] = "profile") -> Reference
         )
     if version != FORMAT or isinstance(version, bool):
         raise _error(path, "an unknown format", f"format {FORMAT}", _AGAIN)
-    if document.get("checksum") != _checksum(version, document["profile"]):
+    expected = _checksum(version, document["profile"])
+    if not expected or document.get("checksum") != expected:
         raise _error(
             path, "a content that its checksum does not match", "a file as it was built", _AGAIN
         )
     try:
         return _profile(document["profile"])
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
-        raise _error(
-            path, "fields that are no profile's", "a file as it was built", _AGAIN
-        ) from error
+        raise _error(path, "fields of no profile", "a file as it was built", _AGAIN) from error
 
 
 def _error(path: str | os.PathLike[str], got: str, expected: str, advice: str) -> ProfileError:

@@ -1,0 +1,43 @@
+"""Which features keep their series when there are too many."""
+
+from __future__ import annotations
+
+from tidegauge_drift.budget import choose
+from tidegauge_drift.export import budget
+
+
+def test_all_are_members_where_they_fit() -> None:
+    """No choice is made."""
+    assert choose(["b", "a"], 2, {}) == {"b": 0, "a": 0}
+
+
+def test_the_largest_effects_are_chosen_and_stay_while_near() -> None:
+    """A member that falls to rank 2k stays; a newcomer waits until there is room."""
+    members = choose(["a", "b", "c", "d", "e"], 2, {})
+    assert set(members) == {"a", "b"}
+    assert set(choose(["c", "d", "a", "b", "e"], 2, members)) == {"a", "b"}
+
+
+def test_a_member_leaves_after_ten_windows_far_outside() -> None:
+    """Nine are forgiven; coming back near starts anew."""
+    names = ["c", "d", "e", "f", "a", "b"]
+    members = choose(["a", "b", "c", "d", "e", "f"], 2, {})
+    for _ in range(9):
+        members = choose(names, 2, members)
+    assert members == {"a": 9, "b": 9}
+    assert choose(["a", *names[:4], "b"], 2, members) == {"a": 0, "c": 0}
+    assert set(choose(names, 2, members)) == {"c", "d"}
+
+
+def test_a_member_that_is_gone_leaves_at_once() -> None:
+    """Features of another reference are no members."""
+    assert set(choose(["x", "y", "z"], 2, {"a": 0, "b": 0})) == {"x", "y"}
+
+
+def test_the_budget_leaves_room_for_aggregates() -> None:
+    """100 features fit the default 600 series; of 60 series 7 features are left."""
+    export = ("psi", "ks.statistic", "detected")
+
+    assert budget(600, 2, export) >= 100
+    assert budget(60, 2, export) == 7
+    assert budget(50, 4, ("psi",)) == 4
