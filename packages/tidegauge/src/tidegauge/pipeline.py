@@ -193,7 +193,7 @@ class Pipeline:
 
 
 def _take_slice(channel: Channel) -> list[Plain]:
-    """Take entries of about 256 sampled rows, all of one stride."""
+    """Take entries until they have 256 rows; one call may have more, of which 256 were kept."""
     entries: list[Plain] = []
     waiting = channel.entries
     rows = 0
@@ -201,7 +201,7 @@ def _take_slice(channel: Channel) -> list[Plain]:
         while rows < SLICE_ROWS:
             entry = waiting.popleft()
             entries.append(entry)
-            rows += min(entry[2], SLICE_ROWS)
+            rows += entry[2]
     except IndexError:
         channel.waiting_bytes = 0
     return entries
