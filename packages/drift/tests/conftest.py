@@ -75,7 +75,8 @@ class Replay:
 
     def end(self) -> list[WindowVerdict]:
         """Let the last pane close; return all verdicts so far."""
-        self.monitor.advance(self.now_s + 2 * self.pane_s + 3)
+        self.now_s += 2 * self.pane_s + 3
+        self.monitor.advance(self.now_s)
         return self.seen
 
 

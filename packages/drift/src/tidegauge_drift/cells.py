@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # Values a step: 256 rows of 100 features go in one, and the temporaries (200 KiB each) still stay in
 # a second-level cache of 512 KiB.
 _STEP = 32_768
-# Short plain values whose cell is remembered a feature, so that most rows cost one look-up.
+# Short plain values whose cell is remembered a feature: most rows then cost one look-up.
 _REMEMBERED = 256
 _SHORT = 256
 

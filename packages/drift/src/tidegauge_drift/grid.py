@@ -105,7 +105,9 @@ def edges(values: Floats) -> tuple[Edges, Floats]:
             counts = np.bincount(snapped.table()[grid.ticks(values)])
             if counts.max() <= COARSE * values.size:
                 return snapped, grid.value(np.unique(_nearest(grid, deciles)))
-    kept = np.concatenate((wanted, width, found, np.nextafter(found, np.inf)))
+    with np.errstate(over="ignore"):  # the largest float has no next one
+        after = np.nextafter(found, np.inf)
+    kept = np.concatenate((wanted, width, found, after))
     kept = np.unique(kept[(kept > low) & (kept <= high)])
     exact = [Edges(grid, kept, None) for grid in grids]
     return min(exact, key=Edges.steps), np.unique(deciles)

@@ -56,7 +56,7 @@ class DriftProcessor:
         try:
             self._settings = settings if settings is not None else load(DriftSettings)
         except SettingError as error:
-            _logger.error("%s (no drift until then)", error)  # noqa: TRY400 - one line, no trace
+            _logger.error("%s Drift is off.", error)  # noqa: TRY400 - one line, no trace
             self._settings = DriftSettings()
         self.reset()
 

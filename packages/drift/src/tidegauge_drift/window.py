@@ -25,13 +25,16 @@ _MAXIMUM_EMPTY = 1_000
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class WindowSpec:
     """A kind of window: ``rows`` or ``seconds`` long, the other is 0."""
 
     label: str
     rows: int = 0
     seconds: int = 0
+
+    def __repr__(self) -> str:
+        return self.label
 
     @classmethod
     def parse(cls, label: str) -> WindowSpec:

@@ -1,0 +1,169 @@
+"""``tidegauge reference build`` and ``show`` as a user runs them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+import pandas as pd
+import pytest
+from tidegauge.command import Command, CommandError
+from tidegauge_drift import DriftProcessor, DriftSettings, load
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+T = TypeVar("T")
+
+
+class Console:
+    """A terminal that remembers."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.written = ""
+        self.tracked: list[tuple[str, float | None]] = []
+        self.rows: list[list[str]] = []
+
+    def print(self, text: str = "") -> None:
+        """Keep a line."""
+        self.lines.append(text)
+
+    def write(self, text: str) -> None:
+        """Keep output."""
+        self.written += text
+
+    def table(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+        """Keep a table."""
+        self.lines.append(title)
+        self.rows = [list(columns), *(list(row) for row in rows)]
+
+    def track(
+        self, items: Iterable[T], description: str, total: float | None = None
+    ) -> Iterable[T]:
+        """Keep what is tracked."""
+        self.tracked.append((description, total))
+        return items
+
+
+def _run(name: str, *arguments: str) -> Console:
+    (point,) = entry_points(group="tidegauge_command", name=name)
+    command = point.load()
+    assert isinstance(command, Command)
+    assert command.example.startswith(f"tidegauge {name} ")
+    parser = argparse.ArgumentParser()
+    command.arguments(parser)
+    console = Console()
+    assert command.run(parser.parse_args(arguments), console) == 0
+    return console
+
+
+@pytest.fixture
+def train(tmp_path: Path) -> Path:
+    """Return a table with a number, a category, an id, a constant and a label."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "id": [f"r{i}" for i in range(500)],
+            "amount": rng.lognormal(0, 1, 500),
+            "country": rng.choice(["SE", "NO"], 500),
+            "fee": 1.5,
+            "label": rng.integers(0, 2, 500),
+        }
+    )
+    frame.loc[:4, "amount"] = np.nan
+    frame.to_csv(tmp_path / "train.csv", index=False)
+    frame.assign(score=rng.random(500)).to_csv(tmp_path / "valid.csv.gz", index=False)
+    return tmp_path / "train.csv"
+
+
+def test_build_writes_a_reference_and_says_what_is_in_it(train: Path) -> None:
+    """Features, rows, reference, and what was left out and why."""
+    target = train.parent / "fraud.reference.json"
+    console = _run(
+        "reference build", str(train), "-o", str(target), "--drop", "label",
+        "--holdout", str(train.parent / "valid.csv.gz"), "--outputs", "score",
+    )  # fmt: skip
+    profile = load(target)
+
+    assert [f.name for f in profile.features] == ["amount", "country", "fee"]
+    assert [f.name for f in profile.outputs] == ["score"]
+    assert console.tracked == [("counting columns", 4)]
+    assert console.lines[0].startswith(f"{target}: 3 features, 1 outputs, 500 rows, reference ")
+    assert console.lines[1:] == [
+        "  left out: id (names rows: more than 90 % of its values are distinct)"
+    ]
+
+
+def test_the_file_is_named_after_the_table(train: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the current folder; without outputs it is said how to get them."""
+    monkeypatch.chdir(train.parent)
+    console = _run("reference build", "train.csv", "--exclude", "fee", "--include", "*")
+
+    assert [f.name for f in load("train.reference.json").features] == ["amount", "country", "label"]
+    assert "  left out: fee (excluded by name)" in console.lines
+    assert console.lines[-1] == "  no outputs: pass --holdout and --outputs to watch them too"
+
+
+def test_show_prints_a_table(train: Path) -> None:
+    """One row a column of the reference."""
+    target = str(train.parent / "a.reference.json")
+    _run("reference build", str(train), "-o", target)
+    console = _run("reference show", target)
+
+    assert console.rows[0] == [
+        "feature", "kind", "rows", "missing", "range", "cells", "worst KS error", "notes"
+    ]  # fmt: skip
+    by_name = {row[0]: row for row in console.rows[1:]}
+    assert by_name["amount"][1:4] == ["numeric", "500", "1.0%"]
+    assert by_name["country"][1:] == ["categorical", "500", "0.0%", "2 categories", "4", "-", ""]
+    assert by_name["fee"][4:] == ["1.5 to 1.5", "1", "0.0000", "1 frequent values, constant"]
+    assert by_name["id"][7].startswith("left out: names rows")
+
+
+def test_show_prints_json(train: Path) -> None:
+    """For programs: the profile and its reference."""
+    target = str(train.parent / "a.reference.json")
+    _run("reference build", str(train), "-o", target)
+    content = json.loads(_run("reference show", target, "--json").written)
+
+    assert content["rows"] == 500
+    assert len(content["reference"]) == 8
+
+
+def test_what_fails_is_one_clear_line(train: Path) -> None:
+    """A wrong path, a wrong column, a file that is no reference, a folder that is not there."""
+    folder = train.parent
+    for name, arguments, message in (
+        ("reference build", [str(folder / "no.csv")], "got no such file"),
+        ("reference build", [str(train), "--drop", "labl"], "drop: got 'labl'"),
+        ("reference build", [str(train), "-o", str(folder / "no" / "a.json")], "can be written"),
+        ("reference show", [str(train)], "got no complete JSON"),
+        ("reference show", [str(folder / "no.json")], "got no such file"),
+    ):
+        with pytest.raises(CommandError, match=message):
+            _run(name, *arguments)
+
+
+def test_categories_are_hashed_where_the_setting_says_so(
+    train: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No text of a category reaches the file."""
+    monkeypatch.setenv("TIDEGAUGE_HASH_CATEGORIES", "true")
+    target = train.parent / "a.reference.json"
+    _run("reference build", str(train), "-o", str(target))
+
+    assert '"SE"' not in target.read_text(encoding="utf-8")
+
+
+def test_entry_points_find_the_processor_and_the_settings() -> None:
+    """As the pipeline and the distribution look for them."""
+    (processor,) = entry_points(group="tidegauge_processor", name="drift")
+    (settings,) = entry_points(group="tidegauge_settings", name="drift")
+
+    assert processor.load() is DriftProcessor
+    assert settings.load() is DriftSettings
