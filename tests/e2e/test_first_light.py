@@ -153,7 +153,10 @@ def test_a_shift_reaches_the_on_call_and_clean_traffic_does_not(
         fired = f'max_over_time(ALERTS{{alertstate="firing"}}[{int(CLEAN_S) + 60}s])'
         assert prometheus.query(fired) == []
         assert prometheus.unhealthy_rules() == []
-        assert len(prometheus.query(PSI)) == len(workshop.rows(1, seed=1).columns)
+        assert {sample.labels["feature"] for sample in prometheus.query(PSI)} == {
+            *workshop.rows(1, seed=1).columns,
+            "prediction",
+        }
         window_rows = prometheus.value(f'min({WINDOW_ROWS}{{window="1000rows"}})')
         assert window_rows is not None
         assert window_rows >= 1000
