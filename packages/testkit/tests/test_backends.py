@@ -147,7 +147,7 @@ def test_a_served_app_answers(tmp_path: Path) -> None:
 @pytest.mark.backends
 def test_an_alert_travels_to_the_webhook(tmp_path: Path) -> None:
     """Prometheus evaluates, Alertmanager sends, the webhook keeps labels, texts and the time."""
-    before = time.monotonic()
+    before, threads = time.monotonic(), set(threading.enumerate())
     with (
         Webhook() as webhook,
         Alertmanager(tmp_path / "alertmanager", webhook.url) as alertmanager,
@@ -167,7 +167,7 @@ def test_an_alert_travels_to_the_webhook(tmp_path: Path) -> None:
         assert prometheus.wait_for(lambda: prometheus.value("up"), "a scrape", 10) == 1
         assert prometheus.value("absent_metric") is None
         assert prometheus.unhealthy_rules() == []
-    assert threading.active_count() == 1
+    wait_until(lambda: set(threading.enumerate()) <= threads, "the webhook's threads end", 5)
     assert (prometheus.returncode, alertmanager.returncode) == (0, 0)
 
 
