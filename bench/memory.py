@@ -1,8 +1,7 @@
 """How much memory a model's state takes.
 
 The state is what lives on when all rows have been counted: a model's counts, reference, cells and
-windows. Measured by ``tracemalloc`` (numpy's arrays included), less what one model more or less does
-not change.
+windows. Measured by ``tracemalloc``, numpy's arrays included.
 """
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ def state_bytes(models: int, features: int) -> float:
         tracemalloc.start()
         before, _ = tracemalloc.get_traced_memory()
         current = Pipeline([DriftProcessor(settings=DriftSettings(reference=str(path)))])
-        pipeline._current = current  # noqa: SLF001 - the benchmark's own process
+        pipeline._current = current
         served = [_model(number) for number in range(models)]
         for _ in range(ROWS // BLOCK):
             rows = generator.normal(size=(BLOCK, features))

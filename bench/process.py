@@ -37,7 +37,7 @@ def watch_drift(folder: str) -> Pipeline:
     save(build(rows), path)
     processor = DriftProcessor(settings=DriftSettings(reference=str(path)))
     current = Pipeline([processor])
-    pipeline._current = current  # noqa: SLF001 - the benchmark's own process
+    pipeline._current = current
     return current
 
 

@@ -10,13 +10,13 @@ _CALL = (*_MODEL, a.OPERATION)
 _WINDOW = (*_MODEL, a.REFERENCE, a.WINDOW)
 _FEATURE = (*_MODEL, a.REFERENCE, a.FEATURE, a.WINDOW)
 
-# From 0.1 ms (a small tree model) to 10 s (a large one on a busy host), floats so that ``le`` is "1.0".
+# From 0.1 ms (a small tree model) to 10 s (a large one on a busy host); floats: ``le`` is "1.0".
 LATENCY_BUCKETS = (
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
     0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 )  # fmt: skip
 
-# Signed, and fine in [0, 1]: without a reference nobody knows whether it is a probability or a price.
+# Signed, and fine in [0, 1]: nobody knows whether it is a probability or a price.
 VALUE_BUCKETS = (
     -1000.0, -100.0, -10.0, -5.0, -2.0, -1.0, -0.5, -0.1, 0.0,
     0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0,
