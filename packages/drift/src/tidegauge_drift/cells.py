@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-# Values a step: 256 rows of 100 features go in one, and the temporaries (200 KiB each) still stay in
+# Values a step: 256 rows of 100 features go in one, and the temporaries (200 KiB each) stay in
 # a second-level cache of 512 KiB.
 _STEP = 32_768
 # Short plain values whose cell is remembered a feature: most rows then cost one look-up.
