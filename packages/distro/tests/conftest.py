@@ -35,6 +35,12 @@ def clean_environment(**more: str) -> dict[str, str]:
 
 
 @pytest.fixture
+def environment() -> Callable[..., dict[str, str]]:
+    """Return the clean environment as a function."""
+    return clean_environment
+
+
+@pytest.fixture
 def run(tmp_path: Path) -> Run:
     """Run a command line to its end in a folder of its own."""
 

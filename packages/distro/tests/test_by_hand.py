@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from .conftest import Run
+import subprocess
+from collections.abc import Callable
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
 
 ERROR = """
 from tidegauge.settings import SettingError
@@ -25,7 +28,7 @@ provider = configure()
 print(metrics.get_meter_provider() is provider)
 print(urllib.request.urlopen(f"http://127.0.0.1:{running()[0].port}/metrics").status)
 """)
-    assert (["True", "200"], "") == (done.stdout.splitlines(), done.stderr)
+    assert (done.stdout.splitlines(), done.stderr) == (["True", "200"], "")
 
 
 def test_a_second_call_changes_nothing(python: Run) -> None:
@@ -35,7 +38,7 @@ from tidegauge_distro import configure
 from tidegauge_exporter_prometheus.reader import running
 print(configure() is configure(), len(running()))
 """)
-    assert ("True 1", "") == (done.stdout.strip(), done.stderr)
+    assert (done.stdout.strip(), done.stderr) == ("True 1", "")
 
 
 def test_it_attaches_to_the_provider_of_the_app(python: Run) -> None:
@@ -44,6 +47,7 @@ def test_it_attaches_to_the_provider_of_the_app(python: Run) -> None:
 from opentelemetry import metrics
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+
 from tidegauge.guard import once
 from tidegauge_distro import configure
 reader = InMemoryMetricReader()
@@ -54,7 +58,7 @@ once("test", "")
 scopes = reader.get_metrics_data().resource_metrics[0].scope_metrics
 print([metric.name for scope in scopes for metric in scope.metrics])
 """)
-    assert ["True", "['tidegauge.errors']"] == done.stdout.splitlines()
+    assert done.stdout.splitlines() == ["True", "['tidegauge.errors']"]
 
 
 def test_a_given_provider_is_used_and_does_not_become_global(python: Run) -> None:
@@ -66,23 +70,23 @@ from tidegauge_distro import configure
 own = MeterProvider()
 print(configure(own) is own, metrics.get_meter_provider() is own)
 """)
-    assert "True False" == done.stdout.strip()
+    assert done.stdout.strip() == "True False"
 
 
 def test_a_wrong_provider_is_refused(python: Run) -> None:
     """The message has its type and what is expected."""
-    assert (
+    assert python(ERROR.format(argument="3")).stdout.strip() == (
         "meter_provider: got 'int' from the argument; expected an "
         "opentelemetry.sdk.metrics.MeterProvider. Leave it out to have one made."
-    ) == python(ERROR.format(argument="3")).stdout.strip()
+    )
 
 
 def test_a_wrong_setting_is_raised(python: Run) -> None:
     """In code a bad setting does not pass for a log line."""
-    assert (
+    assert python(ERROR.format(argument=""), TIDEGAUGE_BUFFER_BYTES="much").stdout.strip() == (
         "TIDEGAUGE_BUFFER_BYTES: got 'much' from the environment; expected an integer in "
         "[65536, 1.09951e+12]. Unset it to use 33554432."
-    ) == python(ERROR.format(argument=""), TIDEGAUGE_BUFFER_BYTES="much").stdout.strip()
+    )
 
 
 def test_a_wrong_exporter_is_raised(python: Run) -> None:
@@ -115,4 +119,4 @@ print(sorted(by_hand._started))
 """,
         OTEL_PYTHON_DISABLED_INSTRUMENTATIONS="*",
     )
-    assert "[]" == done.stdout.strip()
+    assert done.stdout.strip() == "[]"

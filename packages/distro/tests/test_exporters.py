@@ -24,8 +24,8 @@ def test_with_nothing_set_only_metrics_go_anywhere() -> None:
 def test_what_the_user_set_stays() -> None:
     """A default replaces nothing but emptiness."""
     environ = chosen(OTEL_METRICS_EXPORTER="console", OTEL_TRACES_EXPORTER="  ")
-    assert "console" == environ["OTEL_METRICS_EXPORTER"]
-    assert "none" == environ["OTEL_TRACES_EXPORTER"]
+    assert environ["OTEL_METRICS_EXPORTER"] == "console"
+    assert environ["OTEL_TRACES_EXPORTER"] == "none"
 
 
 def test_an_otlp_endpoint_names_its_exporter() -> None:
@@ -33,15 +33,15 @@ def test_an_otlp_endpoint_names_its_exporter() -> None:
     everywhere = chosen(OTEL_EXPORTER_OTLP_ENDPOINT="http://collector:4317")
     assert {"otlp"} == {everywhere[signal.variable] for signal in exporters.SIGNALS}
     traces = chosen(OTEL_EXPORTER_OTLP_TRACES_ENDPOINT="http://collector:4317")
-    assert "otlp" == traces["OTEL_TRACES_EXPORTER"]
-    assert "tidegauge_prometheus" == traces["OTEL_METRICS_EXPORTER"]
+    assert traces["OTEL_TRACES_EXPORTER"] == "otlp"
+    assert traces["OTEL_METRICS_EXPORTER"] == "tidegauge_prometheus"
 
 
 def test_a_configuration_file_decides_alone() -> None:
     """Nothing is set or dropped where a declarative configuration is in force."""
-    assert {"OTEL_CONFIG_FILE": "otel.yaml"} == chosen(OTEL_CONFIG_FILE="otel.yaml")
+    assert chosen(OTEL_CONFIG_FILE="otel.yaml") == {"OTEL_CONFIG_FILE": "otel.yaml"}
     environ = {"OTEL_CONFIG_FILE": "otel.yaml", "OTEL_METRICS_EXPORTER": "typo"}
-    assert [] == exporters.drop_unusable(environ)
+    assert exporters.drop_unusable(environ) == []
 
 
 @pytest.mark.parametrize(
@@ -78,11 +78,11 @@ def test_the_error_says_what_is_installed_and_what_was_meant() -> None:
 def test_otlp_follows_the_protocol() -> None:
     """The protocol in force picks the exporter; an unknown one is an error, not a guess."""
     http = {"OTEL_METRICS_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}
-    assert ["otlp_proto_http"] == list(exporters.choose(exporters.METRICS, http).classes)
+    assert list(exporters.choose(exporters.METRICS, http).classes) == ["otlp_proto_http"]
     own = {**http, "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL": "grpc"}
-    assert ["otlp_proto_grpc"] == list(exporters.choose(exporters.METRICS, own).classes)
+    assert list(exporters.choose(exporters.METRICS, own).classes) == ["otlp_proto_grpc"]
     bad = {**http, "OTEL_EXPORTER_OTLP_PROTOCOL": "carrier/pigeon"}
-    assert 1 == len(exporters.choose(exporters.METRICS, bad).errors)
+    assert len(exporters.choose(exporters.METRICS, bad).errors) == 1
 
 
 def test_an_exporter_that_cannot_be_imported_is_named(
@@ -96,8 +96,10 @@ def test_an_exporter_that_cannot_be_imported_is_named(
     )
     monkeypatch.syspath_prepend(environ["PYTHONPATH"])
     choice = exporters.choose(exporters.METRICS, {"OTEL_METRICS_EXPORTER": "broken,console"})
-    assert ["console"] == list(choice.classes)
+    assert list(choice.classes) == ["console"]
     assert choice.errors == (
-        "OTEL_METRICS_EXPORTER: got 'broken' from the environment; it is installed but could not "
-        "be loaded (RuntimeError: no such device). Repair or reinstall its package.",
+        (
+            "OTEL_METRICS_EXPORTER: got 'broken' from the environment; it is installed but could "
+            "not be loaded (RuntimeError: no such device). Repair or reinstall its package."
+        ),
     )

@@ -25,4 +25,8 @@ def test_an_old_instrumentation_is_warned_of(version: str) -> None:
 def test_the_settings_of_all_packages_are_known() -> None:
     """Core, distro and exporter have their say."""
     known = startup.known_variables()
-    assert {"TIDEGAUGE_MODEL_NAME", "OTEL_METRICS_EXPORTER", "OTEL_EXPORTER_PROMETHEUS_PORT"} <= known
+    assert {
+        "TIDEGAUGE_MODEL_NAME",
+        "OTEL_METRICS_EXPORTER",
+        "OTEL_EXPORTER_PROMETHEUS_PORT",
+    } <= known

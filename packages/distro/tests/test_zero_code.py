@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Callable
 
-from .conftest import Run
+Run = Callable[..., subprocess.CompletedProcess[str]]
 
 EXPORTERS = """
 import json, os
@@ -14,6 +15,7 @@ print(json.dumps({k: v for k, v in os.environ.items() if k.endswith("S_EXPORTER"
 SCRAPE = """
 import urllib.request
 from tidegauge_exporter_prometheus.reader import running
+
 port = running()[0].port
 print(urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics").status)
 """
@@ -21,34 +23,36 @@ print(urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics").status)
 
 def complaints(stderr: str) -> list[str]:
     """Return what was written, without upstream's note on the configurator that was not chosen."""
-    return [line for line in stderr.splitlines() if "is set by OTEL_PYTHON_CONFIGURATOR" not in line]
+    return [
+        line for line in stderr.splitlines() if "is set by OTEL_PYTHON_CONFIGURATOR" not in line
+    ]
 
 
 def test_the_first_run_is_quiet_and_answers_a_scrape(zero_code: Run) -> None:
     """With nothing set, metrics are served and nobody tries to connect anywhere."""
     done = zero_code(EXPORTERS + SCRAPE)
     first, second = done.stdout.splitlines()
-    assert {
+    assert json.loads(first) == {
         "OTEL_METRICS_EXPORTER": "tidegauge_prometheus",
         "OTEL_TRACES_EXPORTER": "none",
         "OTEL_LOGS_EXPORTER": "none",
-    } == json.loads(first)
-    assert "200" == second
-    assert [] == complaints(done.stderr)
-    assert 0 == done.returncode
+    }
+    assert second == "200"
+    assert complaints(done.stderr) == []
+    assert done.returncode == 0
 
 
 def test_what_the_user_set_stays(zero_code: Run) -> None:
     """The exporters of the environment are not touched."""
     done = zero_code(EXPORTERS, OTEL_METRICS_EXPORTER="none", OTEL_TRACES_EXPORTER="console")
     found = json.loads(done.stdout)
-    assert ("none", "console") == (found["OTEL_METRICS_EXPORTER"], found["OTEL_TRACES_EXPORTER"])
+    assert (found["OTEL_METRICS_EXPORTER"], found["OTEL_TRACES_EXPORTER"]) == ("none", "console")
 
 
 def test_one_bad_exporter_does_not_end_the_others(zero_code: Run) -> None:
     """A wrong name is one ERROR line; the endpoint beside it still answers."""
     done = zero_code(SCRAPE, OTEL_METRICS_EXPORTER="promethoos,tidegauge_prometheus")
-    assert "200" == done.stdout.strip()
+    assert done.stdout.strip() == "200"
     (line,) = complaints(done.stderr)
     assert line.startswith("OTEL_METRICS_EXPORTER: got 'promethoos' from the environment;")
     assert line.endswith("Metrics go to tidegauge_prometheus now.")
@@ -59,7 +63,7 @@ def test_an_exporter_that_fails_leaves_the_app_alone(zero_code: Run) -> None:
     done = zero_code(
         "print('served')", OTEL_METRICS_EXPORTER="otlp", OTEL_EXPORTER_OTLP_TIMEOUT="soon"
     )
-    assert "served" == done.stdout.strip()
+    assert done.stdout.strip() == "served"
     (line,) = complaints(done.stderr)
     assert line.startswith("OpenTelemetry could not be set up, telemetry of this process is off:")
 
@@ -67,7 +71,7 @@ def test_an_exporter_that_fails_leaves_the_app_alone(zero_code: Run) -> None:
 def test_a_bad_setting_of_the_endpoint_is_one_error_and_the_app_runs(zero_code: Run) -> None:
     """The component with the bad setting is off; nothing else is."""
     done = zero_code("print('served')", OTEL_EXPORTER_PROMETHEUS_PORT="ninety")
-    assert "served" == done.stdout.strip()
+    assert done.stdout.strip() == "served"
     (line,) = complaints(done.stderr)
     assert line.startswith("OTEL_EXPORTER_PROMETHEUS_PORT: got 'ninety' from the environment;")
 
@@ -75,26 +79,30 @@ def test_a_bad_setting_of_the_endpoint_is_one_error_and_the_app_runs(zero_code: 
 def test_a_bad_setting_of_the_core_is_one_error_at_the_start(zero_code: Run) -> None:
     """The message has the value and what is allowed; the core goes on with its defaults."""
     done = zero_code("print('served')", TIDEGAUGE_CPU_BUDGET_PERCENT="200")
-    assert "served" == done.stdout.strip()
-    assert [
-        "TIDEGAUGE_CPU_BUDGET_PERCENT: got '200.0' from the environment; expected a number in "
-        "[0.01, 100]. Unset it to use 2.0. The defaults of the core are in force."
-    ] == complaints(done.stderr)
+    assert done.stdout.strip() == "served"
+    assert complaints(done.stderr) == [
+        (
+            "TIDEGAUGE_CPU_BUDGET_PERCENT: got '200.0' from the environment; expected a number in "
+            "[0.01, 100]. Unset it to use 2.0. The defaults of the core are in force."
+        )
+    ]
 
 
 def test_the_settings_of_the_core_are_in_force(zero_code: Run) -> None:
     """What is set in the environment reaches the core."""
     code = "from tidegauge.runtime import shared; print(shared.settings.buffer_bytes)"
-    assert "70000" == zero_code(code, TIDEGAUGE_BUFFER_BYTES="70000").stdout.strip()
+    assert zero_code(code, TIDEGAUGE_BUFFER_BYTES="70000").stdout.strip() == "70000"
 
 
 def test_an_unknown_setting_is_warned_of_once_with_the_nearest_name(zero_code: Run) -> None:
     """A typing error does not stay silent."""
     done = zero_code("", TIDEGAUGE_MODEL_NAM="fraud")
-    assert [
-        "TIDEGAUGE_MODEL_NAM: no setting has this name, it has no effect. "
-        "Did you mean TIDEGAUGE_MODEL_NAME?"
-    ] == complaints(done.stderr)
+    assert complaints(done.stderr) == [
+        (
+            "TIDEGAUGE_MODEL_NAM: no setting has this name, it has no effect. "
+            "Did you mean TIDEGAUGE_MODEL_NAME?"
+        )
+    ]
 
 
 def test_an_instrumentor_that_raises_does_not_end_the_others(
@@ -121,9 +129,11 @@ class Good(Broken):
         "b_good = two_instrumentors:Good\n",
     )
     done = zero_code("print('served')", **environ)
-    assert ["good started", "served"] == done.stdout.splitlines()
-    assert [
-        "Instrumentor 'a_broken' (two_instrumentors:Broken) could not be started: ValueError: not "
-        "today. The others are not affected; OTEL_PYTHON_DISABLED_INSTRUMENTATIONS=a_broken leaves "
-        "it out."
-    ] == complaints(done.stderr)
+    assert done.stdout.splitlines() == ["good started", "served"]
+    assert complaints(done.stderr) == [
+        (
+            "Instrumentor 'a_broken' (two_instrumentors:Broken) could not be started: ValueError: "
+            "not today. The others are not affected; "
+            "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS=a_broken leaves it out."
+        )
+    ]

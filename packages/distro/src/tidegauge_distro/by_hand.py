@@ -23,7 +23,7 @@ _logger = logging.getLogger("tidegauge")
 _lock = threading.Lock()
 _started: set[str] = set()
 
-#: Distributions whose instrumentors ``configure()`` starts: the app's other ones are its own affair.
+#: Distributions whose instrumentors ``configure()`` starts: the others are the app's own affair.
 _OURS = "tidegauge-"
 
 

@@ -1,4 +1,4 @@
-"""The OpenTelemetry configurator: sets the SDK up as upstream does, then joins our metrics to it."""
+"""The OpenTelemetry configurator: sets the SDK up as upstream does, then joins our metrics."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class TidegaugeConfigurator(_OTelSDKConfigurator):
         with guarded("configurator.prepare"):
             startup.prepare_zero_code()  # another distro may have run in place of ours
         try:
-            super()._configure(**kwargs)
+            super()._configure(**kwargs)  # type: ignore[no-untyped-call]
         except Exception as error:
             _logger.error(  # noqa: TRY400 - one line; the traceback is for those who look for it
                 "OpenTelemetry could not be set up, telemetry of this process is off: %s: %s. "

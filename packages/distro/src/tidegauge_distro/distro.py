@@ -6,7 +6,7 @@ import logging
 from importlib.metadata import EntryPoint
 from typing import Any
 
-from opentelemetry.instrumentation.distro import BaseDistro
+from opentelemetry.instrumentation.distro import BaseDistro  # type: ignore[attr-defined]
 from tidegauge.guard import guarded
 
 from tidegauge_distro import startup
@@ -23,7 +23,7 @@ _logger = logging.getLogger("tidegauge")
 
 
 class TidegaugeDistro(BaseDistro):  # type: ignore[misc]
-    """Chooses exporters, checks settings, and keeps one broken instrumentor from ending the rest."""
+    """Chooses exporters, checks settings, and lets no broken instrumentor end the others."""
 
     def _configure(self, **kwargs: Any) -> None:  # noqa: ARG002 - the base's signature
         with guarded("distro.configure"):

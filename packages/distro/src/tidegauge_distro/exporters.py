@@ -131,7 +131,9 @@ def drop_unusable(environ: MutableMapping[str, str]) -> list[str]:
         if fits and not choice.errors:
             continue
         kept = ",".join(choice.classes) or NONE
-        errors.extend(f"{error} {signal.name.capitalize()} go to {kept} now." for error in choice.errors)
+        errors.extend(
+            f"{error} {signal.name.capitalize()} go to {kept} now." for error in choice.errors
+        )
         environ[signal.variable] = kept
     return errors
 

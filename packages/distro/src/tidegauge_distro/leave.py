@@ -1,8 +1,8 @@
 """The end of a process: what was predicted last still reaches the backend.
 
 ``atexit`` counts what waits, before the SDK's own exit handler exports it. SIGTERM ends a process
-that does not handle it without any ``atexit``, and so does uvicorn, which handles it and then raises
-it again. So a handler is put where the default would be: it exports what waits, within
+that does not handle it without any ``atexit``, and so does uvicorn, which handles it and then
+raises it again. So a handler is put where the default would be: it exports what waits, within
 ``TIDEGAUGE_SHUTDOWN_TIMEOUT_S``, and then lets the signal do what it would have done.
 """
 
@@ -86,7 +86,7 @@ def _flush_aside(timeout_s: float) -> None:
     def work() -> None:
         try:
             flush(timeout_s)
-        except BaseException:  # noqa: BLE001, S110 - nobody is left to be told
+        except BaseException:  # noqa: S110 - nobody is left to be told
             pass
         finally:
             done.release()

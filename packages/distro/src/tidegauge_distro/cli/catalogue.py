@@ -44,12 +44,14 @@ class Catalogue:
         return [name for name in self.names() if name.startswith(word + " ")]
 
     def nearest(self, words: Sequence[str]) -> str | None:
-        """Return the name that was meant, as far as one can tell."""
-        for typed in (" ".join(words[:2]), " ".join(words[:1])):
-            near = difflib.get_close_matches(typed, self.names(), n=1)
+        """Return the name that was meant, or its first word, as far as one can tell."""
+        if len(words) > 1:
+            near = difflib.get_close_matches(" ".join(words[:2]), self.names(), n=1)
             if near:
                 return near[0]
-        return None
+        heads = {name.split()[0] for name in self.names()}
+        near = difflib.get_close_matches(words[0], sorted(heads), n=1)
+        return near[0] if near else None
 
     def load(self, name: str) -> Command | Broken:
         """Load one sub-command; whatever its package raises is the reason why it is broken."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Sized
 from typing import TypeVar
 
 from rich.console import Console
@@ -48,12 +48,14 @@ class RichTerminal:
             shown.add_row(*map(Text, row))
         self.console.print(shown)
 
-    def track(self, items: Iterable[T], description: str, total: float | None = None) -> Iterable[T]:
+    def track(
+        self, items: Iterable[T], description: str, total: float | None = None
+    ) -> Iterable[T]:
         """Yield the items with a progress bar (on a terminal only)."""
         if not self.progress_console.is_terminal:
             yield from items
             return
-        if total is None and hasattr(items, "__len__"):
+        if total is None and isinstance(items, Sized):
             total = len(items)
         with progress_bar(self.progress_console) as progress:
             yield from progress.track(items, total=total, description=description)

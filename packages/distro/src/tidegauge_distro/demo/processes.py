@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import NoReturn
+from typing import NoReturn, Self
 
 from tidegauge.command import CommandError
 
@@ -46,6 +46,8 @@ class Child:
         self, name: str, words: Sequence[str], folder: Path, environ: Mapping[str, str]
     ) -> None:
         self.name = name
+        #: How long the child may take to end by itself.
+        self.stop_s = _STOP_S
         self._log = folder / f"{name}.log"
         with self._log.open("wb") as log:
             # A session of its own: Ctrl-C reaches the demo only, which then stops the child.
@@ -64,15 +66,18 @@ class Child:
         """The process's id."""
         return self._process.pid
 
-    def __enter__(self) -> Child:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
     ) -> None:
         self._process.terminate()
         try:
-            self._process.wait(_STOP_S)
+            self._process.wait(self.stop_s)
         except subprocess.TimeoutExpired:
             pass
         finally:  # a second Ctrl-C ends up here too

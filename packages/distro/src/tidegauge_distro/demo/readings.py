@@ -69,4 +69,3 @@ def alerts(prometheus: str) -> dict[tuple[str, str], str]:
         (alert["labels"]["alertname"], alert["labels"].get(a.FEATURE, "")): alert["state"]
         for alert in data["data"]["alerts"]
     }
-

@@ -1,4 +1,7 @@
-"""What a team has before it serves: data, a fitted model, a reference. Heavy imports stay inside."""
+"""What a team has before it serves: data, a fitted model, a reference.
+
+Heavy imports stay inside the functions.
+"""
 
 from __future__ import annotations
 
@@ -72,10 +75,15 @@ def prepare(folder: Path) -> Prepared:
         fitted=len(training),
         error=error,
         typical=float(replayed[TARGET].mean()),
-        cold=replayed[columns].to_dict("records"),
-        warm=warm[columns].to_dict("records"),
+        cold=_records(replayed),
+        warm=_records(warm),
         reference_command=command,
     )
+
+
+def _records(frame: Any) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = frame[list(FEATURES)].to_dict("records")
+    return rows
 
 
 def _model() -> Any:

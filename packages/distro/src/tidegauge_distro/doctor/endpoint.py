@@ -15,7 +15,8 @@ from tidegauge_distro.doctor.report import Report
 _TIMEOUT_S = 3.0
 _MOST_BYTES = 5_000_000
 _OURS = tuple(
-    spec.name.replace(".", "_").encode() for spec in (metrics.MODEL_REQUESTS, metrics.TIDEGAUGE_ROWS)
+    spec.name.replace(".", "_").encode()
+    for spec in (metrics.MODEL_REQUESTS, metrics.TIDEGAUGE_ROWS)
 )
 
 
@@ -60,5 +61,5 @@ def look(host: str, port: int) -> str:
         return "answered by Tidegauge, metrics of a model are there"
     if answer.status == http.client.OK and b"# TYPE" in body:
         return "answered by a Prometheus endpoint without metrics of a model"
-    server = answer.getheader("Server") or "an unnamed server"
+    server = (answer.getheader("Server") or "").strip() or "an unnamed server"
     return f"taken by {server} (HTTP {answer.status} at /metrics)"

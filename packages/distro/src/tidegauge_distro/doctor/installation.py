@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
-from importlib.metadata import EntryPoint, PackageNotFoundError, distributions, entry_points, version
+from importlib.metadata import (
+    EntryPoint,
+    PackageNotFoundError,
+    distributions,
+    entry_points,
+    version,
+)
 
 from opentelemetry.instrumentation.dependencies import get_dist_dependency_conflicts
 from packaging.requirements import Requirement
@@ -67,8 +73,8 @@ def _loaders(report: Report, environ: Mapping[str, str]) -> None:
             )
         elif len(names) > 1 and not chosen:
             report.problems.append(
-                f"{len(names)} packages bring an OpenTelemetry {kind}, and the order of installation "
-                f"decides: {wins} runs. Set {variable}={ours}."
+                f"{len(names)} packages bring an OpenTelemetry {kind}, and the order of "
+                f"installation decides: {wins} runs. Set {variable}={ours}."
             )
     report.add("start-up under opentelemetry-instrument", ("kind", "runs", "does not run"), rows)
 

@@ -47,7 +47,12 @@ class _Paper:
     def table(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         self.text += "\n".join([title, *("  ".join(row) for row in (columns, *rows))]) + "\n"
 
-    def track(self, items: Iterable[T], description: str, total: float | None = None) -> Iterable[T]:  # noqa: ARG002 - the protocol's
+    def track(
+        self,
+        items: Iterable[T],
+        description: str,  # noqa: ARG002 - the protocol's
+        total: float | None = None,  # noqa: ARG002 - the protocol's
+    ) -> Iterable[T]:
         return items
 
 

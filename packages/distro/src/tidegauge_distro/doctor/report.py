@@ -35,7 +35,9 @@ class Report:
             "problems": list(self.problems),
             "notes": list(self.notes),
             "sections": {
-                section.title: [dict(zip(section.columns, row, strict=True)) for row in section.rows]
+                section.title: [
+                    dict(zip(section.columns, row, strict=True)) for row in section.rows
+                ]
                 for section in self.sections
             },
         }

@@ -1,0 +1,217 @@
+"""``tidegauge doctor`` in real environments."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import sysconfig
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tidegauge_distro.doctor import endpoint
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+Environment = Callable[..., dict[str, str]]
+LIMIT_S = 60.0
+SCRIPTS = Path(sysconfig.get_path("scripts"))
+
+HEALTHY = {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "", "OTEL_METRICS_EXPORTER": "console"}
+VAULT = """
+from dataclasses import dataclass
+from tidegauge.settings import setting
+
+
+@dataclass(frozen=True, slots=True)
+class VaultSettings:
+    key: str = setting("TIDEGAUGE_VAULT_KEY", "", "The key.", secret=True)
+"""
+
+
+def report(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    """Return what ``doctor --json`` wrote."""
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def rows(found: dict[str, Any], title: str) -> dict[str, dict[str, str]]:
+    """Return a section's records by the value of their first column."""
+    return {next(iter(row.values())): row for row in found["sections"][title]}
+
+
+@pytest.fixture
+def server() -> Iterator[tuple[int, list[bytes]]]:
+    """Serve one body for every path; the body can be changed."""
+    body = [b"hello"]
+
+    class Handler(BaseHTTPRequestHandler):
+        server_version = "Harbour/1"
+        sys_version = ""
+
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(body[0])
+
+        def log_message(self, *args: object) -> None:
+            return
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as http:
+        thread = threading.Thread(target=http.serve_forever, args=(0.05,))
+        thread.start()
+        yield http.server_address[1], body
+        http.shutdown()
+        thread.join()
+
+
+def test_a_healthy_installation_ends_with_ok(tidegauge: Run) -> None:
+    """Nothing to put right: the last line is ok and the status 0."""
+    done = tidegauge("doctor", **HEALTHY)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "ok")
+
+
+def test_versions_and_winners_are_shown(tidegauge: Run) -> None:
+    """The report has the versions in use and what OpenTelemetry would run."""
+    found = report(tidegauge("doctor", "--json", **HEALTHY))
+    assert True is found["ok"]
+    packages = rows(found, "packages")
+    assert version("opentelemetry-sdk") == packages["opentelemetry-sdk"]["version"]
+    assert version("tidegauge") == packages["tidegauge"]["version"]
+    assert (
+        rows(found, "start-up under opentelemetry-instrument")["distro"]["runs"]
+        == "tidegauge_distro"
+    )
+
+
+def test_settings_have_value_and_origin(tidegauge: Run) -> None:
+    """What is set and what is a default can be told apart."""
+    found = report(tidegauge("doctor", "--json", **HEALTHY, TIDEGAUGE_MODEL_NAME="fraud"))
+    settings = rows(found, "settings")
+    assert tuple(settings["TIDEGAUGE_MODEL_NAME"].values())[1:3] == ("fraud", "environment")
+    assert tuple(settings["TIDEGAUGE_BUFFER_BYTES"].values())[1:3] == ("33554432", "default")
+
+
+def test_secrets_are_hidden(tidegauge: Run, plugin: Any) -> None:
+    """A secret's value is nowhere in the report."""
+    site = plugin("vault", VAULT, "[tidegauge_settings]\nvault = vault:VaultSettings\n")
+    done = tidegauge("doctor", "--json", **HEALTHY, **site, TIDEGAUGE_VAULT_KEY="swordfish")
+    assert rows(report(done), "settings")["TIDEGAUGE_VAULT_KEY"]["value"] == "(hidden)"
+    assert "swordfish" not in done.stdout + done.stderr
+
+
+def test_what_is_wrong_is_numbered_and_the_status_is_1(tidegauge: Run) -> None:
+    """Bad and unknown settings and exporters each get a line that says what to do."""
+    done = tidegauge(
+        "doctor",
+        OTEL_METRICS_EXPORTER="consol",
+        TIDEGAUGE_BUFFER_BYTES="much",
+        TIDEGAUGE_MODEL_NAM="fraud",
+        OTEL_PYTHON_DISTRO="nobody",
+    )
+    assert done.returncode == 1
+    lines = done.stdout.split("To put right:\n")[1].splitlines()
+    assert [line[:3] for line in lines] == ["1. ", "2. ", "3. ", "4. "]
+    assert lines[0].startswith("1. OTEL_PYTHON_DISTRO: got 'nobody' from the environment;")
+    assert lines[1].startswith("2. OTEL_METRICS_EXPORTER: got 'consol' from the environment;")
+    assert lines[2].startswith("3. TIDEGAUGE_BUFFER_BYTES: got 'much' from the environment;")
+    assert lines[3].endswith("Did you mean TIDEGAUGE_MODEL_NAME?")
+
+
+def test_a_broken_plugin_is_a_problem_and_no_traceback(tidegauge: Run, plugin: Any) -> None:
+    """An integration that cannot be imported is named with its reason."""
+    site = plugin(
+        "tidegauge-wreck",
+        "",
+        "[opentelemetry_instrumentor]\nwreck = no_such_module:Instrumentor\n",
+    )
+    done = tidegauge("doctor", "--json", **HEALTHY, **site)
+    assert (
+        "wreck: cannot be loaded (ModuleNotFoundError: No module named 'no_such_module'). "
+        "Repair or reinstall its package."
+    ) in report(done)["problems"]
+    assert "Traceback" not in done.stderr
+
+
+def test_a_missing_reference_is_a_problem(tidegauge: Run) -> None:
+    """The drift plugin's own message is passed on."""
+    done = tidegauge("doctor", "--json", **HEALTHY, TIDEGAUGE_REFERENCE="lost.reference.json")
+    (problem,) = report(done)["problems"]
+    assert "lost.reference.json" in problem
+
+
+def test_an_empty_folder_of_references_is_a_problem(tidegauge: Run, tmp_path: Path) -> None:
+    """A folder without references would mean no drift, silently."""
+    (tmp_path / "references").mkdir()
+    done = tidegauge("doctor", "--json", **HEALTHY, TIDEGAUGE_REFERENCE="references")
+    (problem,) = report(done)["problems"]
+    assert problem.startswith("TIDEGAUGE_REFERENCE: got 'references' from the environment;")
+
+
+def test_a_reference_is_read_and_its_series_are_counted(tidegauge: Run, tmp_path: Path) -> None:
+    """Two features: 5 series each, one for the reference, 10 for each of two windows."""
+    (tmp_path / "train.csv").write_text(
+        "a,b\n" + "".join(f"{i % 90},{i % 7}\n" for i in range(400))
+    )
+    assert tidegauge("reference", "build", "train.csv", "-o", "m.reference.json").returncode == 0
+    found = report(tidegauge("doctor", "--json", **HEALTHY, TIDEGAUGE_REFERENCE="m.reference.json"))
+    assert found["problems"] == []
+    reference = rows(found, "references")["m.reference.json"]
+    assert (reference["rows"], reference["features"]) == ("400", "2")
+    (series,) = found["sections"]["series of a model in Prometheus, at most"]
+    assert str(1 + 2 * 10 + 2 * 5) == series["drift"]
+    assert series["drift's budget"] == "600"
+
+
+def test_a_free_port_is_free() -> None:
+    """Nobody answers where nobody listens."""
+    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as http:
+        port = http.server_address[1]
+    assert endpoint.look("127.0.0.1", port) == "free"
+
+
+def test_a_port_that_another_program_has_is_a_problem(
+    tidegauge: Run, server: tuple[int, list[bytes]]
+) -> None:
+    """The program is named, and the setting that gets out of its way."""
+    done = tidegauge("doctor", "--json", OTEL_EXPORTER_PROMETHEUS_PORT=str(server[0]))
+    assert (
+        f"Port {server[0]} of 127.0.0.1 is taken by Harbour/1 (HTTP 200 at /metrics). Stop that "
+        "program, or set OTEL_EXPORTER_PROMETHEUS_PORT to a free port (0 takes any)."
+    ) in report(done)["problems"]
+
+
+def test_a_port_that_tidegauge_answers_is_well(server: tuple[int, list[bytes]]) -> None:
+    """A service that runs already is no problem."""
+    port, body = server
+    body[0] = b"# TYPE model_requests_total counter\n"
+    assert endpoint.look("127.0.0.1", port) == "answered by Tidegauge, metrics of a model are there"
+    body[0] = b"# TYPE up gauge\n"
+    assert endpoint.look("127.0.0.1", port) == (
+        "answered by a Prometheus endpoint without metrics of a model"
+    )
+
+
+def test_two_distros_without_a_choice_are_a_problem(environment: Environment, plugin: Any) -> None:
+    """The order of installation must not decide which of them runs."""
+    site = plugin("rival", "", "[opentelemetry_distro]\nrival = rival:Distro\n")
+    environ = environment(**site, **HEALTHY)
+    del environ["OTEL_PYTHON_DISTRO"]
+    done = subprocess.run(
+        [sys.executable, SCRIPTS / "tidegauge", "doctor", "--json"],
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    problems = report(done)["problems"]
+    assert any(
+        "bring an OpenTelemetry distro" in problem
+        and problem.endswith("Set OTEL_PYTHON_DISTRO=tidegauge_distro.")
+        for problem in problems
+    )
