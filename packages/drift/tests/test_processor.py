@@ -332,6 +332,40 @@ def test_wrong_settings_are_refused_by_name(variable: str, value: str) -> None:
         core.load(DriftSettings, {variable: value})
 
 
+def test_a_window_shorter_than_a_pane_is_refused() -> None:
+    """Every second one would be empty."""
+    with pytest.raises(core.SettingError) as caught:
+        core.load(DriftSettings, {"TIDEGAUGE_DRIFT_WINDOWS": "5s"})
+
+    assert str(caught.value) == (
+        "TIDEGAUGE_DRIFT_WINDOWS: got '5s' from the settings; expected at least the 10 s of "
+        "TIDEGAUGE_DRIFT_PANE_S. Make the window longer."
+    )
+
+
+def test_verdicts_that_are_due_at_once_are_spread_over_ticks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tick ends when its time is used up; the next one goes on with the next model."""
+    monkeypatch.setattr("tidegauge_drift.processor._TICK_S", 0.0)
+    seen: list[str] = []
+    processor = _processor(
+        _reference(tmp_path / "a.json"), listener=lambda key, _: seen.append(key.name)
+    )
+    rows = np.random.default_rng(17).normal(size=(300, 3))
+    for name in "abc":
+        table = Table(300, None, matrix=rows)
+        times = np.full(300, START_S)
+        processor.on_batch(Batch(ModelKey(name), "predict", times, table, None))
+    counts = []
+    for _ in range(4):
+        processor.on_tick(START_S + 20)
+        counts.append(len(seen))
+
+    assert counts == [1, 2, 3, 3]
+    assert sorted(seen) == ["a", "b", "c"]
+
+
 def test_settings_are_read() -> None:
     """From the environment, as typed values."""
     found = core.load(
@@ -412,7 +446,7 @@ def test_hard_rows_never_raise(tmp_path: Path) -> None:
 
 
 def test_a_forked_child_starts_from_zero(tmp_path: Path) -> None:
-    """The parent's rows stay the parent's; the reference is loaded again."""
+    """The parent's rows stay the parent's; the reference stays."""
     processor = _processor(_reference(tmp_path / "a.json"))
     now = _send(processor, np.random.default_rng(14).normal(size=(1000, 3)), START_S)
     processor.reset()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,9 @@ _logger = logging.getLogger("tidegauge.drift")
 # Serving code that calls two operations on the same rows must not count them twice.
 _RANKS = {"predict_proba": 3, "predict": 2, "decision_function": 1}
 _MAXIMUM_MODELS = 1000
+# Verdicts of many models that are due at once (midnight) are spread over ticks: collections wait
+# for the same lock.
+_TICK_S = 0.05
 
 
 @dataclass(slots=True)
@@ -58,18 +62,19 @@ class DriftProcessor:
         except SettingError as error:
             _logger.error("%s Drift is off.", error)  # noqa: TRY400 - one line, no trace
             self._settings = DriftSettings()
-        self.reset()
-
-    def reset(self) -> None:
-        """Start from zero: this is a forked child."""
         chosen = self._settings
-        self._models: dict[ModelKey, _Model] = {}
-        self._shown: tuple[Monitor, ...] = ()
         self._references: References | None = None
         if chosen.reference:
             self._references = References(chosen.reference, chosen.include, chosen.exclude)
             with guard.guarded("drift.reference"):
                 self._references.check()
+        self.reset()
+
+    def reset(self) -> None:
+        """Start from zero: this is a forked child. References are only read: they stay."""
+        self._models: dict[ModelKey, _Model] = {}
+        self._shown: tuple[Monitor, ...] = ()
+        self._turn = 0
 
     def on_batch(self, batch: Batch) -> None:
         """Count the rows if they are of the operation that is compared."""
@@ -124,10 +129,13 @@ class DriftProcessor:
         with guard.guarded("drift.reload"):
             if self._references.changed(now_s):
                 self._reload(now_s)
-        for model in self._models.values():
-            if model.monitor is not None:
-                with guard.guarded("drift.advance"):
-                    model.monitor.advance(now_s)
+        started = time.perf_counter()
+        for _ in range(len(self._shown)):
+            self._turn = (self._turn + 1) % len(self._shown)
+            with guard.guarded("drift.advance"):
+                self._shown[self._turn].advance(now_s)
+            if time.perf_counter() - started > _TICK_S:
+                return
 
     def _reload(self, now_s: float) -> None:
         for key, model in self._models.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tidegauge.settings import setting
+from tidegauge.settings import SettingError, setting
 
 from tidegauge_drift.window import WindowSpec
 
@@ -93,3 +93,12 @@ class DriftSettings:
         False,
         "Whether a reference file holds hashes instead of the texts of categories.",
     )
+
+    def __post_init__(self) -> None:
+        """Refuse windows that are shorter than a pane: every second one would be empty."""
+        short = [spec.label for spec in self.windows if 0 < spec.seconds < self.pane_s]
+        if short:
+            raise SettingError(
+                f"TIDEGAUGE_DRIFT_WINDOWS: got {short[0]!r} from the settings; expected at least "
+                f"the {self.pane_s} s of TIDEGAUGE_DRIFT_PANE_S. Make the window longer."
+            )
