@@ -101,9 +101,14 @@ class NumericCounter:
     def _compare(self, x: Floats, cell: NDArray[np.intp]) -> NDArray[np.intp]:
         """Move values past the edges that share their grid cell, by halving."""
         place = cell + self._edge_shift
+        probe, edge = np.empty_like(place), np.empty(place.shape)
+        passed = np.empty(place.shape, np.bool_)
         for step in range(self._steps - 1, -1, -1):
-            passed = self._edges.take(place + ((1 << step) - 1)) <= x
-            place += passed.astype(np.intp) << step
+            np.add(place, (1 << step) - 1, out=probe)
+            np.take(self._edges, probe, out=edge, mode="clip")  # never out of range: unbuffered
+            np.less_equal(edge, x, out=passed)
+            np.multiply(passed, 1 << step, out=probe)
+            place += probe
         place -= self._edge_shift
         return place
 
