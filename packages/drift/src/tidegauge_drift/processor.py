@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tidegauge import guard
+from tidegauge.operations import rank
 from tidegauge.settings import SettingError, load
 
 from tidegauge_drift import export
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger("tidegauge.drift")
 
-# Serving code that calls two operations on the same rows must not count them twice.
-_RANKS = {"predict_proba": 3, "predict": 2, "decision_function": 1}
 _MAXIMUM_MODELS = 1000
 # Verdicts of many models that are due at once (midnight) are spread over ticks: collections wait
 # for the same lock.
@@ -115,7 +114,7 @@ class DriftProcessor:
     def _is_compared(self, model: _Model, operation: str) -> bool:
         if operation == model.operation:
             return True
-        if self._settings.operation or _rank(operation) <= _rank(model.operation):
+        if self._settings.operation or rank(operation) <= rank(model.operation):
             return False
         model.operation = operation
         if model.monitor is not None:
@@ -157,7 +156,3 @@ class DriftProcessor:
         for monitor in self._shown:
             if monitor.fits:
                 yield from export.points(monitor.snapshot, chosen.windows, chosen.export)
-
-
-def _rank(operation: str) -> int:
-    return _RANKS.get(operation, 0)
