@@ -104,7 +104,9 @@ def test_a_child_is_stopped_on_the_way_out(tmp_path: Path) -> None:
 
 def test_the_whole_demo_sees_the_drift_and_nothing_before(tidegauge: Run) -> None:
     """Small windows, two of warm rows at least: exit 0, and the summary says what was seen."""
-    done = tidegauge("demo", *"--window 60 --cold 100 --warm 260".split(), PATH="/nonexistent")
+    done = tidegauge(
+        "demo", *["--window", "60", "--cold", "100", "--warm", "260"], PATH="/nonexistent"
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     summary = done.stdout.split("What was seen:\n")[1]
     assert "cold: 100 requests answered, 0 failed" in summary

@@ -196,6 +196,18 @@ def test_a_port_that_tidegauge_answers_is_well(server: tuple[int, list[bytes]]) 
     )
 
 
+def test_an_endpoint_before_the_first_prediction_is_well(python: Run) -> None:
+    """Our own endpoint has nothing to show yet: that is no other program."""
+    done = python("""
+from tidegauge_distro import configure
+from tidegauge_distro.doctor import endpoint
+from tidegauge_exporter_prometheus.reader import running
+configure()
+print(endpoint.look("127.0.0.1", running()[0].port))
+""")
+    assert done.stdout == "answered by a Prometheus endpoint without metrics of a model\n"
+
+
 def test_two_distros_without_a_choice_are_a_problem(environment: Environment, plugin: Any) -> None:
     """The order of installation must not decide which of them runs."""
     site = plugin("rival", "", "[opentelemetry_distro]\nrival = rival:Distro\n")

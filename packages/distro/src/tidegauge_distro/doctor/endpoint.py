@@ -59,7 +59,8 @@ def look(host: str, port: int) -> str:
         connection.close()
     if any(name in body for name in _OURS):
         return "answered by Tidegauge, metrics of a model are there"
-    if answer.status == http.client.OK and b"# TYPE" in body:
+    kind = answer.getheader("Content-Type") or ""
+    if answer.status == http.client.OK and ("version=" in kind or b"# TYPE" in body):
         return "answered by a Prometheus endpoint without metrics of a model"
     server = (answer.getheader("Server") or "").strip() or "an unnamed server"
     return f"taken by {server} (HTTP {answer.status} at /metrics)"
