@@ -6,12 +6,13 @@ metrics and ours. Nothing of the provider is replaced.
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from opentelemetry.metrics import get_meter_provider
 
 from tidegauge import otel_private as private
-from tidegauge.guard import fault, guarded
+from tidegauge.guard import fault, guarded, once
 
 _MARK = "_tidegauge_collect"
 
@@ -62,8 +63,19 @@ def attach_reader(reader: Any) -> None:
     )
 
     def collect(*args: Any, **kwargs: Any) -> Any:
-        data = callback(*args, **kwargs)
         # An exception in here would end a periodic reader's thread for good.
+        try:
+            data = callback(*args, **kwargs)
+        except Exception as error:
+            data = None
+            once(
+                f"attach.provider:{type(error).__name__}",
+                "The MeterProvider's own metrics could not be collected (%s): this export holds "
+                "Tidegauge's alone. Look at the app's readers, views and observable instruments.",
+                type(error).__name__,
+                level=logging.ERROR,
+                error=error,
+            )
         try:
             scope = producer.produce()
             if scope is not None:

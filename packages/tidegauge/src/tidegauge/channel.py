@@ -1,4 +1,4 @@
-"""Where callers leave their calls: one deque for each model, version, operation and set of names.
+"""Where callers leave their calls: one deque for each model and operation.
 
 ``deque.append`` is atomic, so a caller takes no lock. The deque has no maximum: counts are exact,
 and memory is bounded by leaving features out (``observe.check``) and, far above that, by letting
@@ -19,6 +19,9 @@ from tidegauge.snapshot import Snapshot
 #: Models that are told apart in one process; further ones are counted as ``other``.
 MAX_MODELS = 1000
 OTHER = ModelKey("other")
+
+#: Channels in one process; the names and classes of models beyond it are not looked at.
+MAX_CHANNELS = 10_000
 
 #: Above this length the caller drains a slice before it returns.
 MAX_ENTRIES = 100_000
@@ -98,7 +101,7 @@ class Channels:
     """All channels of the process."""
 
     def __init__(self) -> None:
-        self._all: dict[tuple[ModelKey, str, tuple[str, ...] | None], Channel] = {}
+        self._all: dict[tuple[ModelKey, str, ModelInfo], Channel] = {}
         self._models: set[ModelKey] = set()
 
     def get(self, key: ModelKey, operation: str, info: ModelInfo) -> Channel:
@@ -114,7 +117,11 @@ class Channels:
                 )
                 key = OTHER
             self._models.add(key)
-        identity = (key, operation, info.feature_names)
+        if len(self._all) >= MAX_CHANNELS:
+            # Models that are made again and again, each with names or classes of its own.
+            info = ModelInfo(info.framework, info.class_name, task=info.task)
+        # All of it: a model that was fitted again may have other names and classes.
+        identity = (key, operation, info)
         channel = self._all.get(identity)
         if channel is None:
             # setdefault, not assignment: two threads may meet a new model at once.

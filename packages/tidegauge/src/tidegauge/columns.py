@@ -7,6 +7,7 @@ on some hundred rows at once: one row at a time costs 25 times as much.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain, groupby
 from operator import itemgetter
 from typing import Any
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidegauge.batch import Table
+from tidegauge.guard import fault
 
 Names = tuple[str, ...] | None
 
@@ -43,9 +45,77 @@ def tables(
         if key is None:
             yield start, stop, [0] * len(run), None
         else:
-            rows, table = _JOIN[key[0]](run, names)
+            try:
+                rows, table = _JOIN[key[0]](run, names)
+            except Exception as error:
+                fault(f"columns.{key[0]}", error)
+                rows, table = [0] * len(run), None
             yield start, stop, rows, table
         start = stop
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A run of calls whose features can be joined, and whose outputs can."""
+
+    start: int
+    stop: int
+    counts: list[int]  # rows of each call
+    features: Table | None
+    outputs: Table | None
+
+
+def pieces(features: Sequence[Any], outputs: Sequence[Any], names: Names) -> Iterator[Piece]:
+    """Join features and outputs of the same calls, cut where the layout of either changes."""
+    for start, stop, counts, table in tables(features, names):
+        row = 0
+        for low, high, output_counts, found in _joined(outputs[start:stop]):
+            if table is None:
+                yield Piece(start + low, start + high, output_counts, None, found)
+                continue
+            own = counts[low:high]
+            rows = sum(own)
+            part = table if rows == table.rows else _slice(table, row, row + rows)
+            row += rows
+            yield Piece(
+                start + low, start + high, own, part, found if output_counts == own else None
+            )
+
+
+def _joined(outputs: Sequence[Any]) -> Iterator[tuple[int, int, list[int], Table | None]]:
+    """Join also neighbours that differ in kind alone: a call of one row and one of several do."""
+    held: list[tuple[int, int, list[int], Table | None]] = []
+    for run in tables(outputs, None):
+        if held and not _alike(held[-1][3], run[3]):
+            yield _merged(held)
+            held = []
+        held.append(run)
+    if held:
+        yield _merged(held)
+
+
+def _alike(one: Table | None, other: Table | None) -> bool:
+    if one is None or other is None or one.matrix is None or other.matrix is None:
+        return False
+    return one.matrix.shape[1] == other.matrix.shape[1] and one.names == other.names
+
+
+def _merged(
+    runs: list[tuple[int, int, list[int], Table | None]],
+) -> tuple[int, int, list[int], Table | None]:
+    if len(runs) == 1:
+        return runs[0]
+    matrix = np.concatenate([run[3].matrix for run in runs if run[3] and run[3].matrix is not None])
+    counts = list(chain.from_iterable(run[2] for run in runs))
+    names = runs[0][3].names if runs[0][3] else None
+    return runs[0][0], runs[-1][1], counts, Table(len(matrix), names, matrix=matrix)
+
+
+def _slice(table: Table, start: int, stop: int) -> Table:
+    if table.matrix is not None:
+        return Table(stop - start, table.names, matrix=table.matrix[start:stop])
+    columns = tuple(column[start:stop] for column in table.columns or ())
+    return Table(stop - start, table.names, columns=columns)
 
 
 def _layout(snapshot: Any) -> tuple[object, ...] | None:
@@ -68,11 +138,16 @@ _LAYOUT: dict[str, Callable[[Any], object]] = {
     "array": lambda snapshot: (snapshot[2], snapshot[3][1], _index_names(snapshot[4])),
     "rows": _rows_layout,
     "dict": lambda snapshot: tuple(snapshot[1]),
-    "dicts": lambda snapshot: tuple(snapshot[1][0]),
+    "dicts": lambda snapshot: _keys(snapshot[1]),
     "frame": lambda snapshot: tuple(snapshot[2]),
-    "polars": lambda snapshot: tuple(snapshot[1].columns),
+    "polars": lambda snapshot: tuple(snapshot[1].schema.items()),
     "sparse": lambda snapshot: snapshot[1].shape[1],
 }
+
+
+def _keys(rows: list[dict[Any, Any]]) -> tuple[Any, ...]:
+    # A row may lack a key that another has: its value is missing.
+    return tuple(dict.fromkeys(chain.from_iterable(rows)))
 
 
 def _index_names(index: Any) -> Names:
@@ -104,6 +179,9 @@ def _arrays(run: list[Any], names: Names) -> tuple[list[int], Table]:
         if dtype != np.float64:
             matrix = matrix.astype(np.float64)
         return counts, Table(rows, own, matrix=matrix)
+    if dtype.kind in "mM":
+        # Nanoseconds would become bare integers: nobody could tell a time from a number.
+        matrix = matrix.astype(f"{dtype.kind}8[us]")
     columns = tuple(matrix[:, j].astype(object) for j in range(width))
     return counts, Table(rows, own, columns=columns)
 
@@ -133,14 +211,19 @@ def _dict(run: list[Any], names: Names) -> tuple[list[int], Table | None]:
 
 def _dicts(run: list[Any], names: Names) -> tuple[list[int], Table | None]:
     counts = [len(snapshot[1]) for snapshot in run]
-    keys = tuple(run[0][1][0])
+    keys = _keys(run[0][1])
     rows = [tuple(map(row.get, keys)) for row in chain.from_iterable(map(itemgetter(1), run))]
     return counts, _from_rows(rows, _texts(keys), names)
 
 
 def _frames(run: list[Any], names: Names) -> tuple[list[int], Table | None]:
-    rows = list(chain.from_iterable(snapshot[1].to_numpy().tolist() for snapshot in run))
+    rows = list(chain.from_iterable(_values(snapshot[1]).tolist() for snapshot in run))
     return [len(snapshot[1]) for snapshot in run], _from_rows(rows, _texts(run[0][2]), names)
+
+
+def _values(frame: Any) -> NDArray[Any]:
+    values: NDArray[Any] = frame.to_numpy()
+    return frame.to_numpy(dtype=object) if values.dtype.kind in "mM" else values
 
 
 def _texts(values: Any) -> Names:
@@ -172,7 +255,10 @@ def _column(values: Sequence[object]) -> NDArray[Any]:
     if column.ndim == 1 and column.dtype.kind in "fiub":
         return column.astype(np.float64, copy=False)
     column = np.empty(len(values), dtype=object)
-    column[:] = values
+    for i, value in enumerate(
+        values
+    ):  # not at once: numpy would look into values that have a length
+        column[i] = value
     return column
 
 
@@ -182,7 +268,10 @@ def _polars(run: list[Any], _: Names) -> tuple[list[int], Table]:
     frames = [snapshot[1] for snapshot in run]
     frame = pl.concat(frames) if len(frames) > 1 else frames[0]
     columns = tuple(_column(frame.get_column(name).to_list()) for name in frame.columns)
-    return [len(f) for f in frames], Table(len(frame), tuple(frame.columns), columns=columns)
+    counts, names = [len(f) for f in frames], tuple(frame.columns)
+    if columns and all(column.dtype == np.float64 for column in columns):
+        return counts, Table(len(frame), names, matrix=np.column_stack(columns))
+    return counts, Table(len(frame), names, columns=columns)
 
 
 def _sparse(run: list[Any], names: Names) -> tuple[list[int], Table]:

@@ -39,6 +39,7 @@ class Histogram:
     """Counts between fixed bounds (``value <= bound``), their sum, and exemplars by bucket."""
 
     bounds: Floats
+    start_s: float | None = None  # Unix seconds; None: as long as all the counts
     counts: Floats = field(init=False)
     total: float = 0.0
     low: float = math.inf

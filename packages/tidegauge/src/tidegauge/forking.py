@@ -6,6 +6,7 @@ Only ``after_in_child`` is used: no lock of ours is held across a fork.
 from __future__ import annotations
 
 import os
+import sys
 
 from tidegauge import guard, identity, observe, pipeline
 
@@ -21,5 +22,9 @@ def _after_in_child() -> None:
         guard.reset()
         observe.renew_process_id()
         pipeline.current().reset()
+        # Loaded only where something exports.
+        producer = sys.modules.get("tidegauge.producer")
+        if producer is not None:
+            producer.reset_all()
         # The next call of each model registers it again, which starts this process's own thread.
         identity.forget_all()

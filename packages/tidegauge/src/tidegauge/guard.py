@@ -47,13 +47,24 @@ def fault(cause: str, error: BaseException | None = None, advice: str = "") -> N
             _logger.debug("%s", key, exc_info=error)
 
 
-def once(cause: str, message: str, *args: object, level: int = logging.WARNING) -> None:
-    """Log a message the first time that its cause is seen, and count every time."""
+def once(
+    cause: str,
+    message: str,
+    *args: object,
+    level: int = logging.WARNING,
+    error: BaseException | None = None,
+) -> None:
+    """Log a message the first time that its cause is seen, and count every time.
+
+    ``error`` is what is behind it; its text, which may hold data, is logged at DEBUG only.
+    """
     if cause not in _counts and len(_counts) >= _MAX_CAUSES:
         cause = _OTHER
     _counts[cause] += 1
     if _counts[cause] == 1:
         _logger.log(level, message, *args)
+        if error is not None:
+            _logger.debug("%s", cause, exc_info=error)
 
 
 def counts() -> dict[str, int]:

@@ -77,7 +77,7 @@ def set_model_info(model: object, name: str, version: str = "") -> None:
     TypeError
         The object cannot be referenced weakly, so nobody would notice when it is gone.
     """
-    if not name or not isinstance(name, str):
+    if not isinstance(name, str) or not name.strip():
         raise ValueError(
             f"set_model_info name: got {name!r} from the argument; expected a non-empty text. "
             "Pass the name that alerts should show."

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from contextvars import Token
 from time import perf_counter
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -53,7 +52,14 @@ class Model:
             )
         self.name = clean_name(name)
         self.version = clean_name(str(version))
+        if task not in tuple(Task):
+            raise ValueError(
+                f"Model task: got {task!r} from the argument; expected one of {', '.join(Task)}. "
+                "Leave it out where you do not know."
+            )
         info = ModelInfo("manual", self.name, self.name, self.version, task=Task(task))
+        #: Whether outputs are labels, of which text is one form; else text is not looked at.
+        self.labels = info.task in (Task.CLASSIFICATION, Task.OUTLIER)
         self._calls = Calls(operation, lambda _: info, "")
 
     def __repr__(self) -> str:
@@ -101,9 +107,9 @@ class Prediction:
         "_data",
         "_features",
         "_model",
+        "_recorded",
         "_sampling",
         "_stride",
-        "_token",
         "_trace",
         "id",
         "output",
@@ -114,7 +120,7 @@ class Prediction:
         self._calls = calls
         self._data = data
         self._channel: Channel | None = None
-        self._token: Token[bool] | None = None
+        self._recorded = False
         self._trace: Trace | None = None
         self._features: Snapshot = None
         self._sampling = (1, 0, 1)
@@ -138,7 +144,7 @@ class Prediction:
                     self._sampling = (sampling[0], sampling[1], sampling[2])
             except Exception as error:
                 calls.fault(error)
-            self._token = calls.activate(True)
+            self._recorded = calls.activate(True) is not None
         self._begun = perf_counter()
         return self
 
@@ -150,8 +156,9 @@ class Prediction:
     ) -> None:
         seconds = perf_counter() - self._begun
         calls, channel = self._calls, self._channel
-        if self._token is not None:
-            calls.deactivate(self._token)
+        if self._recorded:
+            # Not by a token: a block may be left in another context, where a token raises.
+            calls.activate(False)
         rows, start, step = self._sampling
         if error is not None:
             calls.failed(channel, error, seconds, rows, self._trace)
@@ -159,7 +166,9 @@ class Prediction:
             try:
                 output = self.output
                 if output is not None:
-                    output = calls.outputs(_as_outputs(output, rows), rows, start, step)
+                    output = calls.outputs(
+                        _as_outputs(output, rows, self._model.labels), rows, start, step
+                    )
                 now = calls.state.clock()
                 entry = (
                     now, seconds, rows, None, self._features, output, self._stride, self._trace,
@@ -186,12 +195,15 @@ def _as_rows(data: Any) -> Any:
     return data
 
 
-def _as_outputs(output: Any, rows: int) -> Any:
+def _as_outputs(output: Any, rows: int, labels: bool) -> Any:
     """Give a single row's output the shape of one row."""
     if rows != 1:
-        return output
-    if isinstance(output, np.ndarray):
-        return output.reshape(1, -1)
+        plain = labels and isinstance(output, list | tuple)
+        return np.array(output, dtype=object) if plain else output
+    if hasattr(output, "__array__") and np.ndim(output):  # also a frame, a series
+        return np.asarray(output).reshape(1, -1)
+    if labels and isinstance(output, str):
+        return np.array([[output]], dtype=object)
     if isinstance(output, list | tuple):
         first = output[0] if len(output) == 1 else None
         return np.asarray(first if isinstance(first, list | tuple) else output).reshape(1, -1)

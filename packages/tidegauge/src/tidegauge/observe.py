@@ -30,7 +30,7 @@ from tidegauge.guard import fault
 from tidegauge.info import Describe, ModelInfo
 from tidegauge.otel_private import SUPPRESS_KEY, SUPPRESS_KEY_PLAIN, current_context
 from tidegauge.runtime import shared
-from tidegauge.snapshot import MAX_ROWS, THINNED, Snapshot, choose, row_count, take
+from tidegauge.snapshot import MAX_COLUMNS, MAX_ROWS, THINNED, Snapshot, choose, row_count, take
 from tidegauge.suppression import ACTIVE
 
 #: Turns an original method into its wrapper.
@@ -42,6 +42,7 @@ _CANCELLED = (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, SystemEx
 _CHECK_MASK = 0xFF
 # An output row of so many values is copied as a list: cheaper than an array's bytes and layout.
 _SMALL = 16
+_TABLE = 2
 
 _FLOAT64 = np.dtype(np.float64)
 
@@ -197,8 +198,9 @@ def observer(  # noqa: C901, PLR0915 - one body: a call that is saved here is sa
                     type(data) is ndarray
                     and data.dtype is _FLOAT64
                     and stride == 1
-                    and len(data) == 1
                     and data.ndim == 2  # noqa: PLR2004 - a table
+                    and len(data) == 1
+                    and data.size <= MAX_COLUMNS
                 ):
                     # The common single row: what ``sample`` comes to, without the choices.
                     features = data.tobytes()
@@ -219,7 +221,12 @@ def observer(  # noqa: C901, PLR0915 - one body: a call that is saved here is sa
             calls.deactivate(token)
             try:
                 if channel is not None:
-                    if rows == 1 and type(result) is ndarray and result.dtype is _FLOAT64:
+                    if (
+                        rows == 1
+                        and type(result) is ndarray
+                        and result.dtype is _FLOAT64
+                        and result.size <= MAX_COLUMNS
+                    ):
                         outputs = result.tobytes()
                     else:
                         outputs = calls.outputs(result, rows, start, step)
@@ -289,7 +296,7 @@ def _sample(data: Any, stride: int) -> tuple[Snapshot, int, int, int]:
 def _outputs(result: Any, rows: int, start: int, step: int) -> Snapshot:
     if start >= rows:
         return None
-    if rows == 1 and type(result) is ndarray and result.size <= _SMALL:
+    if rows == 1 and type(result) is ndarray and result.size <= _SMALL and result.ndim <= _TABLE:
         values: list[Any] = result.tolist()
         return values
     if type(result) is list and len(result) != rows:

@@ -63,7 +63,7 @@ class Patcher:
         self._hooked = False
         self._classes: weakref.WeakSet[type] = weakref.WeakSet()
         self._bases: list[tuple[type, object]] = []
-        self._functions: list[tuple[ModuleType, str]] = []
+        self._functions: list[tuple[str, str, Any]] = []
 
     def install(self) -> None:
         """Patch what is imported, now and later. Imports nothing itself."""
@@ -93,10 +93,10 @@ class Patcher:
             else:
                 base.__init_subclass__ = original  # type: ignore[assignment]
         self._bases.clear()
-        for module, name in reversed(self._functions):
-            wrapper = getattr(module, name, None)
-            if is_live(wrapper):
-                setattr(module, name, wrapper.__wrapped__)  # type: ignore[union-attr]
+        for package, name, wrapper in self._functions:
+            # Also where it was exported again after the patch.
+            for holder in _holders(package, name, wrapper):
+                setattr(holder, name, wrapper.__wrapped__)
         self._functions.clear()
 
     def _imported(self, patch: Patch, _: ModuleType) -> None:
@@ -130,7 +130,7 @@ class Patcher:
         for cls in _descendants(base):
             visit(cls)
         original = vars(base).get("__init_subclass__")
-        if getattr(original, "__tidegauge__", None) is self:
+        if getattr(original, "__tidegauge__", None) is patch:
             return
 
         parent: Any = base
@@ -145,7 +145,7 @@ class Patcher:
                     visit(cls)
 
         hook: Any = classmethod(__init_subclass__)
-        hook.__tidegauge__ = self
+        hook.__tidegauge__ = patch
         parent.__init_subclass__ = hook
         self._bases.append((base, original))
 
@@ -160,10 +160,9 @@ class Patcher:
                 continue
             wrapper = _wrapper(decorator, original)
             # Packages that were imported before hold the function under the same name.
-            for place, holder in list(sys.modules.items()):
-                if place.partition(".")[0] == package and vars(holder).get(name) is original:
-                    setattr(holder, name, wrapper)
-                    self._functions.append((holder, name))
+            for holder in _holders(package, name, original):
+                setattr(holder, name, wrapper)
+            self._functions.append((package, name, wrapper))
 
     def _wrap(self, owner: type, name: str, decorator: Decorator) -> None:
         value = vars(owner).get(name)
@@ -181,6 +180,15 @@ class Patcher:
 
 def _wrapper(decorator: Decorator, original: Callable[..., Any]) -> Callable[..., Any]:
     return functools.update_wrapper(decorator(original), original)
+
+
+def _holders(package: str, name: str, value: object) -> list[ModuleType]:
+    """Return the modules of a package that hold this very object under this name."""
+    return [
+        module
+        for place, module in list(sys.modules.items())
+        if place.partition(".")[0] == package and getattr(module, "__dict__", {}).get(name) is value
+    ]
 
 
 def _unpickled(function: Any) -> Any:

@@ -17,7 +17,7 @@ from tidegauge.budget import Budget
 from tidegauge.channel import Channel, Plain
 from tidegauge.guard import fault, guarded, once
 from tidegauge.plugins import load_processors
-from tidegauge.runtime import shared
+from tidegauge.runtime import read_settings, shared
 from tidegauge.tally import Tally
 
 #: Rows that one slice may hold: their columns stay in the processor's L2 cache, and no hold of the
@@ -38,6 +38,7 @@ class Pipeline:
 
     def __init__(self, processors: Iterable[PredictionProcessor] | None = None) -> None:
         self._lock = threading.Lock()
+        self._starting = threading.Lock()
         self._processors = None if processors is None else list(processors)
         self._budget = Budget()
         self._thread: threading.Thread | None = None
@@ -48,15 +49,22 @@ class Pipeline:
     # -- the thread ----------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Start the background thread, once."""
-        if self._thread is None or not self._thread.is_alive():
-            with self._lock:
-                if self._thread is None or not self._thread.is_alive():
-                    self._stop = threading.Event()
-                    self._thread = threading.Thread(
-                        target=self._run, args=(self._stop,), name="tidegauge", daemon=True
-                    )
-                    self._thread.start()
+        """Start the background thread, once; a caller's first prediction waits for nobody."""
+        if self._thread is not None and self._thread.is_alive():
+            return
+        # Whoever holds it is starting the thread; in a signal handler that may be this very thread.
+        if not self._starting.acquire(blocking=False):
+            return
+        try:
+            if self._thread is None or not self._thread.is_alive():
+                self._stop = threading.Event()
+                thread = threading.Thread(
+                    target=self._run, args=(self._stop,), name="tidegauge", daemon=True
+                )
+                thread.start()
+                self._thread = thread
+        finally:
+            self._starting.release()
 
     def stop(self) -> None:
         """Stop the background thread."""
@@ -181,10 +189,12 @@ class Pipeline:
     def reset(self) -> None:
         """Start from zero: this is a forked child. No lock of the parent is touched."""
         self._lock = threading.Lock()
+        self._starting = threading.Lock()
         self._stop = threading.Event()
         self._thread = None
         self._budget = Budget()
         self.tally = Tally()
+        shared.stride = 1
         for channel in shared.channels.all():
             channel.clear()
         for processor in self._processors or ():
@@ -201,7 +211,7 @@ def _take_slice(channel: Channel) -> list[Plain]:
         while rows < SLICE_ROWS:
             entry = waiting.popleft()
             entries.append(entry)
-            rows += entry[2]
+            rows += entry[2] or 1  # an empty batch is work too
     except IndexError:
         channel.waiting_bytes = 0
     return entries
@@ -216,7 +226,8 @@ def current() -> Pipeline:
 
 
 def start() -> None:
-    """Start the background thread of this process, once."""
+    """Start the background of this process, once."""
+    read_settings()
     _current.start()
 
 

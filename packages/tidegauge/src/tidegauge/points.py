@@ -35,20 +35,25 @@ class HistogramPoint:
     low: float
     high: float
     exemplars: tuple[Exemplar, ...]
+    start_s: float | None = None
     log: Counter[int] | None = None
     zeros: int = 0
 
 
 def cumulative(tally: Tally) -> Iterator[SumPoint | HistogramPoint]:
-    """Copy the counts out. The caller holds the drain lock."""
-    for (key, operation), counts in tally.calls.items():
+    """Copy the counts out. The caller holds the drain lock, unless it could not be had in time.
+
+    Hence the lists: one step of the interpreter each, while another thread may add to the dicts.
+    """
+    for (key, operation), counts in list(tally.calls.items()):
         call = (key.name, key.version, operation)
-        errors = sum(counts.errors.values())
+        types = list(counts.errors.items())
+        errors = sum(number for _, number in types)
         yield SumPoint(metrics.MODEL_REQUESTS, (*call, "success"), counts.success)
         yield SumPoint(metrics.MODEL_REQUESTS, (*call, "error"), errors)
         yield SumPoint(metrics.MODEL_CANCELLED, call, counts.cancelled)
         yield SumPoint(metrics.MODEL_PREDICTIONS, call, counts.rows)
-        for error_type, number in counts.errors.items():
+        for error_type, number in types:
             yield SumPoint(metrics.MODEL_ERRORS, (*call, error_type), number)
         yield _histogram(
             metrics.MODEL_REQUEST_LATENCY,
@@ -57,9 +62,9 @@ def cumulative(tally: Tally) -> Iterator[SumPoint | HistogramPoint]:
             log=counts.log_latency.copy(),
             zeros=counts.zero_latency,
         )
-    for (key, output), histogram in tally.values.items():
+    for (key, output), histogram in list(tally.values.items()):
         yield _histogram(metrics.MODEL_PREDICTION_VALUE, (key.name, key.version, output), histogram)
-    for key, rows in tally.rows.items():
+    for key, rows in list(tally.rows.items()):
         for state in ("seen", "used", "dropped"):
             yield SumPoint(
                 metrics.TIDEGAUGE_ROWS, (key.name, key.version, state), getattr(rows, state)
@@ -85,6 +90,7 @@ def _histogram(
         histogram.low,
         histogram.high,
         tuple(histogram.exemplars.values()),
+        histogram.start_s,
         log,
         zeros,
     )

@@ -7,14 +7,15 @@ own: delta or cumulative is the reader's choice, and so is the form of histogram
 from __future__ import annotations
 
 import threading
+import weakref
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
-from opentelemetry.sdk.metrics._internal.exemplar import Exemplar as SdkExemplar
-from opentelemetry.sdk.metrics._internal.point import Buckets
+from opentelemetry.sdk.metrics import Exemplar as SdkExemplar
 from opentelemetry.sdk.metrics.export import (
     AggregationTemporality,
+    Buckets,
     ExponentialHistogram,
     ExponentialHistogramDataPoint,
     Gauge,
@@ -44,6 +45,14 @@ _CUMULATIVE = AggregationTemporality.CUMULATIVE
 
 Key = tuple[str, tuple[str, ...]]
 
+_producers: weakref.WeakSet[Producer] = weakref.WeakSet()
+
+
+def reset_all() -> None:
+    """Make every producer of a forked child usable."""
+    for producer in list(_producers):
+        producer.reset()
+
 
 class Producer:
     """Produces for one reader: one lock, one baseline."""
@@ -62,6 +71,11 @@ class Producer:
         self._counts: object = None
         self._baseline: dict[Key, SumPoint | HistogramPoint] = {}
         self._last_ns = 0
+        _producers.add(self)
+
+    def reset(self) -> None:
+        """Let go of a lock that a thread of the parent may have held: this is a forked child."""
+        self._lock = threading.Lock()
 
     def produce(self) -> ScopeMetrics | None:
         """Return all that there is to export now; None where there is nothing."""
@@ -70,8 +84,9 @@ class Producer:
             with current.frozen() as tally:
                 points = list(cumulative(tally))
             gauges = current.points()
-            now = max(self._last_ns, int(shared.clock() * 1e9))
-            started = min(now, int(tally.start_s * 1e9))
+            started = int(tally.start_s * 1e9)
+            # A clock that is set back must not carry the points back with it.
+            now = max(self._last_ns, started, int(shared.clock() * 1e9))
             if tally is not self._counts:  # a forked child, or the first collection
                 self._counts, self._baseline, self._last_ns = tally, {}, started
             found = self._metrics(points, gauges, started, now)
@@ -88,13 +103,13 @@ class Producer:
         grouped: dict[MetricSpec, list[Any]] = defaultdict(list)
         for point in points:
             temporality = self._sums if isinstance(point, SumPoint) else self._histograms
-            change, begin = point, started
+            change, begin = point, max(started, min(now, _start_ns(point)))
             if temporality is _DELTA:
                 key = (point.spec.name, point.attributes)
                 before = self._baseline.get(key)
                 self._baseline[key] = point
-                begin = min(self._last_ns, now)
-                if before is not None:
+                begin = max(self._last_ns, begin)
+                if before is not None and _start_ns(before) == _start_ns(point):
                     change = _difference(point, before)
                     if _empty(change):
                         continue
@@ -167,10 +182,16 @@ def _difference(
             now.low,
             now.high,
             tuple(exemplar for exemplar in now.exemplars if exemplar not in seen),
+            now.start_s,
             now.log - (before.log or Counter()) if now.log is not None else None,
             now.zeros - before.zeros,
         )
     return now
+
+
+def _start_ns(point: SumPoint | HistogramPoint) -> int:
+    start_s = None if isinstance(point, SumPoint) else point.start_s
+    return 0 if start_s is None else int(start_s * 1e9)
 
 
 def _empty(point: SumPoint | HistogramPoint) -> bool:

@@ -5,9 +5,15 @@
 
 from __future__ import annotations
 
+import logging
+
 from tidegauge import clock
 from tidegauge.channel import Channels
 from tidegauge.configuration import CoreSettings
+from tidegauge.settings import load_what_is_right
+
+_logger = logging.getLogger("tidegauge")
+_UNREAD = CoreSettings()
 
 
 class Shared:
@@ -20,7 +26,21 @@ class Shared:
         self.stride = 1
         self.clock = clock.system
         self.channels = Channels()
-        self.settings = CoreSettings()
+        self.settings = _UNREAD
 
 
 shared = Shared()
+
+
+def read_settings() -> None:
+    """Read the core's settings from the environment, unless ``configure()`` has set them.
+
+    This is no place to raise: the first prediction gets here. A wrong value is one line, and the
+    default in its place.
+    """
+    if shared.settings is not _UNREAD:
+        return
+    settings, errors = load_what_is_right(CoreSettings)
+    shared.settings = settings
+    for error in errors:
+        _logger.error("%s Its default is in force.", error)

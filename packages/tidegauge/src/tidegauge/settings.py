@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ S = TypeVar("S")
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off"})
 _PREFIX = "TIDEGAUGE_"
+_ARGUMENT = "the argument"
+_ENVIRONMENT = "the environment"
 
 
 class SettingError(ValueError):
@@ -73,16 +76,35 @@ def load(settings: type[S], environ: Mapping[str, str] | None = None, **argument
         A value is malformed or out of bounds. The message names the variable, the value (unless
         secret), its origin and what is allowed.
     """
-    environ = os.environ if environ is None else environ
+    loaded, errors = _read(settings, os.environ if environ is None else environ, arguments)
+    if errors:
+        raise errors[0]
+    return loaded
+
+
+def load_what_is_right(
+    settings: type[S], environ: Mapping[str, str] | None = None
+) -> tuple[S, list[SettingError]]:
+    """Read a settings dataclass; a wrong value keeps its default and is returned as an error."""
+    return _read(settings, os.environ if environ is None else environ, {})
+
+
+def _read(
+    settings: type[S], environ: Mapping[str, str], arguments: Mapping[str, object]
+) -> tuple[S, list[SettingError]]:
     values: dict[str, object] = {}
+    errors: list[SettingError] = []
     defaults = {f.name: f.default for f in dataclasses.fields(cast("Any", settings))}
     for name, row in rows(settings).items():
-        if arguments.get(name) is not None:
-            values[name] = _check(row, defaults[name], arguments[name], "the argument")
-        elif environ.get(row.env, "").strip():
-            text = environ[row.env].strip()
-            values[name] = _check(row, defaults[name], _parse(row, defaults[name], text), text)
-    return settings(**values)
+        default, text = defaults[name], environ.get(row.env, "").strip()
+        try:
+            if arguments.get(name) is not None:
+                values[name] = _check(row, default, arguments[name], _ARGUMENT)
+            elif text:
+                values[name] = _check(row, default, _parse(row, default, text), _ENVIRONMENT)
+        except SettingError as error:
+            errors.append(error)
+    return settings(**values), errors
 
 
 def unknown(known: Iterable[str], environ: Mapping[str, str] | None = None) -> list[str]:
@@ -114,7 +136,9 @@ def _parse(row: Row, default: object, text: str) -> object:
         if isinstance(default, float):
             return float(text)
     except ValueError as error:
-        raise SettingError(_message(row, default, text, "the environment")) from error
+        # What cannot be parsed stands in the cause's text too.
+        cause = None if row.secret else error
+        raise SettingError(_message(row, default, text, _ENVIRONMENT)) from cause
     return text
 
 
@@ -127,10 +151,18 @@ def _boolean(text: str) -> bool:
 
 
 def _check(row: Row, default: object, value: object, origin: str) -> object:
-    origin = origin if origin == "the argument" else "the environment"
     if row.choices and value not in row.choices:
         raise SettingError(_message(row, default, value, origin))
+    if isinstance(default, int | float) and row.parse is None:
+        # An argument comes as it is: text in place of a number would fail later, far from here.
+        kind = bool if isinstance(default, bool) else int | float
+        if isinstance(default, int) and not isinstance(default, bool):
+            kind = int
+        if not isinstance(value, kind) or isinstance(value, bool) != isinstance(default, bool):
+            raise SettingError(_message(row, default, value, origin))
     if isinstance(value, int | float) and not isinstance(value, bool):
+        if math.isnan(value):
+            raise SettingError(_message(row, default, value, origin))
         low = row.minimum is not None and not value >= row.minimum
         high = row.maximum is not None and not value <= row.maximum
         if low or high:

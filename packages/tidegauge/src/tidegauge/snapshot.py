@@ -23,6 +23,11 @@ THINNED: Snapshot = ("thinned",)
 #: Rows that one call may add: a batch job of a million rows costs its caller 256 copies.
 MAX_ROWS = 256
 
+# One value, however long: its characters are neither rows nor features.
+_TEXTS = (str, bytes, bytearray)
+_SEQUENCES = frozenset({list, tuple, np.ndarray})
+_NO_VALUES = frozenset({*_TEXTS, *_SEQUENCES, dict})
+
 #: Wider inputs (images, bags of words) are counted, not read.
 MAX_COLUMNS = 4096
 
@@ -30,7 +35,7 @@ MAX_COLUMNS = 4096
 def row_count(data: Any) -> int:
     """Return how many rows an input or output has; 1 where it has no length."""
     kind = type(data)
-    if kind is dict or kind is str:
+    if kind is dict or kind in _TEXTS:
         return 1
     try:
         return len(data)
@@ -84,39 +89,46 @@ def _ndarray(data: Any, start: int, step: int) -> Snapshot:
 
 
 def _array(rows: Any) -> Snapshot:
+    if rows.dtype.names is not None:  # a structured array: its fields are the columns
+        return ("rows", rows.tolist(), rows.dtype.names) if rows.ndim == 1 else None
     if rows.ndim == 1:
         rows = rows[:, None]
     if rows.ndim != 2 or rows.shape[1] > MAX_COLUMNS:  # noqa: PLR2004 - two dimensions: a table
         return None
-    if rows.dtype.hasobject or rows.dtype.names is not None:
+    if rows.dtype.hasobject:
         return ("rows", rows.tolist(), None)
     return ("array", rows.tobytes(), rows.dtype, rows.shape, None)
 
 
-def _rows(rows: Any, start: int, step: int) -> Snapshot:
+def _rows(  # noqa: PLR0911 - one return a kind of row
+    rows: Any, start: int, step: int
+) -> Snapshot:
     if step > 1:
         rows = rows[start::step]
     if not rows:
         return ("rows", [], None)
     first = rows[0]
     kind = type(first)
-    if kind is list or kind is tuple or kind is np.ndarray:
-        if len(first) > MAX_COLUMNS:
+    if len(rows) == 1 and (kind is list or kind is tuple) and len(first) <= MAX_COLUMNS:
+        return ("rows", [tuple(first)], None)  # the common case
+    kinds = set(map(type, rows))
+    if kinds <= _SEQUENCES:
+        if np.ndim(first) != 1 if kind is np.ndarray else len(first) > MAX_COLUMNS:
             return None
-        return ("rows", [tuple(row) for row in rows], None)
-    if kind is dict:
-        return ("dicts", [dict(row) for row in rows])
-    if kind is str or kind is bytes:
+        return ("rows", list(map(tuple, rows)), None)
+    if kinds == {dict}:
+        return ("dicts", list(map(dict, rows)))
+    if kinds.intersection(_NO_VALUES):
         return None  # text: its characters are no features, and it does not leave the app
     return ("rows", [(value,) for value in rows], None)
 
 
 def _pandas(data: Any, start: int, step: int) -> Snapshot:
     if step > 1:
-        data = data.iloc[start::step]
+        data = getattr(data, "iloc", data)[start::step]  # an Index, a Categorical: by position
     names = getattr(data, "columns", None)
     if names is None:
-        return _array(data.to_numpy())
+        return _array(data.to_numpy() if hasattr(data, "to_numpy") else np.asarray(data))
     if len(names) > MAX_COLUMNS:
         return None
     # One block is one array, cheap to read. Reading several costs more than copying them; what
@@ -129,16 +141,19 @@ def _pandas(data: Any, start: int, step: int) -> Snapshot:
 
 
 def _polars(data: Any, start: int, step: int) -> Snapshot:
+    if not hasattr(data, "to_numpy"):  # a LazyFrame: to look at it would run its query
+        return None
     if not hasattr(data, "columns"):
         return _array(data.to_numpy()[start::step])
-    if not hasattr(data, "gather_every") or data.width > MAX_COLUMNS:
+    if data.width > MAX_COLUMNS:
         return None
-    # A polars frame never changes in place: the slice is a snapshot without a copy.
-    return ("polars", data.gather_every(step, start) if step > 1 else data)
+    # Values never change in place, only the frame that holds them: this copies none.
+    return ("polars", data.gather_every(step, start) if step > 1 else data.clone())
 
 
 def _scipy(data: Any, start: int, step: int) -> Snapshot:
-    if data.shape[1] > MAX_COLUMNS or not hasattr(data, "tocsr"):
+    readable = hasattr(data, "tocsr") and data.ndim == 2 and data.dtype.kind in "fiub"  # noqa: PLR2004 - a table
+    if not readable or data.shape[1] > MAX_COLUMNS:
         return None
     return ("sparse", data.tocsr()[start::step].copy())
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
@@ -11,7 +13,7 @@ from tidegauge_semconv.metrics import VALUE_BUCKETS
 
 from tidegauge.batch import Batch, ModelKey, Table
 from tidegauge.channel import CANCELLED, Channel, Plain, Trace
-from tidegauge.columns import tables
+from tidegauge.columns import pieces
 from tidegauge.counts import CallCounts, Exemplar, Histogram, RowCounts
 from tidegauge.guard import once
 from tidegauge.operations import rank
@@ -36,6 +38,8 @@ class Tally:
         self.rows: dict[ModelKey, RowCounts] = {}
         self.values: dict[tuple[ModelKey, str], Histogram] = {}
         self._value_operation: dict[ModelKey, str] = {}
+        self._value_start_s: dict[ModelKey, float] = {}
+        self._outputs: Counter[ModelKey] = Counter()
         self.total = 0
 
     def touch(self, key: ModelKey, operation: str) -> CallCounts:
@@ -76,31 +80,36 @@ class Tally:
         if stride > 1:
             entries = [entry for entry in entries if entry[4] is not THINNED]
         features = list(map(itemgetter(4), entries))
+        outputs = list(map(itemgetter(5), entries))
         info = channel.info
-        for start, stop, row_counts, table in tables(features, info.feature_names):
-            outputs = [entry[5] for entry in entries[start:stop]]
-            found = None
-            for _, end, output_rows, output in tables(outputs, None):
-                if end == stop - start and (table is None or output_rows == row_counts):
-                    row_counts = output_rows if table is None else row_counts  # noqa: PLW2901
-                    found = output
-            if table is None:
-                counts.dropped += sum(map(itemgetter(2), entries[start:stop]))
+        for piece in pieces(features, outputs, info.feature_names):
+            calls = entries[piece.start : piece.stop]
+            found = piece.outputs
+            if piece.features is None:
+                counts.dropped += sum(map(itemgetter(2), calls))
             else:
-                counts.used += table.rows
+                counts.used += piece.features.rows
             if found is not None:
                 found = name_outputs(info, channel.operation, found)
                 self._add_values(channel, found)
-            if table is not None or found is not None:
-                ends = np.array([entry[0] for entry in entries[start:stop]])
-                ends = np.repeat(ends, row_counts)
-                yield Batch(channel.key, channel.operation, ends, table, found, stride)
+            if piece.features is not None or found is not None:
+                ends = np.repeat(np.array([entry[0] for entry in calls]), piece.counts)
+                yield Batch(channel.key, channel.operation, ends, piece.features, found, stride)
 
     def _add_values(self, channel: Channel, table: Table) -> None:
         key, operation = channel.key, channel.operation
         known = self._value_operation.get(key)
         if known is None or rank(operation) > rank(known):
             self._value_operation[key] = operation
+            self._outputs[key] = 0
+            before_s = self._value_start_s.get(key)
+            # A series that starts anew says so: its change since the last export is no difference.
+            # Later than the last start even if the clock stands still.
+            self._value_start_s[key] = (
+                self.start_s
+                if before_s is None
+                else max(shared.clock(), math.nextafter(before_s, math.inf))
+            )
             for identity in [identity for identity in self.values if identity[0] == key]:
                 del self.values[identity]
         elif known != operation:
@@ -113,7 +122,7 @@ class Tally:
     def _values(self, key: ModelKey, output: str) -> Histogram:
         histogram = self.values.get((key, output))
         if histogram is None:
-            if sum(1 for model, _ in self.values if model == key) >= MAX_OUTPUTS:
+            if self._outputs[key] >= MAX_OUTPUTS:
                 once(
                     "outputs.limit",
                     "Model %r has more than %d outputs: the values of further ones are counted "
@@ -123,7 +132,11 @@ class Tally:
                     _OTHER_OUTPUT,
                 )
                 output = _OTHER_OUTPUT
-            histogram = self.values.setdefault((key, output), Histogram(_VALUE_BOUNDS))
+            else:
+                self._outputs[key] += 1
+            histogram = self.values.setdefault(
+                (key, output), Histogram(_VALUE_BOUNDS, self._value_start_s[key])
+            )
         return histogram
 
 
@@ -131,8 +144,8 @@ def _point_out(
     latency: Histogram, seconds: Sequence[float], traces: Sequence[Trace | None]
 ) -> None:
     """Keep the trace of calls slower than the running p95: those that somebody looks for."""
-    slow = latency.quantile(_EXEMPLAR_QUANTILE)
-    floor = slow if np.isfinite(slow) else 0.0
+    floor = latency.quantile(_EXEMPLAR_QUANTILE) if latency.counts.any() else 0.0
+    floor = min(floor, float(latency.bounds[-1]))
     for value, trace in zip(seconds, traces, strict=True):
         if trace is not None and value >= floor:
             cell = int(np.searchsorted(latency.bounds, value, side="left"))
