@@ -8,9 +8,9 @@ from typing import Any
 from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-defined]
     BaseInstrumentor,
 )
-from tidegauge.attach import attach_global
 from tidegauge.guard import guarded
 from tidegauge.patcher import Patcher
+from tidegauge.start import begin
 
 from tidegauge_sklearn._patches import PATCHES
 
@@ -30,7 +30,7 @@ class SklearnInstrumentor(BaseInstrumentor):  # type: ignore[misc]
     def _instrument(self, **_: Any) -> None:
         with guarded("instrument.sklearn"):
             _patcher.install()
-            attach_global()
+            begin()
 
     def _uninstrument(self, **_: Any) -> None:
         with guarded("instrument.sklearn"):

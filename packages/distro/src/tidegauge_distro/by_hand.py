@@ -11,13 +11,13 @@ from opentelemetry import metrics
 from opentelemetry.instrumentation.dependencies import get_dist_dependency_conflicts
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
-from tidegauge import pipeline
+from tidegauge import leave, pipeline
 from tidegauge.attach import attach
 from tidegauge.configuration import CoreSettings
 from tidegauge.runtime import shared
 from tidegauge.settings import SettingError, load
 
-from tidegauge_distro import exporters, leave, settings, startup
+from tidegauge_distro import exporters, settings, startup
 
 _logger = logging.getLogger("tidegauge")
 _lock = threading.Lock()

@@ -6,11 +6,11 @@ import logging
 from typing import Any
 
 from opentelemetry.sdk._configuration import _OTelSDKConfigurator
-from tidegauge import pipeline
+from tidegauge import leave, pipeline
 from tidegauge.attach import attach_global
 from tidegauge.guard import guarded
 
-from tidegauge_distro import exporters, leave, startup
+from tidegauge_distro import exporters, startup
 
 _logger = logging.getLogger("tidegauge")
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from opentelemetry import metrics, trace
 from opentelemetry._logs import get_logger_provider
+
 from tidegauge import pipeline
 from tidegauge.guard import guarded
 from tidegauge.runtime import shared
