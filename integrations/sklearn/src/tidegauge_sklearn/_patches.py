@@ -42,6 +42,8 @@ PATCHES: tuple[Patch, ...] = (
         "BaseEstimator",
         {operation: observer(operation, describe) for operation in OPERATIONS}
         | {method: suppressor() for method in _TRAINING},
+        # Classes of a training script's ``__main__`` come by value in the model's pickle.
+        on_load="__setstate__",
     ),
     # A scorer calls predict or predict_proba on behalf of an evaluation.
     Methods("sklearn.metrics._scorer", "_BaseScorer", {"__call__": suppressor()}),

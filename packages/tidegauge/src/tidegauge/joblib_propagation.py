@@ -17,8 +17,8 @@ from tidegauge.suppression import ACTIVE
 Task = tuple[Callable[..., Any], Any, Any]
 
 
-class _Inside:
-    """Calls a function as a part of the recorded call. Pickles as the function alone."""
+class Inside:
+    """Calls a function as a part of the recorded call."""
 
     __slots__ = ("_function",)
 
@@ -26,6 +26,7 @@ class _Inside:
         self._function = function
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function; a prediction in it is no request of its own."""
         token = ACTIVE.set(True)
         try:
             return self._function(*args, **kwargs)
@@ -33,20 +34,41 @@ class _Inside:
             ACTIVE.reset(token)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Another process may not have Tidegauge; one that does starts no prediction of its own.
+        return type(self), (self._function,)
+
+
+class Portable(Inside):
+    """The same, for workers that may be machines without Tidegauge: pickles as the function."""
+
+    __slots__ = ()
+
+    def __reduce__(self) -> tuple[Any, ...]:
         return functools.partial, (self._function,)
 
 
-def _carry(tasks: Iterable[Task]) -> Iterator[Task]:
+def _kind(parallel: object) -> type[Inside]:
+    # joblib's own workers run this interpreter: where they record, they can load ``Inside``.
+    # Others (Dask, Ray, Spark) may run anything.
+    backend = type(getattr(parallel, "_backend", None))
+    return Inside if backend.__module__.startswith("joblib.") else Portable
+
+
+def _carry(kind: type[Inside], tasks: Iterable[Task]) -> Iterator[Task]:
     for function, args, kwargs in tasks:
-        yield _Inside(function), args, kwargs
+        yield kind(function), args, kwargs
 
 
 def _decorate(original: Callable[..., Any]) -> Callable[..., Any]:
-    def wrapper(self: Any, iterable: Iterable[Task]) -> Any:
-        return original(self, _carry(iterable) if ACTIVE.get() else iterable)
+    mark = Silence()
 
-    wrapper.__tidegauge__ = Silence()  # type: ignore[attr-defined]
+    def wrapper(self: Any, iterable: Iterable[Task]) -> Any:
+        if mark.active():
+            tasks = _carry(_kind(self), iterable)
+            # joblib asks what has a length for it, to show progress.
+            iterable = list(tasks) if hasattr(iterable, "__len__") else tasks
+        return original(self, iterable)
+
+    wrapper.__tidegauge__ = mark  # type: ignore[attr-defined]
     return wrapper
 
 

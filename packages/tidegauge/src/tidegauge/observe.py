@@ -87,7 +87,7 @@ class Calls:
         self.channels: dict[int, Channel] = identity.new_cache()
         # Bound once: a look-up saved at each call.
         self.lookup = self.channels.get
-        self.active = ACTIVE.get
+        self.active: Callable[[], Any] = ACTIVE.get
         self.activate = ACTIVE.set
         self.deactivate = ACTIVE.reset
         self.state = shared
@@ -99,6 +99,10 @@ class Calls:
     def __reduce_ex__(self, protocol: object) -> tuple[Any, ...]:
         # ``active()`` of the copy makes an object, which is true: only the original runs.
         return SimpleNamespace, (), {"active": object}
+
+    def switch(self, *, on: bool) -> None:
+        """Let wrappers record, or pass through those that somebody still holds."""
+        self.active = ACTIVE.get if on else object
 
     def register(self, model: object) -> Channel:
         """Find out what a model object is, once, and where its calls go."""
@@ -249,13 +253,14 @@ def observer(  # noqa: C901, PLR0915 - one body: a call that is saved here is sa
 class Silence:
     """What the wrappers of suppressed methods share; pickles like ``Calls``."""
 
-    __slots__ = ("begin",)
+    __slots__ = ("active", "begin")
 
     def __init__(self) -> None:
+        self.active: Callable[[], bool] = ACTIVE.get
         self.begin: Callable[[], Any] = lambda: ACTIVE.set(True)
 
     def __reduce_ex__(self, protocol: object) -> tuple[Any, ...]:
-        return SimpleNamespace, (), {"begin": object, "end": operator.is_}
+        return SimpleNamespace, (), {"active": object, "begin": object, "end": operator.is_}
 
     def end(self, token: Any, arguments: tuple[Any, ...]) -> None:
         """Record again; what was fitted may have other names and classes now."""
@@ -282,9 +287,26 @@ def suppressor() -> Decorator:
     return decorate
 
 
-def is_live(wrapper: object) -> bool:
+def is_wrapper(function: object) -> bool:
+    """Say whether a function is a wrapper of ours: of this process, or out of a pickle.
+
+    ``functools.wraps`` copies the mark to whatever wraps a wrapper of ours (scikit-learn's
+    ``set_output`` does), but only ours holds it in its closure as well.
+    """
+    mark = getattr(function, "__tidegauge__", None)
+    if mark is None:
+        return False
+    try:
+        return any(cell.cell_contents is mark for cell in getattr(function, "__closure__", ()))
+    except (TypeError, ValueError):  # no closure, or a cell that is not filled yet
+        return False
+
+
+def is_live(function: object) -> bool:
     """Say whether a function is a wrapper of this process, not one that came in a pickle."""
-    return isinstance(getattr(wrapper, "__tidegauge__", None), Calls | Silence)
+    return is_wrapper(function) and isinstance(
+        getattr(function, "__tidegauge__", None), Calls | Silence
+    )
 
 
 def _sample(data: Any, stride: int) -> tuple[Snapshot, int, int, int]:

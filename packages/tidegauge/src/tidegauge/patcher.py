@@ -7,6 +7,7 @@ is fast and ``inspect.signature``, pickling by name and ``isinstance`` see what 
 from __future__ import annotations
 
 import functools
+import inspect
 import logging
 import sys
 import weakref
@@ -18,7 +19,7 @@ from typing import Any
 import wrapt
 
 from tidegauge.guard import guarded, once
-from tidegauge.observe import Decorator, is_live
+from tidegauge.observe import Calls, Decorator, Silence, is_live, is_wrapper
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +37,15 @@ class Subclasses:
 
     Each class of a subclass's method resolution order is visited, because libraries put methods on
     mixins that do not derive from the base.
+
+    ``on_load`` names the base's method that restores an instance from a pickle. A class that comes
+    by value in the same pickle is made empty and filled later, so it is visited once more then.
     """
 
     module: str
     base: str
     methods: Mapping[str, Decorator]
+    on_load: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,10 @@ class Functions:
 Patch = Methods | Subclasses | Functions
 
 
+# Who wants a wrapper: two integrations may share a patch (joblib's), and one may go first.
+_users: weakref.WeakKeyDictionary[Callable[..., Any], set[Patcher]] = weakref.WeakKeyDictionary()
+
+
 class Patcher:
     """The patches of one integration."""
 
@@ -62,40 +71,53 @@ class Patcher:
         self._active = False
         self._hooked = False
         self._classes: weakref.WeakSet[type] = weakref.WeakSet()
-        self._bases: list[tuple[type, object]] = []
+        self._bases: list[tuple[Any, Any, Any]] = []
         self._functions: list[tuple[str, str, Any]] = []
+        self._calls: set[Calls] = set()
 
     def install(self) -> None:
         """Patch what is imported, now and later. Imports nothing itself."""
         if self._active:
             return
         self._active = True
+        for calls in self._calls:
+            calls.switch(on=True)
         for patch in self._patches:
-            if patch.module in sys.modules:
-                self._apply(patch)
-            if not self._hooked:
-                # A hook can't be taken back: it asks whether it is still wanted.
+            if self._hooked:
+                if patch.module in sys.modules:
+                    self._apply(patch)
+            else:
+                # Runs at once where the module is imported. A hook can't be taken back: it asks
+                # whether it is still wanted.
                 wrapt.register_post_import_hook(
                     functools.partial(self._imported, patch), patch.module
                 )
         self._hooked = True
 
     def remove(self) -> None:
-        """Put every original back: the identical objects."""
+        """Put every original back: the identical objects.
+
+        A wrapper that somebody still holds, a bound method or another tool, passes calls on.
+        """
         self._active = False
-        for cls in list(self._classes):
-            for name in {name for patch in self._patches for name in _methods(patch)}:
-                _restore(cls, name)
-        self._classes.clear()
-        for base, original in reversed(self._bases):
-            if original is None:
-                del base.__init_subclass__
-            else:
-                base.__init_subclass__ = original  # type: ignore[assignment]
+        for calls in self._calls:
+            calls.switch(on=False)
+        for base, hook, original in reversed(self._bases):
+            # Whoever patched it after us calls ours, which does nothing now.
+            if vars(base).get("__init_subclass__") is hook:
+                if original is None:
+                    del base.__init_subclass__
+                else:
+                    base.__init_subclass__ = original
         self._bases.clear()
+        names = {name for patch in self._patches for name in _methods(patch)}
+        for cls in list(self._classes):
+            for name in names:
+                self._restore(cls, name)
+        self._classes.clear()
         for package, name, wrapper in self._functions:
             # Also where it was exported again after the patch.
-            for holder in _holders(package, name, wrapper):
+            for holder in _holders(package, name, wrapper) if self._leave(wrapper) else ():
                 setattr(holder, name, wrapper.__wrapped__)
         self._functions.clear()
 
@@ -122,32 +144,55 @@ class Patcher:
                     self._wrap(cls, method, decorator)
 
     def _apply_subclasses(self, base: type, patch: Subclasses) -> None:
-        def visit(cls: type) -> None:
-            for owner in cls.__mro__[:-1]:
-                for method, decorator in patch.methods.items():
-                    self._wrap(owner, method, decorator)
-
-        for cls in _descendants(base):
-            visit(cls)
-        original = vars(base).get("__init_subclass__")
-        if getattr(original, "__tidegauge__", None) is patch:
+        if any(known is base for known, _, _ in self._bases):
             return
 
-        parent: Any = base
+        def visit(cls: type) -> None:
+            # One class that refuses must not hide the others.
+            with guarded(f"patch.{patch.module}.{patch.base}"):
+                for owner in cls.__mro__[:-1]:
+                    for method, decorator in patch.methods.items():
+                        self._wrap(owner, method, decorator)
+
+        self._hook_creation(base, visit)
+        for cls in _descendants(base):
+            visit(cls)
+        if patch.on_load:
+            if patch.on_load not in vars(base):
+                _missing(patch.module, f"{patch.base}.{patch.on_load}")
+            self._wrap(base, patch.on_load, self._loading(visit))
+
+    def _hook_creation(self, base: Any, visit: Callable[[type], None]) -> None:
+        original: Any = vars(base).get("__init_subclass__")
 
         def __init_subclass__(cls: type, /, **kwargs: Any) -> None:  # noqa: N807 - Python's name
             if original is None:
-                super(parent, cls).__init_subclass__(**kwargs)  # type: ignore[misc]
+                super(base, cls).__init_subclass__(**kwargs)  # type: ignore[misc]
             else:
                 original.__get__(None, cls)(**kwargs)
             if self._active:
-                with guarded(f"patch.{patch.module}.subclass"):
-                    visit(cls)
+                visit(cls)
 
         hook: Any = classmethod(__init_subclass__)
-        hook.__tidegauge__ = patch
-        parent.__init_subclass__ = hook
-        self._bases.append((base, original))
+        base.__init_subclass__ = hook
+        self._bases.append((base, hook, original))
+
+    def _loading(self, visit: Callable[[type], None]) -> Decorator:
+        visited: weakref.WeakSet[type] = weakref.WeakSet()
+        mark = Silence()
+
+        def decorate(original: Callable[..., Any]) -> Callable[..., Any]:
+            def wrapper(self: object, /, *args: Any, **kwargs: Any) -> Any:
+                cls = type(self)
+                if not mark.active() and cls not in visited:
+                    visited.add(cls)
+                    visit(cls)
+                return original(self, *args, **kwargs)
+
+            wrapper.__tidegauge__ = mark  # type: ignore[attr-defined]
+            return wrapper
+
+        return decorate
 
     def _apply_functions(self, module: ModuleType, patch: Functions) -> None:
         package = module.__name__.partition(".")[0]
@@ -156,26 +201,49 @@ class Patcher:
             if original is None:
                 _missing(patch.module, name)
                 continue
-            if is_live(original):
-                continue
-            wrapper = _wrapper(decorator, original)
+            wrapper = original if is_live(original) else _wrapper(decorator, original)
             # Packages that were imported before hold the function under the same name.
             for holder in _holders(package, name, original):
                 setattr(holder, name, wrapper)
+            self._join(wrapper)
             self._functions.append((package, name, wrapper))
 
     def _wrap(self, owner: type, name: str, decorator: Decorator) -> None:
-        value = vars(owner).get(name)
+        value: Any = vars(owner).get(name)
         if isinstance(value, FunctionType):
             if not is_live(value):
-                setattr(owner, name, _wrapper(decorator, _unpickled(value)))
-                self._classes.add(owner)
-            return
-        # scikit-learn's ``available_if``: the condition stays, what it guards is wrapped.
-        guarded_function = getattr(value, "fn", None)
-        if isinstance(guarded_function, FunctionType) and not is_live(guarded_function):
-            value.fn = _wrapper(decorator, _unpickled(guarded_function))  # type: ignore[union-attr]
+                if inspect.iscoroutinefunction(value) or inspect.isgeneratorfunction(value):
+                    # The call only makes it. The models that it calls while it runs are recorded.
+                    return
+                value = _wrapper(decorator, _unpickled(value))
+                setattr(owner, name, value)
+            self._join(value)
             self._classes.add(owner)
+        elif _is_available_if(value):
+            # The condition stays, what it guards is wrapped.
+            if not is_live(value.fn):
+                value.fn = _wrapper(decorator, _unpickled(value.fn))
+            self._join(value.fn)
+            self._classes.add(owner)
+
+    def _restore(self, owner: type, name: str) -> None:
+        value: Any = vars(owner).get(name)
+        if _is_available_if(value):
+            if is_live(value.fn) and self._leave(value.fn):
+                value.fn = value.fn.__wrapped__
+        elif is_live(value) and self._leave(value):
+            setattr(owner, name, value.__wrapped__)
+
+    def _join(self, wrapper: Any) -> None:
+        _users.setdefault(wrapper, set()).add(self)
+        if isinstance(wrapper.__tidegauge__, Calls):
+            self._calls.add(wrapper.__tidegauge__)
+
+    def _leave(self, wrapper: Any) -> bool:
+        """Give a wrapper up; True where nobody else wants it."""
+        users = _users.get(wrapper, set())
+        users.discard(self)
+        return not users
 
 
 def _wrapper(decorator: Decorator, original: Callable[..., Any]) -> Callable[..., Any]:
@@ -191,24 +259,27 @@ def _holders(package: str, name: str, value: object) -> list[ModuleType]:
     ]
 
 
+def _is_available_if(value: Any) -> bool:
+    """Say whether a class-dict entry is scikit-learn's descriptor of a conditional method."""
+    return (
+        hasattr(type(value), "__get__")
+        and isinstance(getattr(value, "fn", None), FunctionType)
+        and callable(getattr(value, "check", None))
+    )
+
+
 def _unpickled(function: Any) -> Any:
     """Return the original of a wrapper that came in a pickle, and any other function as it is.
 
     Without this, each trip through cloudpickle would add a layer.
     """
-    return function.__wrapped__ if hasattr(function, "__tidegauge__") else function
+    return function.__wrapped__ if is_wrapper(function) else function
 
 
-def _restore(owner: type, name: str) -> None:
-    value = vars(owner).get(name)
-    if is_live(value):
-        setattr(owner, name, value.__wrapped__)  # type: ignore[union-attr]
-    elif is_live(getattr(value, "fn", None)):
-        value.fn = value.fn.__wrapped__  # type: ignore[union-attr]
-
-
-def _methods(patch: Patch) -> Mapping[str, Decorator]:
-    return {} if isinstance(patch, Functions) else patch.methods
+def _methods(patch: Patch) -> Iterable[str]:
+    if isinstance(patch, Functions):
+        return ()
+    return (*patch.methods, patch.on_load) if isinstance(patch, Subclasses) else patch.methods
 
 
 def _descendants(base: type) -> Iterator[type]:
