@@ -117,6 +117,16 @@ def test_the_whole_demo_sees_the_drift_and_nothing_before(tidegauge: Run) -> Non
     assert done.stderr == ""
 
 
+@pytest.mark.backends
+def test_an_alert_fires_in_the_real_prometheus(tidegauge: Run) -> None:
+    """With Prometheus on the machine the demo shows the alert of the rendered rules firing."""
+    done = tidegauge("demo")
+    assert done.returncode == 0, done.stdout + done.stderr
+    summary = done.stdout.split("What was seen:\n")[1]
+    assert "InputDrift firing" in summary
+    assert "DataDriftDetected" in summary
+
+
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_children_are_stopped_when_the_demo_is(

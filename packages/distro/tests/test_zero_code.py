@@ -88,6 +88,24 @@ def test_a_bad_setting_of_the_core_is_one_error_at_the_start(zero_code: Run) -> 
     ]
 
 
+def test_a_bad_setting_of_drift_is_one_error_at_the_start(zero_code: Run) -> None:
+    """It is not left to the first prediction to find out."""
+    done = zero_code("print('served')", TIDEGAUGE_DRIFT_PANE_S="0")
+    assert done.stdout.strip() == "served"
+    (line,) = complaints(done.stderr)
+    assert line.startswith(
+        "TIDEGAUGE_DRIFT_PANE_S: got '0' from the environment; expected an integer in [1, 3600]."
+    )
+
+
+def test_a_missing_reference_is_one_error_at_the_start(zero_code: Run) -> None:
+    """The file is named, and the app runs."""
+    done = zero_code("print('served')", TIDEGAUGE_REFERENCE="lost.reference.json")
+    assert done.stdout.strip() == "served"
+    (line,) = complaints(done.stderr)
+    assert "lost.reference.json" in line
+
+
 def test_the_settings_of_the_core_are_in_force(zero_code: Run) -> None:
     """What is set in the environment reaches the core."""
     code = "from tidegauge.runtime import shared; print(shared.settings.buffer_bytes)"

@@ -24,10 +24,7 @@ _done: set[str] = set()
 
 def setting_classes() -> dict[str, type]:
     """Return the settings of all installed packages by component."""
-    found = {entry_point.name: settings for entry_point, settings in plugins.load(SETTINGS)}
-    if CoreSettings not in found.values():
-        found["core"] = CoreSettings
-    return found
+    return {entry_point.name: found for entry_point, found in plugins.load(SETTINGS)}
 
 
 def known_variables() -> set[str]:

@@ -68,8 +68,8 @@ def _loaders(report: Report, environ: Mapping[str, str]) -> None:
             )
         elif chosen and chosen != ours:
             report.notes.append(
-                f"{variable}={chosen} keeps Tidegauge's {kind} out; its defaults and its flush at "
-                "SIGTERM are off then."
+                f"{variable}={chosen} keeps Tidegauge's {kind} out; its defaults and its checks "
+                "at the start are missing then."
             )
         elif len(names) > 1 and not chosen:
             report.problems.append(
