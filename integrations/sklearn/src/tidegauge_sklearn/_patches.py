@@ -22,19 +22,22 @@ OPERATIONS = (
 # Training and evaluation predict inside (AdaBoost does while it fits): not requests.
 _TRAINING = ("fit", "fit_predict", "fit_transform", "partial_fit", "score")
 
-# The same as functions. They are private modules; their names have stood since 0.24.
+# The same as functions. They are private, and the public ones (cross_val_predict ...) look them up
+# at each call: who imported those before Tidegauge came is served as well.
 _EVALUATION = {
     "sklearn.model_selection._validation": (
-        "cross_validate",
-        "cross_val_score",
-        "cross_val_predict",
-        "permutation_test_score",
-        "learning_curve",
-        "validation_curve",
+        "_fit_and_predict",
+        "_score",
+        "_permutation_test_score",
     ),
-    "sklearn.inspection._partial_dependence": ("partial_dependence",),
-    "sklearn.inspection._permutation_importance": ("permutation_importance",),
+    "sklearn.inspection._partial_dependence": ("_partial_dependence_brute",),
+    "sklearn.inspection._permutation_importance": ("_weights_scorer",),
+    # Plots of curves and boundaries ask it, and scorers.
+    "sklearn.utils._response": ("_get_response_values",),
 }
+
+# A scorer calls predict or predict_proba on behalf of an evaluation.
+_SCORERS = ("_BaseScorer", "_MultimetricScorer")
 
 PATCHES: tuple[Patch, ...] = (
     Subclasses(
@@ -45,8 +48,7 @@ PATCHES: tuple[Patch, ...] = (
         # Classes of a training script's ``__main__`` come by value in the model's pickle.
         on_load="__setstate__",
     ),
-    # A scorer calls predict or predict_proba on behalf of an evaluation.
-    Methods("sklearn.metrics._scorer", "_BaseScorer", {"__call__": suppressor()}),
+    *(Methods("sklearn.metrics._scorer", name, {"__call__": suppressor()}) for name in _SCORERS),
     *(
         Functions(module, {name: suppressor() for name in names})
         for module, names in _EVALUATION.items()
