@@ -22,6 +22,11 @@ from tidegauge_testkit.backends import ServedApp, free_port
 SERVED = Path(__file__).parent / "served"
 BIN = Path(sys.executable).parent
 COMMAND_LIMIT_S = 120
+# OpenTelemetry's own distro is installed too, and which is found first is chance.
+OURS = {
+    "OTEL_PYTHON_DISTRO": "tidegauge_distro",
+    "OTEL_PYTHON_CONFIGURATOR": "tidegauge_configurator",
+}
 
 
 @dataclass(frozen=True)
@@ -67,9 +72,7 @@ class Workshop:
                 "OTEL_TRACES_EXPORTER": "none",
                 "OTEL_LOGS_EXPORTER": "none",
                 "OTEL_SERVICE_NAME": "scoring",
-                # OpenTelemetry's own distro is installed too, and which is found first is chance.
-                "OTEL_PYTHON_DISTRO": "tidegauge_distro",
-                "OTEL_PYTHON_CONFIGURATOR": "tidegauge_configurator",
+                **OURS,
                 "TIDEGAUGE_MODEL_NAME": "score",
                 "TIDEGAUGE_MODEL_VERSION": "3",
                 **environment,

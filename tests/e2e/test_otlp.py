@@ -27,6 +27,12 @@ KINDS = {
 }
 
 each_protocol = pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
+# A user has OpenTelemetry's own distro, ours, or both, and then chance decides.
+each_distro = pytest.mark.parametrize(
+    "starter",
+    [("tidegauge_distro", "tidegauge_configurator"), ("distro", "configurator")],
+    ids=["ours", "upstream"],
+)
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +40,11 @@ def agent(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Start one receiver for all; each test clears it first."""
     with TestAgent(tmp_path_factory.mktemp("agent")) as started:
         yield started
+
+
+def started_by(distro: str, configurator: str) -> dict[str, str]:
+    """Return the environment that chooses who sets OpenTelemetry up."""
+    return {"OTEL_PYTHON_DISTRO": distro, "OTEL_PYTHON_CONFIGURATOR": configurator}
 
 
 def exporting(agent: TestAgent, protocol: str, interval_ms: str) -> dict[str, str]:
@@ -77,15 +88,22 @@ def counted(agent: TestAgent, name: str, **attributes: str) -> float:
     )
 
 
+@each_distro
 @each_protocol
 def test_names_units_attributes_and_counts_arrive(
-    workshop: Any, agent: TestAgent, protocol: str, tmp_path: Path
+    workshop: Any,
+    agent: TestAgent,
+    protocol: str,
+    starter: tuple[str, str],
+    tmp_path: Path,
 ) -> None:
     """Every point of ours is what the conventions say, and the counts are exact."""
     agent.clear()
     rows = workshop.rows(ROWS, seed=7).to_dict("records")
-    environment = exporting(agent, protocol, "500") | {
-        "TIDEGAUGE_REFERENCE": "score.reference.json"
+    environment = {
+        **exporting(agent, protocol, "500"),
+        **started_by(*starter),
+        "TIDEGAUGE_REFERENCE": "score.reference.json",
     }
     requests, errors = metrics.MODEL_REQUESTS.name, metrics.MODEL_ERRORS.name
     with workshop.serve(tmp_path / "app", environment) as app:
@@ -123,9 +141,14 @@ def test_names_units_attributes_and_counts_arrive(
     assert [p.name for p in agent.points() if p.scope == "tidegauge" and p.name not in specs] == []
 
 
+@each_distro
 @each_protocol
 def test_sigterm_sends_the_last_interval(
-    workshop: Any, agent: TestAgent, protocol: str, tmp_path: Path
+    workshop: Any,
+    agent: TestAgent,
+    protocol: str,
+    starter: tuple[str, str],
+    tmp_path: Path,
 ) -> None:
     """What was counted since the last export arrives, and the exit status is uvicorn's own."""
     agent.clear()
@@ -133,7 +156,8 @@ def test_sigterm_sends_the_last_interval(
     with workshop.serve(tmp_path / "plain", {}, instrumented=False) as plain:
         send(plain, rows, requests=1)
         own_status = plain.terminate()
-    with workshop.serve(tmp_path / "app", exporting(agent, protocol, NEVER_MS)) as app:
+    environment = exporting(agent, protocol, NEVER_MS) | started_by(*starter)
+    with workshop.serve(tmp_path / "app", environment) as app:
         send(app, rows, requests=REQUESTS)
         assert agent.points() == []
         app.signal(signal.SIGTERM)
@@ -142,4 +166,7 @@ def test_sigterm_sends_the_last_interval(
     assert counted(agent, name, status="success") == REQUESTS
     assert counted(agent, metrics.MODEL_PREDICTIONS.name) == REQUESTS * ROWS
     assert status == own_status
-    print(f"\n{protocol}: {REQUESTS} of {REQUESTS} requests after SIGTERM, exit status {status}")
+    print(
+        f"\n{protocol}, {starter[0]}: {REQUESTS} of {REQUESTS} requests after SIGTERM, "
+        f"exit status {status}"
+    )
