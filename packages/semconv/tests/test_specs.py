@@ -1,0 +1,59 @@
+"""Every metric's definition keeps the rules that all vendors share."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from tidegauge_semconv import Kind, MetricSpec, all_metrics
+
+# Datadog gives these tags a meaning of its own.
+RESERVED = {"env", "service", "version", "host", "device", "source"}
+UNITS = {"", "s", "%", "By"}
+SPECS = all_metrics()
+
+each = pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
+
+
+def test_names_are_unique_and_sorted() -> None:
+    """Two definitions of one name would be two meanings."""
+    names = [spec.name for spec in SPECS]
+    assert sorted(set(names)) == names
+    assert len(names) >= 20
+
+
+@each
+def test_a_name_has_dots_and_no_unit(spec: MetricSpec) -> None:
+    """Lower case, dots between words, no unit and no ``total``: those are the vendors' suffixes."""
+    assert re.fullmatch(r"[a-z]+(\.[a-z_0-9]+)+", spec.name)
+    assert not re.search(r"(seconds|bytes|total|percent|ratio)$", spec.name)
+
+
+@each
+def test_a_unit_is_ucum_or_none(spec: MetricSpec) -> None:
+    """Never ``1``: translators would append ``_ratio``."""
+    assert spec.unit in UNITS or re.fullmatch(r"\{[a-z]+\}", spec.unit)
+
+
+@each
+def test_attributes_are_unique_and_free(spec: MetricSpec) -> None:
+    """Snake case, each once, none that Datadog reserves."""
+    assert len(set(spec.attributes)) == len(spec.attributes)
+    assert not RESERVED & set(spec.attributes)
+    assert all(re.fullmatch(r"[a-z]+(_[a-z]+)*", name) for name in spec.attributes)
+
+
+@each
+def test_only_histograms_have_buckets(spec: MetricSpec) -> None:
+    """Sorted floats, so that ``le`` reads "1.0" everywhere."""
+    assert (spec.kind is Kind.HISTOGRAM) == bool(spec.buckets)
+    assert all(isinstance(bound, float) for bound in spec.buckets)
+    assert sorted(set(spec.buckets)) == list(spec.buckets)
+
+
+@each
+def test_a_description_is_a_sentence(spec: MetricSpec) -> None:
+    """It is the HELP line of a scrape."""
+    assert spec.description[0].isupper() or spec.description[0].isdigit()
+    assert spec.description.endswith(".")
+    assert "\n" not in spec.description
