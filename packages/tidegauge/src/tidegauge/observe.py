@@ -311,6 +311,8 @@ def is_live(function: object) -> bool:
 
 def _sample(data: Any, stride: int) -> tuple[Snapshot, int, int, int]:
     rows = row_count(data)
+    if not rows:
+        return None, 0, 0, 1
     start, step = (0, 1) if stride == 1 and rows <= MAX_ROWS else choose(rows, stride)
     return (take(data, start, step) if start < rows else THINNED), rows, start, step
 
@@ -318,13 +320,25 @@ def _sample(data: Any, stride: int) -> tuple[Snapshot, int, int, int]:
 def _outputs(result: Any, rows: int, start: int, step: int) -> Snapshot:
     if start >= rows:
         return None
-    if rows == 1 and type(result) is ndarray and result.size <= _SMALL and result.ndim <= _TABLE:
-        values: list[Any] = result.tolist()
-        return values
-    if type(result) is list and len(result) != rows:
-        # One array an output (MultiOutputClassifier.predict_proba): side by side.
-        parts = [np.asarray(part)[start::step].reshape(-1, np.shape(part)[-1]) for part in result]
-        return take(np.hstack(parts), 0, 1)
+    try:
+        if rows == 1 and type(result) is ndarray and result.size <= _SMALL:
+            values: list[Any] | None = result.tolist() if result.ndim in (1, _TABLE) else None
+            return values
+        return _several(result, rows, start, step)
+    except Exception as error:  # the call counts, whatever became of its outputs
+        fault("record.outputs", error)
+        return None
+
+
+def _several(result: Any, rows: int, start: int, step: int) -> Snapshot:
+    first = result[0] if type(result) in (list, tuple) and result else None
+    if type(first) is ndarray:
+        if type(result) is list and first.ndim == _TABLE:
+            # One array an output (MultiOutputClassifier.predict_proba): side by side.
+            return take(np.hstack([part[start::step] for part in result]), 0, 1)
+        if type(result) is tuple and first.ndim and len(first) == rows:
+            # The prediction, and what else was asked for (``return_std=True``).
+            result = first
     return take(result, start, step) if row_count(result) == rows else None
 
 

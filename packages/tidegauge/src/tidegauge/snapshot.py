@@ -81,7 +81,8 @@ def _unknown(*_: object) -> Snapshot:
 
 
 def _array_like(data: Any, start: int, step: int) -> Snapshot:
-    return _array(np.asarray(data)[start::step])
+    rows = np.asarray(data)
+    return _array(rows[start::step] if rows.ndim else rows)
 
 
 def _ndarray(data: Any, start: int, step: int) -> Snapshot:
