@@ -160,7 +160,7 @@ class Patcher:
         if patch.on_load:
             if patch.on_load not in vars(base):
                 _missing(patch.module, f"{patch.base}.{patch.on_load}")
-            self._wrap(base, patch.on_load, self._loading(visit))
+            self._wrap(base, patch.on_load, _loading(visit))
 
     def _hook_creation(self, base: Any, visit: Callable[[type], None]) -> None:
         original: Any = vars(base).get("__init_subclass__")
@@ -176,23 +176,6 @@ class Patcher:
         hook: Any = classmethod(__init_subclass__)
         base.__init_subclass__ = hook
         self._bases.append((base, hook, original))
-
-    def _loading(self, visit: Callable[[type], None]) -> Decorator:
-        visited: weakref.WeakSet[type] = weakref.WeakSet()
-        mark = Silence()
-
-        def decorate(original: Callable[..., Any]) -> Callable[..., Any]:
-            def wrapper(self: object, /, *args: Any, **kwargs: Any) -> Any:
-                cls = type(self)
-                if not mark.active() and cls not in visited:
-                    visited.add(cls)
-                    visit(cls)
-                return original(self, *args, **kwargs)
-
-            wrapper.__tidegauge__ = mark  # type: ignore[attr-defined]
-            return wrapper
-
-        return decorate
 
     def _apply_functions(self, module: ModuleType, patch: Functions) -> None:
         package = module.__name__.partition(".")[0]
@@ -257,6 +240,42 @@ def _holders(package: str, name: str, value: object) -> list[ModuleType]:
         for place, module in list(sys.modules.items())
         if place.partition(".")[0] == package and getattr(module, "__dict__", {}).get(name) is value
     ]
+
+
+class _Loads(Silence):
+    """Looks at the classes of objects that come out of pickles."""
+
+    __slots__ = ("_visit", "_visited")
+
+    def __init__(self, visit: Callable[[type], None]) -> None:
+        super().__init__()
+        self._visit = visit
+        self._visited: weakref.WeakSet[type] = weakref.WeakSet()
+
+    def look(self, cls: type) -> None:
+        """Patch a class, if this was not done already."""
+        if cls not in self._visited or not _importable(cls):
+            self._visited.add(cls)
+            self._visit(cls)
+
+
+def _loading(visit: Callable[[type], None]) -> Decorator:
+    loads = _Loads(visit)
+
+    def decorate(original: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapper(self: object, /, *args: Any, **kwargs: Any) -> Any:
+            loads.look(type(self))
+            return original(self, *args, **kwargs)
+
+        wrapper.__tidegauge__ = loads  # type: ignore[attr-defined]
+        return wrapper
+
+    return decorate
+
+
+def _importable(cls: type) -> bool:
+    """Say whether pickles name a class. One that they hold is filled anew by each of them."""
+    return getattr(sys.modules.get(cls.__module__), cls.__name__, None) is cls
 
 
 def _is_available_if(value: Any) -> bool:
