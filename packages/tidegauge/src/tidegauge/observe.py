@@ -197,7 +197,8 @@ def observer(  # noqa: C901, PLR0915 - one body: a call that is saved here is sa
                     data = kwargs.get(calls.argument)
                 if context:
                     trace = calls.trace(channel, context)
-                stride = calls.state.stride
+                state = calls.state
+                stride = state.stride
                 if (
                     type(data) is ndarray
                     and data.dtype is _FLOAT64
@@ -234,8 +235,7 @@ def observer(  # noqa: C901, PLR0915 - one body: a call that is saved here is sa
                         outputs = result.tobytes()
                     else:
                         outputs = calls.outputs(result, rows, start, step)
-                    now = calls.state.clock()
-                    entry = (now, seconds, rows, None, features, outputs, stride, trace)
+                    entry = (state.clock(), seconds, rows, None, features, outputs, stride, trace)
                     channel.append(entry)
                     if rows > 1 or not len(channel.entries) & _CHECK_MASK:
                         calls.check(channel, entry)
