@@ -126,7 +126,7 @@ def test_all_ways_to_call_work(recording: Recording, rows: Any, labels: Any) -> 
     mean, deviation = process.predict(rows, return_std=True)
     assert mean.shape == deviation.shape == (40,)
     assert len(process.predict(X=rows, return_std=True)) == 2
-    assert len(process.predict(rows, True)) == 2  # noqa: FBT003 - by position
+    assert len(process.predict(rows, True)) == 2
     with pytest.raises(TypeError, match="missing 1 required positional argument: 'X'"):
         model.predict()
     with pytest.raises(TypeError, match="unexpected keyword argument 'Z'"):
@@ -209,7 +209,7 @@ def test_init_subclass_arguments_reach_their_class(instrumented: SklearnInstrume
     assert issubclass(Child, BaseEstimator)
     with pytest.raises(TypeError, match="takes no keyword arguments"):
 
-        class Refused(BaseEstimator, unknown=1):  # type: ignore[misc]
+        class Refused(BaseEstimator, unknown=1):  # type: ignore[misc, call-arg]
             """A class with a keyword that nobody takes."""
 
 

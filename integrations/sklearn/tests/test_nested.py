@@ -105,7 +105,9 @@ MODELS: dict[str, Callable[[], Any]] = {
         StandardScaler(), GridSearchCV(logistic(), {"C": [1, 2]}, cv=2)
     ),
     "hard voting": lambda: VotingClassifier([("a", logistic()), ("b", GaussianNB())]),
-    "soft voting": lambda: VotingClassifier([("a", logistic()), ("b", GaussianNB())], voting="soft"),
+    "soft voting": lambda: VotingClassifier(
+        [("a", logistic()), ("b", GaussianNB())], voting="soft"
+    ),
     "voting regressor": lambda: VotingRegressor([("a", LinearRegression()), ("b", Mean())]),
     "stacking": lambda: StackingClassifier([("a", logistic()), ("b", GaussianNB())], cv=2),
     "stacking in processes": lambda: StackingClassifier(
@@ -117,7 +119,9 @@ MODELS: dict[str, Callable[[], Any]] = {
     "one against the rest": lambda: OneVsRestClassifier(logistic()),
     "one against one": lambda: OneVsOneClassifier(SVC()),
     "multi output": lambda: _Columns(MultiOutputClassifier(logistic())),
-    "multi output in processes": lambda: _Columns(MultiOutputRegressor(LinearRegression(), n_jobs=2)),
+    "multi output in processes": lambda: _Columns(
+        MultiOutputRegressor(LinearRegression(), n_jobs=2)
+    ),
     "chain": lambda: _Columns(ClassifierChain(logistic())),
     "forest": lambda: RandomForestClassifier(8),
     "forest in threads": lambda: RandomForestClassifier(8, n_jobs=2),
