@@ -187,6 +187,7 @@ def observer(  # noqa: C901, PLR0915 - one body: a call that is saved here is sa
             context = calls.inspect()
             if context and calls.muted(context):
                 return original(self, data) if plain else original(self, *args, **kwargs)
+            state = calls.state  # here, where nothing has failed yet
             channel = trace = None
             features: Snapshot = None
             outputs: Snapshot
@@ -197,7 +198,6 @@ def observer(  # noqa: C901, PLR0915 - one body: a call that is saved here is sa
                     data = kwargs.get(calls.argument)
                 if context:
                     trace = calls.trace(channel, context)
-                state = calls.state
                 stride = state.stride
                 if (
                     type(data) is ndarray
