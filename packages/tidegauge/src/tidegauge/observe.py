@@ -181,7 +181,9 @@ def observer(  # noqa: C901, PLR0915 - one body: a call that is saved here is sa
             # Nearly all calls pass one positional argument. Passing it on as such, not packed and
             # unpacked, saves a tenth of all that is here. An ellipsis stands for none.
             plain = data is not ... and not rest and not kwargs
-            args: tuple[Any, ...] = () if plain or data is ... else (data, *rest)
+            args: tuple[Any, ...]
+            if not plain:
+                args = () if data is ... else (data, *rest)
             if calls.active():
                 return original(self, data) if plain else original(self, *args, **kwargs)
             context = calls.inspect()
