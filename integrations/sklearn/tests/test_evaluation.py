@@ -88,6 +88,7 @@ EVALUATION: dict[str, Work] = {
     "scorer of probabilities": lambda m, x, y: get_scorer("neg_log_loss")(m, x, y),
     "own scorer": lambda m, x, y: make_scorer(lambda a, b: float(np.mean(a == b)))(m, x, y),
     "plot of a curve": lambda m, x, y: _response._get_response_values(m, x, "predict_proba"),
+    "several scorers by hand": lambda m, x, y: check_scoring(m, {"mine": by_hand})(m, x, y),
     "several scorers": lambda m, x, y: check_scoring(m, ["accuracy", "roc_auc"])(m, x, y),
 }
 
