@@ -27,6 +27,7 @@ ONE_LIMIT = 512 * KIB
 #: A thousand models of 10 features.
 MANY_LIMIT = 128 * MIB
 ROWS, BLOCK = 3000, 250  # enough to close row windows
+TICKS = 1000
 
 
 class Clock:
@@ -58,10 +59,13 @@ def state_bytes(models: int, features: int) -> float:
                 model.predict(rows)
             current.flush()
             clock.now_s += 5
-        for _ in range(20):
-            clock.now_s += 1
+        points, settled_s = 0, clock.now_s + 20  # all panes are closed and folded by then
+        for _ in range(TICKS):  # verdicts that are due at once are spread over ticks
+            clock.now_s += 0.5
             current.flush()
-        points = len(current.points())
+            points = len(current.points())
+            if points >= models * features and clock.now_s > settled_s:
+                break
         gc.collect()
         after, _ = tracemalloc.get_traced_memory()
         tracemalloc.stop()

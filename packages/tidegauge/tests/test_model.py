@@ -119,7 +119,7 @@ def test_labels_of_a_classifier(core: Any, features: Any, output: Any, expected:
     """They are read as categories and no values."""
     model = Model("fraud", "3", task="classification")
     assert expected == rows_of(record(core, model, features, output).outputs)
-    assert {} == core.pipeline.tally.values
+    assert {} == core.pipeline.tally.values  # noqa: PD011 - no frame
 
 
 def test_an_error_is_counted_and_goes_on(core: Any, model: Model) -> None:
