@@ -200,7 +200,7 @@ def _as_outputs(output: Any, rows: int, labels: bool) -> Any:
     if rows != 1:
         plain = labels and isinstance(output, list | tuple)
         return np.array(output, dtype=object) if plain else output
-    if hasattr(output, "__array__") and np.ndim(output):  # also a frame, a series
+    if isinstance(output, np.ndarray) or (hasattr(output, "__array__") and np.ndim(output)):
         return np.asarray(output).reshape(1, -1)
     if labels and isinstance(output, str):
         return np.array([[output]], dtype=object)
