@@ -1,0 +1,135 @@
+"""Rows on their way: what a call was given is what the table says, whatever happens to it after."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import scipy.sparse
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from tidegauge.batch import Table
+from tidegauge.columns import tables
+from tidegauge.snapshot import MAX_ROWS, choose, row_count, take
+
+SMALL = st.integers(0, 6)
+SHAPES = st.tuples(SMALL, SMALL)
+NUMERIC = (
+    hnp.floating_dtypes(endianness="?")
+    | hnp.integer_dtypes(endianness="?")
+    | hnp.unsigned_integer_dtypes()
+    | hnp.boolean_dtypes()
+)
+
+
+def table_of(data: Any, start: int = 0, step: int = 1, names: Any = None) -> Table | None:
+    """Return what the background makes of one call."""
+    ((_, _, _, table),) = tables([take(data, start, step)], names)
+    return table
+
+
+def cells(table: Table | None) -> list[list[Any]]:
+    """Return a table as rows."""
+    assert table is not None
+    if table.matrix is not None:
+        assert table.columns is None
+        assert table.matrix.dtype == np.float64
+        assert table.rows == len(table.matrix)
+        rows: list[list[Any]] = table.matrix.tolist()
+        return rows
+    columns = table.columns or ()
+    assert {table.rows} >= {len(column) for column in columns}
+    return [list(row) for row in zip(*columns, strict=True)] if columns else [[]] * table.rows
+
+
+def same(one: Any, other: Any) -> bool:
+    """Compare, with what is missing equal to itself."""
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    # pandas turns its own NA into NaN or keeps it, by version: both are missing.
+    absent = [value is pd.NA or value != value for value in (one, other)]  # noqa: PLR0124 - NaN
+    return all(absent) if any(absent) else bool(one == other)
+
+
+# -- arrays ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("data", "rows"),
+    [
+        ([1, 2, 3], 3),
+        (np.zeros((4, 2)), 4),
+        (pd.DataFrame({"a": [1, 2]}), 2),
+        (pl.DataFrame({"a": [1, 2]}), 2),
+        (scipy.sparse.csr_matrix((5, 2)), 5),
+        (scipy.sparse.csr_array((5, 2)), 5),
+        ({"a": 1, "b": 2}, 1),
+        ("a text", 1),
+        (b"an image", 1),
+        (bytearray(b"an image"), 1),
+        (np.array(1.0), 1),
+        (7, 1),
+        (None, 1),
+    ],
+)
+def test_row_count(data: Any, rows: int) -> None:
+    """What has no length is one row, and so is a text or an image, however long."""
+    assert rows == row_count(data)
+
+
+@given(st.integers(0, 100_000), st.sampled_from([0, 1, 2, 8, 4096]))
+def test_at_most_256_rows_are_chosen(rows: int, stride: int) -> None:
+    """Whatever the size of a call."""
+    start, step = choose(rows, stride)
+    chosen = len(range(start, rows, step))
+    assert chosen <= min(MAX_ROWS, rows)
+    assert not chosen or stride
+    if stride == 1 and rows <= MAX_ROWS:
+        assert rows == chosen
+
+
+@pytest.mark.parametrize(("rows", "stride"), [(300, 1), (1000, 1), (257, 4), (5, 2), (3, 8)])
+def test_every_row_has_the_same_chance(
+    rows: int, stride: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The head of a batch is no more likely than its tail (chi-square over many draws)."""
+    import random
+
+    from scipy.stats import chisquare
+
+    monkeypatch.setattr("tidegauge.snapshot.randrange", random.Random(42).randrange)
+    hits = np.zeros(rows)
+    draws = 4000
+    for _ in range(draws):
+        start, step = choose(rows, stride)
+        hits[start::step] += 1
+    step = max(stride, -(-rows // MAX_ROWS)) if rows > MAX_ROWS else stride
+    starts = hits[:step] if step <= rows else np.append(hits, draws - hits.sum())
+    if step <= rows:
+        assert draws == starts.sum()
+        assert all((hits[i::step] == hits[i]).all() for i in range(step))
+        assert chisquare(starts).pvalue > 0.001
+    else:
+        assert chisquare(hits, np.full(rows, draws / step), sum_check=False).pvalue > 0.001
+
+
+def test_single_rows_are_thinned_at_the_stride(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of single rows one in ``stride`` is kept."""
+    import random
+
+    monkeypatch.setattr("tidegauge.snapshot.randrange", random.Random(7).randrange)
+    kept = sum(choose(1, 8)[0] == 0 for _ in range(8000))
+    assert abs(kept - 1000) < 4 * (8000 * 1 / 8 * 7 / 8) ** 0.5
+
+
+def test_a_big_batch_is_selected_before_it_is_copied() -> None:
+    """A million rows by a hundred columns cost the bytes of 256 rows."""
+    big = np.broadcast_to(np.arange(100.0), (1_000_000, 100))
+    start, step = choose(len(big), 1)
+    snapshot = take(big, start, step)
+    assert isinstance(snapshot, tuple)
+    assert len(snapshot[1]) <= MAX_ROWS * 100 * 8
