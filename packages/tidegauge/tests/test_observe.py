@@ -1,0 +1,396 @@
+"""The wrapper: the app's call is as it was, and what is recorded of it is true."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import pickle
+import traceback
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import cloudpickle
+import numpy as np
+import pandas as pd
+import pytest
+from opentelemetry import context, trace
+from opentelemetry.instrumentation.utils import suppress_instrumentation
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+from tidegauge import guard, set_model_info
+from tidegauge.batch import ModelKey
+from tidegauge.info import ModelInfo
+from tidegauge.observe import Calls, observer, suppressor
+from tidegauge.runtime import shared
+from tidegauge.snapshot import MAX_COLUMNS
+
+KEY = ModelKey("Stub")
+ROW = np.ones((1, 3))
+
+
+def total(core: Any) -> int:
+    """Return how many calls were recorded."""
+    assert core.pipeline.flush()
+    return int(core.pipeline.tally.total)
+
+
+def table(core: Any, features: Any, answer: Callable[[Any], object] = len) -> Any:
+    """Return the batch of one call."""
+    core.model(answer).predict(features)
+    core.pipeline.flush()
+    return core.recorder.batches[-1] if core.recorder.batches else None
+
+
+def test_result_and_arguments_pass_through(core: Any) -> None:
+    """The same objects, by position or keyword, also where the call is wrong."""
+
+    class Plain:
+        def predict(self, X: Any, *more: Any, **options: Any) -> Any:  # noqa: N803
+            return X, more, options
+
+    original = Plain.predict
+    wrapped = observer("predict", lambda _: ModelInfo("f", "C"))(original)
+    model = Plain()
+    data, extra = object(), object()
+    assert (data, (), {}) == wrapped(model, data)
+    assert (data, (extra,), {"k": extra}) == wrapped(model, data, extra, k=extra)
+    assert (data, (), {"k": extra}) == wrapped(model, X=data, k=extra)
+    with pytest.raises(TypeError) as caught:
+        wrapped(model)
+    assert "predict() missing 1 required positional argument: 'X'" in str(caught.value)
+    assert 4 == total(core)
+
+
+def test_features_by_keyword_are_read(core: Any) -> None:
+    """Under the name that the library gives them."""
+
+    class Plain:
+        def predict(self, X: Any = None, *, data: Any = None) -> Any:  # noqa: N803
+            return X if data is None else data
+
+    named = observer("predict", lambda _: ModelInfo("f", "C"), argument="data")(Plain.predict)
+    named(Plain(), data=ROW)
+    core.pipeline.flush()
+    (batch,) = core.recorder.batches
+    assert [[1.0, 1.0, 1.0]] == batch.features.matrix.tolist()
+
+
+def test_an_exception_goes_on_as_it_was(core: Any) -> None:
+    """The same object, its traceback ending where it was raised; counted by its type."""
+    error = LookupError("no such row")
+
+    def answer(_: Any) -> Any:
+        raise error
+
+    with pytest.raises(LookupError) as caught:
+        core.model(answer).predict(ROW)
+    assert error is caught.value
+    assert error.__cause__ is None
+    assert error.__context__ is None
+    assert "answer" == traceback.extract_tb(caught.value.__traceback__)[-1].name
+    assert 1 == total(core)
+    assert {"LookupError": 1} == core.pipeline.tally.calls[KEY, "predict"].errors
+
+
+@pytest.mark.parametrize("kind", [asyncio.CancelledError, KeyboardInterrupt, SystemExit])
+def test_a_cancelled_call_is_no_error(core: Any, kind: type[BaseException]) -> None:
+    """It goes on, and recording goes on after it."""
+
+    def answer(_: Any) -> Any:
+        raise kind
+
+    with pytest.raises(kind):
+        core.model(answer).predict(ROW)
+    core.model().predict(ROW)
+    assert 2 == total(core)
+    counts = core.pipeline.tally.calls[KEY, "predict"]
+    assert (1, 1, {}) == (counts.success, counts.cancelled, counts.errors)
+
+
+def test_only_the_outermost_call_counts(core: Any) -> None:
+    """Whatever models the model asks, also where the inner one raises."""
+    inner = core.model(class_name="Inner")
+
+    def broken(_: Any) -> Any:
+        raise ValueError
+
+    failing = core.model(broken, class_name="Failing")
+
+    def answer(data: Any) -> Any:
+        with pytest.raises(ValueError):  # noqa: PT011 - the stub's own
+            failing.predict(data)
+        return inner.predict(data)
+
+    core.model(answer).predict(ROW)
+    assert 1 == total(core)
+    assert {KEY} == {key for key, _ in core.pipeline.tally.calls}
+
+
+def test_training_is_no_prediction(core: Any) -> None:
+    """Nor is what it predicts inside; after it, also after a failed one, recording goes on."""
+    model = core.model()
+    fit = suppressor()(lambda self, *, fail: self.predict(ROW) if not fail else 1 / 0)
+    fit(model, fail=False)
+    with pytest.raises(ZeroDivisionError):
+        fit(model, fail=True)
+    assert 0 == total(core)
+    model.predict(ROW)
+    assert 1 == total(core)
+
+
+@pytest.mark.parametrize("way", ["key", "plain", "with"])
+def test_opentelemetrys_own_suppression_holds(core: Any, way: str) -> None:
+    """Exporters set it, so that they do not observe themselves."""
+    model = core.model()
+    if way == "with":
+        with suppress_instrumentation():
+            model.predict(ROW)
+    else:
+        key = context._SUPPRESS_INSTRUMENTATION_KEY if way == "key" else "suppress_instrumentation"
+        token = context.attach(context.set_value(key, True))
+        model.predict(ROW)
+        context.detach(token)
+    assert 0 == total(core)
+    model.predict(ROW)
+    assert 1 == total(core)
+
+
+# -- spans -----------------------------------------------------------------------------------------
+
+
+def test_a_recording_span_names_the_model(core: Any) -> None:
+    """With a prediction id of its own for each call; a slow call points back to its trace."""
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    model = core.model()
+    set_model_info(model, "fraud", "3")
+    with provider.get_tracer("t").start_as_current_span("request"):
+        model.predict(ROW)
+    (span,) = exporter.get_finished_spans()
+    attributes = dict(span.attributes or {})
+    prediction_id = attributes.pop("prediction_id")
+    assert {"model_name": "fraud", "model_version": "3"} == attributes
+    core.pipeline.flush()
+    latency = core.pipeline.tally.calls[ModelKey("fraud", "3"), "predict"].latency
+    (exemplar,) = latency.exemplars.values()
+    assert span.context is not None
+    assert (span.context.trace_id, span.context.span_id, prediction_id) == (
+        exemplar.trace_id, exemplar.span_id, exemplar.prediction_id,
+    )  # fmt: skip
+
+
+def test_a_span_that_is_not_recorded_is_left_alone(core: Any) -> None:
+    """It gets no attributes, and no exemplar points to it."""
+    with TracerProvider(sampler=ALWAYS_OFF).get_tracer("t").start_as_current_span("request"):
+        core.model().predict(ROW)
+    assert 1 == total(core)
+    assert {} == core.pipeline.tally.calls[KEY, "predict"].latency.exemplars
+
+
+def test_a_broken_span_costs_its_exemplar_alone(core: Any) -> None:
+    """Somebody else's span class may raise; the call is served and counted."""
+
+    class Broken(trace.NonRecordingSpan):
+        def is_recording(self) -> bool:
+            raise RuntimeError
+
+    with trace.use_span(Broken(trace.INVALID_SPAN_CONTEXT)):
+        assert core.model().predict(ROW) is ROW
+    assert 1 == total(core)
+
+
+# -- faults of ours --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name", ["lookup", "inspect", "sample", "outputs", "check", "trace", "append", "clock"]
+)
+def test_a_fault_in_any_hook_is_not_the_apps(
+    core: Any, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The prediction is served, and the fault counted."""
+
+    def boom(*_: Any) -> Any:
+        raise RuntimeError
+
+    model = core.model()
+    model.predict(np.ones((2, 3)))
+    (channel,) = shared.channels.all()
+    wrapper: Any = type(model).predict
+    if name == "append":
+        monkeypatch.setattr(channel, "append", boom)
+    elif name == "clock":
+        monkeypatch.setattr(shared, "clock", boom)
+    elif name in ("trace", "muted"):
+        monkeypatch.setattr(Calls, name, boom)
+    elif name == "inspect":
+        pytest.skip("the context variable's own get, which does not raise")
+    else:
+        monkeypatch.setattr(wrapper.__tidegauge__, name, boom)
+    rows = np.ones((2, 3))
+    with TracerProvider().get_tracer("t").start_as_current_span("request"):
+        assert model.predict(rows) is rows
+    assert 1 <= sum(guard.counts().values())
+    monkeypatch.undo()
+
+
+def test_a_model_that_cannot_be_described_is_recorded(core: Any) -> None:
+    """By its class."""
+
+    class Odd:
+        def predict(self, data: Any) -> Any:
+            return data
+
+    def describe(_: object) -> ModelInfo:
+        raise AttributeError
+
+    observer("predict", describe)(Odd.predict)(Odd(), ROW)
+    assert 1 == total(core)
+    assert {"Odd"} == {key.name for key, _ in core.pipeline.tally.calls}
+    assert {"record.predict:AttributeError": 1} == guard.counts()
+
+
+# -- what is copied --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("features", "rows"),
+    [
+        (np.ones((1, 3)), 1),
+        (np.ones((1, 3), np.float32), 1),
+        (np.ones((1, 3), order="F"), 1),
+        (np.ones((5, 3)), 5),
+        (np.ones(3), 3),
+        ([[1.0, 2.0]], 1),
+        (pd.DataFrame(np.ones((2, 3))), 2),
+    ],
+)
+def test_rows_are_counted_and_read(core: Any, features: Any, rows: int) -> None:
+    """The short way for one float64 row and the long way say the same."""
+    assert rows == table(core, features).features.rows
+    assert rows == core.pipeline.tally.calls[KEY, "predict"].rows
+
+
+@pytest.mark.parametrize(
+    "features",
+    [
+        np.array(1.0),
+        np.ones((1, 2, 2)),
+        np.ones((1, MAX_COLUMNS + 1)),
+        "a text",
+        None,
+        object(),
+    ],
+)
+def test_what_is_no_table_is_counted_only(core: Any, features: Any) -> None:
+    """One row that was dropped, and no fault."""
+    batch = table(core, features, lambda _: None)
+    assert (None, {}) == (batch, guard.counts())
+    rows = core.pipeline.tally.rows[KEY]
+    assert (1, 0, 1) == (rows.seen, rows.used, rows.dropped)
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (np.array([0.5]), [[0.5]]),
+        (np.array([[0.25, 0.75]]), [[0.75]]),
+        (np.array([0.5], np.float32), [[0.5]]),
+        (np.array([3]), [[3.0]]),
+        ([0.5], [[0.5]]),
+        (pd.Series([0.5]), [[0.5]]),
+        (np.ones(MAX_COLUMNS + 1), None),
+        (np.ones((1, 2, 2)), None),
+        (np.array(0.5), None),
+        (None, None),
+        ("text", None),
+    ],
+)
+def test_outputs_of_one_row(core: Any, answer: Any, expected: Any) -> None:
+    """Numbers in any of the forms that libraries return."""
+    core.model(lambda _: answer, operation="predict_proba").predict_proba(ROW)
+    core.pipeline.flush()
+    (batch,) = core.recorder.batches
+    assert expected == (batch.outputs and batch.outputs.matrix.tolist())
+    assert {} == guard.counts()
+
+
+def test_outputs_are_copied_before_the_app_has_them(core: Any) -> None:
+    """What the app does to a result is not seen."""
+    for rows in (1, 4):
+        answer = np.full(rows, 0.5)
+        core.model(lambda _, answer=answer: answer).predict(np.ones((rows, 3)))
+        answer[:] = 99.0
+    core.pipeline.flush()
+    found = [batch.outputs.matrix[:, 0].tolist() for batch in core.recorder.batches]
+    assert [0.5] * 5 == sum(found, [])
+
+
+def test_sampled_outputs_belong_to_the_sampled_rows(core: Any) -> None:
+    """The same rows of both."""
+    data = np.arange(10_000.0)[:, None]
+    core.model(lambda data: data[:, 0] * 2).predict(data)
+    core.pipeline.flush()
+    (batch,) = core.recorder.batches
+    assert (batch.features.matrix * 2).tolist() == batch.outputs.matrix.tolist()
+    assert 200 < batch.features.rows <= 256
+
+
+def test_single_rows_are_thinned(core: Any) -> None:
+    """At stride 4 about one in four is kept, every call is counted."""
+    shared.stride = 4
+    model = core.model()
+    for _ in range(4000):
+        model.predict(ROW)
+    core.pipeline.flush()
+    rows = core.pipeline.tally.rows[KEY]
+    assert 4000 == core.pipeline.tally.calls[KEY, "predict"].success == rows.seen
+    assert 850 < rows.used < 1150
+    assert {4} == {batch.stride for batch in core.recorder.batches}
+
+
+def test_nothing_of_the_app_is_held(core: Any) -> None:
+    """After the call neither model nor arguments nor result live on because of us."""
+
+    class Frame(np.ndarray[Any, Any]):
+        """An array that can be weakly referenced."""
+
+    data = np.ones((2, 3)).view(Frame)
+    model = core.model(lambda data: data[:, 0])
+    result = model.predict(data)
+    references = [weakref.ref(held) for held in (data, model, result)]
+    del data, model, result
+    gc.collect()
+    assert [None] * 3 == [reference() for reference in references]
+
+
+# -- pickles ---------------------------------------------------------------------------------------
+
+
+def test_a_wrapper_in_a_pickle_is_the_bare_function(core: Any) -> None:
+    """Where it is loaded it runs the original and records nothing."""
+    model = core.model(lambda data: data + 1)
+    for copy in (
+        cloudpickle.loads(cloudpickle.dumps(model)),
+        pickle.loads(cloudpickle.dumps(model)),
+        cloudpickle.loads(cloudpickle.dumps(cloudpickle.loads(cloudpickle.dumps(model)))),
+    ):
+        assert [[2.0, 2.0, 2.0]] == copy.predict(ROW).tolist()
+        with pytest.raises(TypeError):
+            copy.predict()
+    assert 0 == total(core)
+    model.predict(ROW)
+    assert 1 == total(core)
+
+
+def test_a_suppressed_method_in_a_pickle(core: Any) -> None:
+    """It runs too, also where it raises."""
+    fit = suppressor()(lambda x: 1 / x)
+    copy = cloudpickle.loads(cloudpickle.dumps(fit))
+    assert 0.5 == copy(2)
+    with pytest.raises(ZeroDivisionError):
+        copy(0)
