@@ -89,10 +89,18 @@ class Core:
         return Stub()
 
 
+def halt(running: Pipeline) -> None:
+    """Stop a pipeline's thread."""
+    running.stop()
+    if running._thread is not None:
+        running._thread.join(LIMIT_S)
+
+
 @pytest.fixture
 def core(monkeypatch: pytest.MonkeyPatch) -> Iterator[Core]:
     """Provide a core without a background thread: the test drains it."""
     recorder, clock = Recorder(), Clock()
+    halt(pipeline._current)  # its thread would drain our channels
     monkeypatch.setattr(shared, "clock", clock)
     monkeypatch.setattr(shared, "channels", Channels())
     monkeypatch.setattr(shared, "stride", 1)
@@ -122,10 +130,7 @@ def threaded(core: Core, monkeypatch: pytest.MonkeyPatch) -> Iterator[Core]:
     monkeypatch.setattr(shared, "stride", 1)
     monkeypatch.setattr(pipeline, "_current", core.pipeline)
     yield core
-    core.pipeline.stop()
-    thread = core.pipeline._thread
-    if thread is not None:
-        thread.join(LIMIT_S)
+    halt(core.pipeline)
 
 
 @pytest.fixture

@@ -26,6 +26,16 @@ def test_one_busy_period_thins_nothing() -> None:
     assert [1, 1, 1] == strides([50 * ALLOWED_S, 0, 0])
 
 
+def test_the_first_look_ends_no_period() -> None:
+    """What the first drain took is a part of the first period, not one of its own."""
+    budget = Budget()
+    budget.spent(50 * ALLOWED_S)
+    found = [budget.stride(0.0, 0, SETTINGS), budget.stride(PERIOD_S, 0, SETTINGS)]
+    budget.spent(4 * ALLOWED_S)
+    found.append(budget.stride(2 * PERIOD_S, 0, SETTINGS))
+    assert [1, 1, 4] == found
+
+
 def test_two_busy_periods_thin_by_the_smaller_excess() -> None:
     """Three times the budget needs a stride of four."""
     assert [1, 4] == strides([3 * ALLOWED_S, 5 * ALLOWED_S])

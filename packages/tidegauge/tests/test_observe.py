@@ -8,6 +8,7 @@ import pickle
 import traceback
 import weakref
 from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 import cloudpickle
@@ -207,7 +208,7 @@ def test_a_broken_span_costs_its_exemplar_alone(core: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["lookup", "inspect", "sample", "outputs", "check", "trace", "append", "clock"]
+    "name", ["lookup", "sample", "outputs", "check", "trace", "append", "clock"]
 )
 def test_a_fault_in_any_hook_is_not_the_apps(
     core: Any, name: str, monkeypatch: pytest.MonkeyPatch
@@ -225,10 +226,8 @@ def test_a_fault_in_any_hook_is_not_the_apps(
         monkeypatch.setattr(channel, "append", boom)
     elif name == "clock":
         monkeypatch.setattr(shared, "clock", boom)
-    elif name in ("trace", "muted"):
+    elif name == "trace":
         monkeypatch.setattr(Calls, name, boom)
-    elif name == "inspect":
-        pytest.skip("the context variable's own get, which does not raise")
     else:
         monkeypatch.setattr(wrapper.__tidegauge__, name, boom)
     rows = np.ones((2, 3))
@@ -305,7 +304,7 @@ def test_what_is_no_table_is_counted_only(core: Any, features: Any) -> None:
         (pd.Series([0.5]), [[0.5]]),
         (np.ones(MAX_COLUMNS + 1), None),
         (np.ones((1, 2, 2)), None),
-        (np.array(0.5), None),
+        (np.array(0.5), [[0.5]]),
         (None, None),
         ("text", None),
     ],
@@ -327,7 +326,7 @@ def test_outputs_are_copied_before_the_app_has_them(core: Any) -> None:
         answer[:] = 99.0
     core.pipeline.flush()
     found = [batch.outputs.matrix[:, 0].tolist() for batch in core.recorder.batches]
-    assert [0.5] * 5 == sum(found, [])
+    assert [0.5] * 5 == list(chain.from_iterable(found))
 
 
 def test_sampled_outputs_belong_to_the_sampled_rows(core: Any) -> None:
@@ -383,8 +382,6 @@ def test_a_wrapper_in_a_pickle_is_the_bare_function(core: Any) -> None:
         with pytest.raises(TypeError):
             copy.predict()
     assert 0 == total(core)
-    model.predict(ROW)
-    assert 1 == total(core)
 
 
 def test_a_suppressed_method_in_a_pickle(core: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -68,7 +69,7 @@ def test_calls_are_drained_in_their_order(core: Any) -> None:
         model.predict(np.array([[float(i)]]))
     core.pipeline.flush()
     found = [batch.features.matrix[:, 0].tolist() for batch in core.recorder.batches]
-    assert list(map(float, range(1000))) == sum(found, [])
+    assert list(map(float, range(1000))) == list(chain.from_iterable(found))
     assert {SLICE_ROWS, 1000 % SLICE_ROWS} == set(map(len, found))
 
 
@@ -336,7 +337,12 @@ def test_nobody_listening_is_one_warning(
 def test_processors_are_found_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """At the first use, by entry point."""
     loads: list[int] = []
-    monkeypatch.setattr("tidegauge.pipeline.load_processors", lambda: loads.append(1) or [])
+
+    def load() -> list[Any]:
+        loads.append(1)
+        return []
+
+    monkeypatch.setattr("tidegauge.pipeline.load_processors", load)
     fresh = Pipeline()
     assert fresh.processors() is fresh.processors()
     assert [1] == loads

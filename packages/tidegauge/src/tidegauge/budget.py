@@ -39,7 +39,9 @@ class Budget:
         elif waiting_bytes < _REFILL_BELOW * settings.buffer_bytes:
             self._full = False
         period = math.floor(now_s / PERIOD_S)
-        if period != self._period:
+        if self._period < 0:  # the first look begins a period, it ends none
+            self._period = period
+        elif period != self._period:
             share = self._spent_s / PERIOD_S * 100 / settings.cpu_budget_percent
             self._stride = _next_stride(self._stride, share, self._last_share)
             self._period, self._spent_s, self._last_share = period, 0.0, share

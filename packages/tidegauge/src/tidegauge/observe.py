@@ -232,6 +232,7 @@ def observer(  # noqa: C901, PLR0915 - one body: a call that is saved here is sa
                         rows == 1
                         and type(result) is ndarray
                         and result.dtype is _FLOAT64
+                        and result.ndim <= _TABLE
                         and result.size <= MAX_COLUMNS
                     ):
                         outputs = result.tobytes()
