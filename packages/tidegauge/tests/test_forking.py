@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tidegauge import forking, guard
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
 
@@ -173,3 +174,32 @@ def child():
 print(json.dumps([success(), in_child(child)]))
 """
     )
+
+
+def test_what_a_fork_does_here(core: Any) -> None:
+    """The hook itself, without a fork: faults, channels and processors start anew."""
+    model = core.model()
+    model.predict([[1.0]])
+    guard.fault("parent")
+    before = core.pipeline.tally
+    forking._after_in_child()
+    core.pipeline.flush()
+    assert core.pipeline.tally is not before
+    assert ({}, 1, 0) == (guard.counts(), core.recorder.resets, core.pipeline.tally.total)
+    model.predict([[1.0]])
+    core.pipeline.flush()
+    assert 1 == core.pipeline.tally.total
+
+
+def test_a_fault_in_the_hook_does_not_end_the_child(
+    core: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is counted in the child."""
+
+    def boom() -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr("tidegauge.identity.forget_all", boom)
+    forking._after_in_child()
+    monkeypatch.undo()
+    assert {"fork:RuntimeError": 1} == guard.counts()

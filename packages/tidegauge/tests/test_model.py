@@ -12,6 +12,10 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from opentelemetry.instrumentation.utils import suppress_instrumentation
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from tidegauge import Model, guard
 from tidegauge.batch import ModelKey
 from tidegauge.observe import new_prediction_id
@@ -263,3 +267,36 @@ def test_a_task_is_one_of_four() -> None:
 def test_repr() -> None:
     """It says which model."""
     assert "Model('fraud', version='3')" == repr(Model(" fraud ", "3"))
+
+
+def test_a_recording_span_gets_the_predictions_id(core: Any, model: Model) -> None:
+    """So that an outcome, a trace and a log line speak of the same prediction."""
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    with provider.get_tracer("t").start_as_current_span("request"), model.prediction([1.0]) as p:
+        p.output = 1.0
+    (span,) = exporter.get_finished_spans()
+    assert {"model_name": "fraud", "model_version": "3", "prediction_id": p.id} == span.attributes
+
+
+def test_opentelemetrys_own_suppression_holds(core: Any, model: Model) -> None:
+    """By hand as everywhere."""
+    with suppress_instrumentation(), model.prediction([1.0]) as p:
+        p.output = 1.0
+    core.pipeline.flush()
+    assert {} == core.pipeline.tally.calls
+
+
+def test_an_output_that_cannot_be_read_costs_no_call(core: Any, model: Model) -> None:
+    """The block ends as it would."""
+
+    class Hostile:
+        def __array__(self, *_: Any, **__: Any) -> Any:
+            raise RuntimeError
+
+    with model.prediction([1.0]) as p:
+        p.output = Hostile()
+    core.pipeline.flush()
+    counts = core.pipeline.tally.calls[KEY, "predict"]
+    assert (1, {"record.predict:RuntimeError": 1}) == (counts.success, guard.counts())

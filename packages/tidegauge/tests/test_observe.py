@@ -391,3 +391,65 @@ def test_a_suppressed_method_in_a_pickle(core: Any) -> None:
     assert 0.5 == copy(2)
     with pytest.raises(ZeroDivisionError):
         copy(0)
+
+
+# -- other forms of outputs, and failures that are many --------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("result", "expected"),
+    [
+        ([np.array([[0.1, 0.9]]), np.array([[0.3, 0.7]])], [[0.1, 0.9, 0.3, 0.7]]),
+        ((np.array([0.5]), np.array([0.1])), [[0.5]]),
+        ((0.5,), [[0.5]]),
+        ([], None),
+    ],
+)
+def test_outputs_that_are_several_arrays(core: Any, result: Any, expected: Any) -> None:
+    """One array an output stands side by side; what else was asked for is left out."""
+    core.model(lambda _: result).predict(ROW)
+    core.pipeline.flush()
+    (batch,) = core.recorder.batches
+    assert expected == (batch.outputs and batch.outputs.matrix.tolist())
+    assert {} == guard.counts()
+
+
+def test_outputs_that_cannot_be_read_cost_no_call(core: Any) -> None:
+    """Arrays that do not fit side by side are a fault of ours; the features are used."""
+    parts = [np.ones((2, 2)), np.ones((3, 2))]
+    core.model(lambda _: parts).predict(np.ones((2, 3)))
+    core.pipeline.flush()
+    assert 2 == core.pipeline.tally.rows[KEY].used
+    assert {"record.outputs:ValueError": 1} == guard.counts()
+
+
+def test_calls_that_all_fail_are_bounded_too(core: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Callers drain them as they drain the others."""
+    monkeypatch.setattr("tidegauge.observe.MAX_ENTRIES", 1000)
+
+    def answer(_: Any) -> Any:
+        raise LookupError
+
+    model = core.model(answer)
+    for _ in range(5000):
+        with pytest.raises(LookupError):
+            model.predict(ROW)
+    (channel,) = shared.channels.all()
+    assert len(channel.entries) <= 1512
+    assert 5000 == total(core)
+
+
+def test_a_fault_while_a_failure_is_recorded(core: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The app sees its own exception, not ours."""
+
+    def answer(_: Any) -> Any:
+        raise LookupError
+
+    def boom() -> float:
+        raise RuntimeError
+
+    monkeypatch.setattr(shared, "clock", boom)
+    with pytest.raises(LookupError) as caught:
+        core.model(answer).predict(ROW)
+    assert caught.value.__context__ is None
+    assert {"record.predict:RuntimeError": 1} == guard.counts()

@@ -111,7 +111,7 @@ class Reading:
             assert self._end <= point.time_unix_nano
             assert point.start_time_unix_nano <= point.time_unix_nano
             if self._deltas[NumberDataPoint if "value" in vars(point) else HistogramDataPoint]:
-                assert self._end in (0, point.start_time_unix_nano)
+                assert self._end <= point.start_time_unix_nano  # later after an idle interval
                 self.sums[key] = self.sums.get(key, Counter()) + totals(point)
             else:
                 start = self._starts.setdefault(key, point.start_time_unix_nano)

@@ -19,6 +19,7 @@ from tidegauge.settings import (
     setting,
     unknown,
 )
+from tidegauge.settings import expected as words
 
 
 def _pair(text: str) -> tuple[str, ...]:
@@ -270,3 +271,20 @@ def test_the_first_prediction_reads_the_settings(
     )
     done = python(code, TIDEGAUGE_MODEL_NAME="fraud")
     assert ("fraud", "") == (done.stdout.strip(), done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("flag", "true or false"),
+        ("number", "an integer in [1, 3600]"),
+        ("share", "a number in [0, inf]"),
+        ("free", "a number"),
+        ("text", "text"),
+        ("mode", "one of fast, exact"),
+        ("pair", "two words joined by a colon"),
+    ],
+)
+def test_what_is_allowed_is_said_in_words(name: str, expected: str) -> None:
+    """Messages and the reference page say the same."""
+    assert expected == words(rows(Example)[name], getattr(Example(), name))

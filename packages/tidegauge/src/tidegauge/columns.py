@@ -250,8 +250,8 @@ def _column(values: Sequence[object]) -> NDArray[Any]:
     """Return float64 where every value is a number, else the values as they are."""
     try:
         column = np.array(values)
-    except ValueError:
-        column = np.empty(0)
+    except ValueError:  # a value is itself a sequence
+        column = np.empty(0, dtype=object)
     if column.ndim == 1 and column.dtype.kind in "fiub":
         return column.astype(np.float64, copy=False)
     column = np.empty(len(values), dtype=object)

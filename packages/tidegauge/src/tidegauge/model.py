@@ -163,12 +163,14 @@ class Prediction:
         if error is not None:
             calls.failed(channel, error, seconds, rows, self._trace)
         elif channel is not None:
+            output = None
             try:
-                output = self.output
-                if output is not None:
-                    output = calls.outputs(
-                        _as_outputs(output, rows, self._model.labels), rows, start, step
-                    )
+                if self.output is not None:
+                    output = _as_outputs(self.output, rows, self._model.labels)
+                    output = calls.outputs(output, rows, start, step)
+            except Exception as inner:  # the call counts, whatever became of its output
+                calls.fault(inner)
+            try:
                 now = calls.state.clock()
                 entry = (
                     now, seconds, rows, None, self._features, output, self._stride, self._trace,

@@ -1,0 +1,53 @@
+"""What the background keeps between slices, and cells that numpy would look into."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from tidegauge import columns
+from tidegauge.columns import pieces, tables
+from tidegauge.snapshot import take
+
+
+def names_of(frame: pd.DataFrame) -> Any:
+    """Return the names that the background reads from a frame."""
+    ((_, _, _, table),) = tables([take(frame, 0, 1)], None)
+    assert table is not None
+    return table.names
+
+
+def test_names_are_read_anew_from_every_index() -> None:
+    """However many there were: what is kept is bounded, and never another frame's."""
+    for i in range(300):
+        frame = pd.DataFrame([[1.0, 2.0]], columns=[f"a{i}", f"b{i}"])
+        assert (f"a{i}", f"b{i}") == names_of(frame)
+        assert (f"a{i}", f"b{i}") == names_of(frame)
+        assert len(columns._names) <= columns._NAMES_KEPT
+
+
+@pytest.mark.parametrize("cells", [([1], [1, 2]), ([[1]], [1]), (np.zeros(2), np.zeros(3))])
+def test_cells_of_unequal_length(cells: tuple[Any, Any]) -> None:
+    """They stay what they are; the columns beside them are numbers."""
+    ((_, _, _, table),) = tables([take([[1.0, cell] for cell in cells], 0, 1)], None)
+    assert table is not None
+    assert table.columns is not None
+    assert [1.0, 1.0] == table.columns[0].tolist()
+    assert all(a is b for a, b in zip(cells, table.columns[1], strict=True))
+
+
+def test_neighbours_that_cannot_stand_in_one_matrix_stay_apart() -> None:
+    """A column of labels and one of numbers, or of another width."""
+    outputs = [[0.5], np.array([[0.5]]), np.array([["a"]]), np.array([[0.5, 0.5]]), None]
+    features = [take(np.ones((1, 2)), 0, 1)] * len(outputs)
+    kept = [out if isinstance(out, list) else take(out, 0, 1) for out in outputs]
+    found = list(pieces(features, kept, None))
+    assert [(0, 2), (2, 3), (3, 4), (4, 5)] == [(piece.start, piece.stop) for piece in found]
+    assert [2, 1, 1, 1] == [piece.features.rows for piece in found if piece.features]
+
+
+def test_nothing_is_no_piece() -> None:
+    """An empty slice."""
+    assert [] == list(pieces([], [], None))
