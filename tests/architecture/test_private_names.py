@@ -65,8 +65,8 @@ def of_opentelemetry() -> frozenset[str]:
         spec = importlib.util.find_spec(name)
         assert spec is not None
         for place in spec.submodule_search_locations or ():
-            for _, tree in trees(Path(place)):
-                found |= defined(tree)
+            for path, tree in trees(Path(place)):
+                found |= {*defined(tree), *filter(private, (path.stem, *path.parent.parts))}
     return frozenset(found - ALLOWED)
 
 
