@@ -17,6 +17,7 @@ PACKAGES = {source.name: source for source in SOURCES if source.is_dir()}
 ALLOWED = {
     "_is_instrumented_by_opentelemetry",  # no public look-up; contrib's own loader reads it so
     "_logs",  # how the logs API is called until it is stable
+    "_configuration",  # its module
     "_OTelSDKConfigurator",  # the class that every vendor's configurator derives from
 }
 PLACE = ("tidegauge", "otel_private.py")
