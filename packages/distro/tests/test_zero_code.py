@@ -76,13 +76,18 @@ def test_a_bad_setting_of_the_endpoint_is_one_error_and_the_app_runs(zero_code: 
 
 
 def test_a_bad_setting_of_the_core_is_one_error_at_the_start(zero_code: Run) -> None:
-    """The message has the value and what is allowed; the core goes on with its defaults."""
-    done = zero_code("print('served')", TIDEGAUGE_CPU_BUDGET_PERCENT="200")
+    """The message has the value and what is allowed; the other settings are in force."""
+    code = (
+        "import tidegauge\n"
+        "with tidegauge.Model('m').prediction([1.0]) as p: p.output = 1.0\n"
+        "print('served')"
+    )
+    done = zero_code(code, TIDEGAUGE_CPU_BUDGET_PERCENT="200")
     assert done.stdout.strip() == "served"
     assert complaints(done.stderr) == [
         (
             "TIDEGAUGE_CPU_BUDGET_PERCENT: got '200.0' from the environment; expected a number in "
-            "[0.01, 100]. Unset it to use 2.0. The defaults of the core are in force."
+            "[0.01, 100]. Unset it to use 2.0. Its default is in force."
         )
     ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
 import subprocess
 import sys
 import time
@@ -167,7 +168,7 @@ def python() -> Callable[..., subprocess.CompletedProcess[str]]:
     def run(code: str, **environ: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-W", "ignore::DeprecationWarning", "-c", code],
-            env={"PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1", **environ},
+            env={"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1", **environ},
             capture_output=True,
             text=True,
             timeout=LIMIT_S * 2,

@@ -109,7 +109,9 @@ def test_a_reader_that_is_added_later(provider: Make, model: Any) -> None:
     """It sees all that was recorded, ours from the beginning."""
     made = provider(InMemoryMetricReader())
     attach(made)
+    add = made.add_metric_reader
     attach(made)
+    assert made.add_metric_reader is add
     late = InMemoryMetricReader()
     made.add_metric_reader(late)
     assert 1 == requests(late)

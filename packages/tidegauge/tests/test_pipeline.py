@@ -85,6 +85,16 @@ def test_slices_of_big_calls(core: Any) -> None:
     assert (1001, 1_000_000, 1_000_000) == (counts.success, counts.rows, rows.seen)
 
 
+def test_slices_are_bounded_in_rows(core: Any) -> None:
+    """A slice ends with the call that fills it, however many rows the calls have."""
+    model = core.model()
+    for _ in range(50):
+        model.predict(np.ones((100, 3)))
+    core.pipeline.flush()
+    found = [batch.features.rows for batch in core.recorder.batches]
+    assert [300] * 16 + [200] == found
+
+
 class Raising:
     """A processor that fails at every turn."""
 
@@ -162,11 +172,12 @@ def test_rows_come_back_when_the_buffer_has_emptied(
 def test_the_caller_drains_when_nobody_else_does(core: Any) -> None:
     """Far above any sane length memory stays bounded, and no count is lost."""
     model = core.model()
+    core.model(class_name="Idle").predict(ROW)
     shared.settings = CoreSettings(buffer_bytes=2**40)
     total = MAX_ENTRIES + 3000
     for _ in range(total):
         model.predict(ROW)
-    (channel,) = shared.channels.all()
+    _, channel = shared.channels.all()
     assert len(channel.entries) <= MAX_ENTRIES + SLICE_ROWS
     core.pipeline.flush()
     assert total == counts_of(core).success

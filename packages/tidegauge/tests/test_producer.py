@@ -87,7 +87,7 @@ CALL = st.tuples(
 STEP = (
     CALL
     | st.tuples(st.just("collect"), st.integers(0, 3))
-    | st.tuples(st.just("clock"), st.floats(-100, 1000))
+    | st.tuples(st.just("clock"), st.sampled_from([-3600.0, -1.0, 0.5, 10.0, 3600.0]))
 )
 
 
@@ -186,6 +186,17 @@ def test_every_point_has_its_metrics_attributes(core: Any) -> None:
             assert {str} == set(map(type, found.values()))
 
 
+def test_what_became_of_the_rows_is_exported(core: Any) -> None:
+    """Seen, used and dropped, each its own number."""
+    record(core, 0.1, 1.0)
+    channel = shared.channels.get(core.key, "predict", INFO)
+    for rows in (np.ones((2, 3)), np.ones((3, 3))):
+        channel.append((core.clock(), 0.1, len(rows), None, take(rows, 0, 1), None, 1, None))
+    found = points(Producer().produce())
+    expected = {"seen": 6, "used": 5, "dropped": 1}
+    assert expected == {s: found["tidegauge.rows", "m", "1", s].value for s in expected}
+
+
 def test_success_and_error_begin_at_zero(core: Any) -> None:
     """With the model, so that a rate sees the first error."""
     shared.channels.get(core.key, "predict", INFO)
@@ -258,7 +269,8 @@ def test_the_exponential_form_holds_every_value(core: Any) -> None:
     assert isinstance(found["model.prediction.value", "m", "1", ""], HistogramDataPoint)
 
 
-def test_values_that_start_anew_are_no_negative_change(core: Any) -> None:
+@pytest.mark.parametrize("pause_s", [0.0, 10.0])
+def test_values_that_start_anew_are_no_negative_change(core: Any, pause_s: float) -> None:
     """With a higher operation the old values are gone: the new ones begin later, from zero."""
     delta, cumulative = Producer(histograms=DELTA), Producer()
     key = ("model.prediction.value", "m", "1", "")
@@ -266,15 +278,14 @@ def test_values_that_start_anew_are_no_negative_change(core: Any) -> None:
         record(core, 0.1, 1.0, operation="decision_function")
     first = points(cumulative.produce())[key]
     points(delta.produce())
-    for step in (0.0, 10.0):  # also while the clock stands still
-        core.clock.now_s += step
+    core.clock.now_s += pause_s
     record(core, 0.1, 2.0, operation="predict")
+    core.pipeline.flush()
     core.clock.now_s += 10.0
     changed, whole = points(delta.produce())[key], points(cumulative.produce())[key]
     assert (1, 2.0) == (changed.count, changed.sum) == (whole.count, whole.sum)
     assert min(changed.bucket_counts) >= 0
     assert first.start_time_unix_nano < whole.start_time_unix_nano <= whole.time_unix_nano
-    core.clock.now_s += 10.0
     record(core, 0.1, 3.0, operation="predict")
     changed = points(delta.produce())[key]
     assert (1, 3.0) == (changed.count, changed.sum)
@@ -301,6 +312,16 @@ def test_gauges_are_shown_as_they_stand(core: Any) -> None:
     assert [0.5, 0.5] == [points(producer.produce())[key].value for _ in range(2)]
     core.recorder.gauges = []
     assert producer.produce() is None
+
+
+def test_a_clock_that_is_set_back_between_collections(core: Any) -> None:
+    """No point is older than the one before it."""
+    record(core, 0.1, 1.0)
+    producer = Producer()
+    core.clock.now_s += 100.0
+    first = {p.time_unix_nano for p in points(producer.produce()).values()}
+    core.clock.now_s -= 50.0
+    assert first == {p.time_unix_nano for p in points(producer.produce()).values()}
 
 
 def test_a_clock_that_is_set_back_before_the_first_collection(core: Any) -> None:

@@ -225,6 +225,13 @@ def test_outputs_are_limited(tally: Tally, warnings_of: Callable[[], list[str]])
     ] == warnings_of()
 
 
+def test_outputs_of_a_higher_operation_are_told_apart_anew(tally: Tally) -> None:
+    """What the lower one had does not count against them."""
+    for operation in ("decision_function", "predict_proba"):
+        list(tally.add(channel(operation), [call(row(1.0), np.full((1, MAX_OUTPUTS), 0.5))]))
+        assert {str(i) for i in range(MAX_OUTPUTS)} == {name for _, name in tally.values}
+
+
 def test_models_are_limited(core: Any, warnings_of: Callable[[], list[str]]) -> None:
     """A thousand are told apart; the rest is one model, and one line says so."""
     channels = Channels()

@@ -7,8 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from packaging.version import Version
 from tidegauge import plugins
-from tidegauge.configuration import CoreSettings
-from tidegauge.runtime import shared
+from tidegauge.runtime import read_settings
 from tidegauge.settings import SettingError, load, rows, unknown
 
 from tidegauge_distro import exporters, settings
@@ -79,10 +78,7 @@ def prepare_zero_code() -> None:
     for message in exporters.drop_unusable(environ):
         _logger.error("%s", message)
     warn_unknown()
-    try:
-        shared.settings = load(CoreSettings)
-    except SettingError as error:
-        _logger.error("%s The defaults of the core are in force.", error)  # noqa: TRY400 - one line
+    read_settings()  # now, so that what is wrong is said at the start and not at a prediction
     old = old_instrumentation(instrumentation_version())
     if old is not None:
         _logger.warning("%s", old)
