@@ -19,6 +19,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from tidegauge import Model, guard
 from tidegauge.batch import ModelKey
 from tidegauge.observe import new_prediction_id
+from tidegauge.runtime import shared
 
 KEY = ModelKey("fraud", "3")
 
@@ -302,3 +303,17 @@ def test_an_output_that_cannot_be_read_costs_no_call(core: Any, model: Model) ->
     core.pipeline.flush()
     counts = core.pipeline.tally.calls[KEY, "predict"]
     assert (1, {"record.predict:RuntimeError": 1}) == (counts.success, guard.counts())
+
+
+def test_a_call_that_cannot_be_kept_is_our_fault(
+    core: Any, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The block ends as it would."""
+
+    def boom() -> float:
+        raise RuntimeError
+
+    monkeypatch.setattr(shared, "clock", boom)
+    with model.prediction([1.0]) as p:
+        p.output = 1.0
+    assert {"record.predict:RuntimeError": 1} == guard.counts()

@@ -194,6 +194,14 @@ def test_a_caller_never_waits_for_the_drain(core: Any) -> None:
     assert 2 == len(channel.entries)
 
 
+def test_helping_out_when_all_is_drained(core: Any) -> None:
+    """Somebody else was faster: nothing to do."""
+    core.model().predict(ROW)
+    core.pipeline.flush()
+    pipeline.help_out()
+    assert (1, {}) == (core.pipeline.tally.total, guard.counts())
+
+
 def test_a_fault_while_helping_out_stays_with_us(core: Any) -> None:
     """No channel to drain is none of the caller's business."""
     pipeline.help_out()

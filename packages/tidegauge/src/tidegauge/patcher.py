@@ -71,7 +71,7 @@ class Patcher:
         self._active = False
         self._hooked = False
         self._classes: weakref.WeakSet[type] = weakref.WeakSet()
-        self._bases: list[tuple[Any, Any, Any]] = []
+        self._bases: list[tuple[Any, Any, Any, Patch]] = []
         self._functions: list[tuple[str, str, Any]] = []
         self._calls: set[Calls] = set()
 
@@ -102,7 +102,7 @@ class Patcher:
         self._active = False
         for calls in self._calls:
             calls.switch(on=False)
-        for base, hook, original in reversed(self._bases):
+        for base, hook, original, _ in reversed(self._bases):
             # Whoever patched it after us calls ours, which does nothing now.
             if vars(base).get("__init_subclass__") is hook:
                 if original is None:
@@ -144,7 +144,7 @@ class Patcher:
                     self._wrap(cls, method, decorator)
 
     def _apply_subclasses(self, base: type, patch: Subclasses) -> None:
-        if any(known is base for known, _, _ in self._bases):
+        if any(known is base and patch is applied for known, _, _, applied in self._bases):
             return
 
         def visit(cls: type) -> None:
@@ -154,7 +154,7 @@ class Patcher:
                     for method, decorator in patch.methods.items():
                         self._wrap(owner, method, decorator)
 
-        self._hook_creation(base, visit)
+        self._hook_creation(base, visit, patch)
         for cls in _descendants(base):
             visit(cls)
         if patch.on_load:
@@ -162,7 +162,7 @@ class Patcher:
                 _missing(patch.module, f"{patch.base}.{patch.on_load}")
             self._wrap(base, patch.on_load, _loading(visit))
 
-    def _hook_creation(self, base: Any, visit: Callable[[type], None]) -> None:
+    def _hook_creation(self, base: Any, visit: Callable[[type], None], patch: Patch) -> None:
         original: Any = vars(base).get("__init_subclass__")
 
         def __init_subclass__(cls: type, /, **kwargs: Any) -> None:  # noqa: N807 - Python's name
@@ -175,7 +175,7 @@ class Patcher:
 
         hook: Any = classmethod(__init_subclass__)
         base.__init_subclass__ = hook
-        self._bases.append((base, hook, original))
+        self._bases.append((base, hook, original, patch))
 
     def _apply_functions(self, module: ModuleType, patch: Functions) -> None:
         package = module.__name__.partition(".")[0]
