@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
+from pages import write_or_check
 from tidegauge_exporter_prometheus.naming import prometheus_name
 from tidegauge_semconv import all_metrics
 
-TARGET = Path(__file__).parent.parent / "docs" / "reference" / "metrics.md"
 HEAD = """\
 # Metrics
 
@@ -44,17 +43,5 @@ def render() -> str:
     )  # fmt: skip
 
 
-def main() -> int:
-    """Write the page, or compare it."""
-    text = render()
-    if "--check" in sys.argv[1:]:
-        if TARGET.read_text("utf-8") != text:
-            print(f"{TARGET.name} is stale: python tools/render_metrics.py")
-            return 1
-        return 0
-    TARGET.write_text(text, "utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write_or_check("metrics.md", render()))

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from pathlib import Path
 from typing import Any, cast
 
+from pages import write_or_check
 from tidegauge.settings import expected, rows
 from tidegauge_distro.doctor.configuration import as_text
 from tidegauge_distro.startup import setting_classes
 
-TARGET = Path(__file__).parent.parent / "docs" / "reference" / "settings.md"
 HEAD = """\
 # Settings
 
@@ -52,17 +51,5 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("<", "&lt;")
 
 
-def main() -> int:
-    """Write the page, or compare it."""
-    text = render()
-    if "--check" in sys.argv[1:]:
-        if TARGET.read_text("utf-8") != text:
-            print(f"{TARGET.name} is stale: python tools/render_settings.py")
-            return 1
-        return 0
-    TARGET.write_text(text, "utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write_or_check("settings.md", render()))
