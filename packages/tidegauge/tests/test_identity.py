@@ -104,6 +104,22 @@ def test_a_dead_model_leaves_nothing_behind() -> None:
     assert key not in identity._references
 
 
+def test_a_cache_goes_with_whoever_asked_for_it() -> None:
+    """An app that makes a ``Model`` a request does not make a cache a request."""
+    from tidegauge import Model
+
+    gc.collect()
+    before = len(identity._caches)
+    models = [Model("fraud") for _ in range(10)]
+    assert before + 10 == len(identity._caches)
+    for model in models:
+        with model.prediction([1.0]) as p:
+            p.output = 0.5
+    del model, models, p
+    gc.collect()
+    assert before == len(identity._caches)
+
+
 def test_a_model_in_a_reference_cycle_leaves_too() -> None:
     """The garbage collector's way out is one."""
     cache = identity.new_cache()

@@ -1,4 +1,4 @@
-"""Rows on their way: what a call was given is what the table says, whatever happens to it after."""
+"""Which rows of a call are taken: few enough, each as likely as any other, before any copy."""
 
 from __future__ import annotations
 
@@ -11,51 +11,7 @@ import pytest
 import scipy.sparse
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
-from tidegauge.batch import Table
-from tidegauge.columns import tables
 from tidegauge.snapshot import MAX_ROWS, choose, row_count, take
-
-SMALL = st.integers(0, 6)
-SHAPES = st.tuples(SMALL, SMALL)
-NUMERIC = (
-    hnp.floating_dtypes(endianness="?")
-    | hnp.integer_dtypes(endianness="?")
-    | hnp.unsigned_integer_dtypes()
-    | hnp.boolean_dtypes()
-)
-
-
-def table_of(data: Any, start: int = 0, step: int = 1, names: Any = None) -> Table | None:
-    """Return what the background makes of one call."""
-    ((_, _, _, table),) = tables([take(data, start, step)], names)
-    return table
-
-
-def cells(table: Table | None) -> list[list[Any]]:
-    """Return a table as rows."""
-    assert table is not None
-    if table.matrix is not None:
-        assert table.columns is None
-        assert table.matrix.dtype == np.float64
-        assert table.rows == len(table.matrix)
-        rows: list[list[Any]] = table.matrix.tolist()
-        return rows
-    columns = table.columns or ()
-    assert {table.rows} >= {len(column) for column in columns}
-    return [list(row) for row in zip(*columns, strict=True)] if columns else [[]] * table.rows
-
-
-def same(one: Any, other: Any) -> bool:
-    """Compare, with what is missing equal to itself."""
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(same, one, other))
-    # pandas turns its own NA into NaN or keeps it, by version: both are missing.
-    absent = [value is pd.NA or value != value for value in (one, other)]  # noqa: PLR0124 - NaN
-    return all(absent) if any(absent) else bool(one == other)
-
-
-# -- arrays ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

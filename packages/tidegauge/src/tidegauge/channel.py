@@ -35,22 +35,12 @@ class Trace(NamedTuple):
     prediction_id: str
 
 
-class Entry(NamedTuple):
-    """One finished call. The hot path appends plain tuples in this order."""
-
-    end_s: float
-    seconds: float
-    rows: int
-    failure: str | None  # None: success; an exception type's name; CANCELLED
-    features: Snapshot
-    outputs: Snapshot
-    stride: int
-    trace: Trace | None
-
-
 #: The ``failure`` of a call that was cancelled or interrupted. Not a valid type name.
 CANCELLED = "<cancelled>"
 
+#: One finished call, a plain tuple because the hot path makes it: end (Unix seconds), seconds,
+#: rows, failure (None: success; an exception type's name; CANCELLED), features, outputs, stride,
+#: trace.
 Plain = tuple[float, float, int, str | None, Snapshot, Snapshot, int, "Trace | None"]
 
 

@@ -18,15 +18,28 @@ _MAX_NAME = 200
 
 _explicit: dict[int, tuple[str, str]] = {}
 _references: dict[int, weakref.ref[Any]] = {}
-_caches: list[dict[int, Any]] = []
 _named_by_environment: set[tuple[str, tuple[str, ...] | None]] = set()
 
 
-def new_cache() -> dict[int, Any]:
+class Cache(dict[int, Any]):
+    """A dict that can be referenced weakly: it goes when whoever asked for it goes."""
+
+    __slots__ = ("__weakref__",)
+
+
+_caches: weakref.WeakValueDictionary[int, Cache] = weakref.WeakValueDictionary()
+
+
+def new_cache() -> Cache:
     """Return a dict keyed by ``id(object)`` from which objects vanish when they die or change."""
-    cache: dict[int, Any] = {}
-    _caches.append(cache)
+    cache = Cache()
+    _caches[id(cache)] = cache
     return cache
+
+
+def _living() -> list[Cache]:
+    # ``valuerefs`` copies in one step: caches are made and go on any thread.
+    return [cache for ref in _caches.valuerefs() if (cache := ref()) is not None]
 
 
 def watch(model: object) -> bool:
@@ -38,7 +51,7 @@ def watch(model: object) -> bool:
     def gone(_: object, key: int = key) -> None:
         _references.pop(key, None)
         _explicit.pop(key, None)
-        for cache in _caches:
+        for cache in _living():
             cache.pop(key, None)
 
     try:
@@ -50,13 +63,13 @@ def watch(model: object) -> bool:
 
 def changed(model: object) -> None:
     """Forget what is cached of an object: it was fitted again, or named."""
-    for cache in _caches:
+    for cache in _living():
         cache.pop(id(model), None)
 
 
 def forget_all() -> None:
     """Empty all caches: this is a forked child, or a test."""
-    for cache in _caches:
+    for cache in _living():
         cache.clear()
 
 

@@ -15,7 +15,7 @@ from tidegauge.attach import attach_global
 from tidegauge.batch import GaugePoint, PredictionProcessor
 from tidegauge.budget import Budget
 from tidegauge.channel import Channel, Plain
-from tidegauge.guard import fault, guarded, once
+from tidegauge.guard import guarded, once
 from tidegauge.plugins import load_processors
 from tidegauge.runtime import read_settings, shared
 from tidegauge.tally import Tally
@@ -233,10 +233,8 @@ def start() -> None:
 
 def help_out() -> None:
     """Drain one slice on this thread."""
-    try:
+    with guarded("pipeline.help_out"):
         _current.help_out()
-    except Exception as error:
-        fault("pipeline.help_out", error)
 
 
 def flush(timeout_s: float = _COLLECT_TIMEOUT_S) -> bool:

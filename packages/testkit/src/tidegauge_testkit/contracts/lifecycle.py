@@ -152,5 +152,5 @@ def _original(value: Any) -> Any:
 
 
 def _cached() -> list[int]:
-    caches = [identity._references, *identity._caches]
+    caches = [identity._references, *identity._caches.values()]
     return [len(cache) for cache in caches]
