@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from tidegauge import guard, identity, pipeline
-from tidegauge.batch import Batch, GaugePoint
+from tidegauge.batch import Batch, CountPoint, GaugePoint
 from tidegauge.channel import Channels
 from tidegauge.configuration import CoreSettings
 from tidegauge.info import ModelInfo
@@ -43,7 +43,7 @@ class Recorder:
 
     batches: list[Batch] = field(default_factory=list)
     ticks: list[float] = field(default_factory=list)
-    gauges: list[GaugePoint] = field(default_factory=list)
+    gauges: list[GaugePoint | CountPoint] = field(default_factory=list)
     resets: int = 0
 
     def on_batch(self, batch: Batch) -> None:
@@ -54,7 +54,7 @@ class Recorder:
         """Keep the time."""
         self.ticks.append(now_s)
 
-    def points(self) -> list[GaugePoint]:
+    def points(self) -> list[GaugePoint | CountPoint]:
         """Return what the test has set."""
         return self.gauges
 

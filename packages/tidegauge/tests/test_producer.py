@@ -20,7 +20,7 @@ from opentelemetry.sdk.metrics.export import (
 )
 from opentelemetry.sdk.resources import Resource
 from tidegauge import guard
-from tidegauge.batch import GaugePoint
+from tidegauge.batch import CountPoint, GaugePoint
 from tidegauge.channel import Channel, Trace
 from tidegauge.info import ModelInfo
 from tidegauge.producer import Producer, with_produced
@@ -312,6 +312,26 @@ def test_gauges_are_shown_as_they_stand(core: Any) -> None:
     assert [0.5, 0.5] == [points(producer.produce())[key].value for _ in range(2)]
     core.recorder.gauges = []
     assert producer.produce() is None
+
+
+def test_a_processors_count_is_a_sum(core: Any) -> None:
+    """Whole or as the change, as the reader has the requests; begun anew it is counted whole."""
+    key, start = ("tidegauge.rows", "m", "1", "binned"), core.clock()
+
+    def count(value: float, start_s: float) -> None:
+        core.recorder.gauges = [CountPoint(metrics.TIDEGAUGE_ROWS, key[1:], value, start_s)]
+
+    whole, change = Producer(), Producer(sums=DELTA, histograms=DELTA)
+    seen = []
+    for value, start_s in ((5, start), (7, start), (7, start), (2, start + 20)):
+        core.clock.now_s += 10.0
+        count(value, start_s)
+        found = [points(producer.produce()).get(key) for producer in (whole, change)]
+        seen.append([point and point.value for point in found])
+        assert found[0].start_time_unix_nano == int(start_s * 1e9)
+    assert [[5, 5], [7, 2], [7, None], [2, 2]] == seen
+    (metric,) = whole.produce().metrics  # type: ignore[union-attr]
+    assert metric.data.is_monotonic  # type: ignore[union-attr]
 
 
 def test_a_clock_that_is_set_back_between_collections(core: Any) -> None:

@@ -62,6 +62,21 @@ class GaugePoint:
     value: float
 
 
+@dataclass(frozen=True, slots=True)
+class CountPoint:
+    """A count that only grows since ``start_s`` (Unix seconds), as a sum to export.
+
+    Each reader has it as it has the requests: as a whole or as the change. A later ``start_s`` says
+    that it began anew. Where ``spec.merge`` is SUM each process counts for itself and the counts of
+    a launch add up, those of ended processes included; where it is LEADER one process speaks.
+    """
+
+    spec: MetricSpec
+    attributes: tuple[str, ...]
+    value: float
+    start_s: float
+
+
 class PredictionProcessor(Protocol):
     """Turns batches into metrics. Found by the entry point group ``tidegauge_processor``.
 
@@ -78,8 +93,8 @@ class PredictionProcessor(Protocol):
         """Do what is due at this time (Unix seconds); called about every 100 ms."""
         ...
 
-    def points(self) -> Iterable[GaugePoint]:
-        """Return the gauges that stand now."""
+    def points(self) -> Iterable[GaugePoint | CountPoint]:
+        """Return the gauges and counts that stand now."""
         ...
 
     def reset(self) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from tidegauge.attach import attach_global
-from tidegauge.batch import GaugePoint, PredictionProcessor
+from tidegauge.batch import CountPoint, GaugePoint, PredictionProcessor
 from tidegauge.budget import Budget
 from tidegauge.channel import Channel, Plain
 from tidegauge.guard import guarded, once
@@ -162,9 +162,9 @@ class Pipeline:
 
     # -- reading -------------------------------------------------------------------------------
 
-    def points(self) -> list[GaugePoint]:
-        """Return the gauges of all processors as they stand."""
-        found: list[GaugePoint] = []
+    def points(self) -> list[GaugePoint | CountPoint]:
+        """Return the gauges and counts of all processors as they stand."""
+        found: list[GaugePoint | CountPoint] = []
         for processor in self.processors():
             with guarded(f"points.{type(processor).__name__}"):
                 found.extend(processor.points())

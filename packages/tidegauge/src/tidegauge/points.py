@@ -16,11 +16,12 @@ from tidegauge.tally import Tally
 
 @dataclass(frozen=True, slots=True)
 class SumPoint:
-    """A count since the process began."""
+    """A count since the process began, or since ``start_s`` where it says so."""
 
     spec: MetricSpec
     attributes: tuple[str, ...]
-    value: int
+    value: float
+    start_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

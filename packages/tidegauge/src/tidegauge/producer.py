@@ -33,7 +33,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from tidegauge_semconv import Kind, MetricSpec, attributes
 
 from tidegauge import pipeline
-from tidegauge.batch import GaugePoint
+from tidegauge.batch import CountPoint, GaugePoint
 from tidegauge.counts import LOG_SCALE, Exemplar
 from tidegauge.points import HistogramPoint, SumPoint, cumulative
 from tidegauge.runtime import shared
@@ -83,7 +83,12 @@ class Producer:
             current = pipeline.current()
             with current.frozen() as tally:
                 points = list(cumulative(tally))
-            gauges = current.points()
+            gauges: list[GaugePoint] = []
+            for point in current.points():
+                if isinstance(point, GaugePoint):
+                    gauges.append(point)
+                else:
+                    points.append(_counted(point))
             started = int(tally.start_s * 1e9)
             # A clock that is set back must not carry the points back with it.
             now = max(self._last_ns, started, int(shared.clock() * 1e9))
@@ -162,6 +167,10 @@ def with_produced(data: MetricsData | None, scope: ScopeMetrics, resource: Any) 
     return MetricsData([joined, *rest])
 
 
+def _counted(point: CountPoint) -> SumPoint:
+    return SumPoint(point.spec, point.attributes, point.value, point.start_s)
+
+
 def _named(spec: MetricSpec, values: tuple[str, ...]) -> dict[str, str]:
     return dict(zip(spec.attributes, values, strict=True))
 
@@ -170,7 +179,7 @@ def _difference(
     now: SumPoint | HistogramPoint, before: SumPoint | HistogramPoint
 ) -> SumPoint | HistogramPoint:
     if isinstance(now, SumPoint) and isinstance(before, SumPoint):
-        return SumPoint(now.spec, now.attributes, now.value - before.value)
+        return SumPoint(now.spec, now.attributes, now.value - before.value, now.start_s)
     if isinstance(now, HistogramPoint) and isinstance(before, HistogramPoint):
         seen = set(before.exemplars)
         return HistogramPoint(
@@ -190,8 +199,7 @@ def _difference(
 
 
 def _start_ns(point: SumPoint | HistogramPoint) -> int:
-    start_s = None if isinstance(point, SumPoint) else point.start_s
-    return 0 if start_s is None else int(start_s * 1e9)
+    return 0 if point.start_s is None else int(point.start_s * 1e9)
 
 
 def _empty(point: SumPoint | HistogramPoint) -> bool:
