@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tidegauge_drift.bins import in_bins, reference_in_bins
 from tidegauge_drift.chi_square import chi_square_from_counts
 from tidegauge_drift.ks import ks_from_counts
 from tidegauge_drift.proportions import cohens_h, two_proportion_p_value
@@ -27,8 +28,6 @@ FLOOR_PSI = 0.02
 FLOOR_H = 0.1
 # Pearson's test needs so many expected rows in a cell.
 _EXPECTED = 5.0
-# Categories that have a bin of their own in drift.psi.value.
-_PSI_TOP = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,22 +85,22 @@ def judge_feature(
     effective = rows / deff
     if effective < MINIMUM_ROWS or not reference.any():
         return Finding(rows, effective, reason="rows")
+    p, q = reference_in_bins(slot, reference, bins[:-2]), in_bins(current, bins[:-2])
     if slot.numeric:
-        return _numeric(slot, reference, current, bins[:-2], deff)
-    return _categorical(slot, reference.astype(np.float64), current.astype(np.float64), deff)
+        return _numeric(slot, (reference, current), (p, q), deff)
+    cells = reference.astype(np.float64), current.astype(np.float64)
+    return _categorical(slot, cells, psi_from_counts(p, q), deff)
 
 
 def _numeric(
     slot: Slot,
-    reference: NDArray[np.int64],
-    current: NDArray[np.uint32],
-    bins: NDArray[np.uint8],
+    cells: tuple[NDArray[np.int64], NDArray[np.uint32]],
+    tenths: tuple[Counts, Counts],
     deff: float,
 ) -> Finding:
-    rows = int(current.sum())
-    ks = ks_from_counts(reference, current, deff=deff)
-    p: Counts = np.bincount(bins, reference).astype(np.float64)
-    q: Counts = np.bincount(bins, current).astype(np.float64)
+    rows = int(cells[1].sum())
+    ks = ks_from_counts(*cells, deff=deff)
+    p, q = tenths
     pearson = chi_square_from_counts(p, q, pool_below=_EXPECTED, deff=deff)
     psi = psi_from_counts(p, q)
     atoms = list(slot.atom_bins)
@@ -114,11 +113,11 @@ def _numeric(
     return _shown(deff, Finding(rows, 0.0, psi, ks.statistic, p_value, effect))
 
 
-def _categorical(slot: Slot, reference: Counts, current: Counts, deff: float) -> Finding:
+def _categorical(slot: Slot, cells: tuple[Counts, Counts], psi: float, deff: float) -> Finding:
+    reference, current = cells
     rows = int(current.sum())
     p, q = _test_cells(slot, reference), _test_cells(slot, current, reference)
     chi = chi_square_from_counts(p, q, pool_below=_EXPECTED, deff=deff)
-    psi = psi_from_counts(_psi_cells(slot, reference, expected=True), _psi_cells(slot, current))
     effect = max(_effect(p, q, psi), _largest_h(p, q, p.sum(), q.sum()))
     return _shown(deff, Finding(rows, 0.0, psi, None, chi.p_value, effect))
 
@@ -140,18 +139,6 @@ def _test_cells(slot: Slot, counts: Counts, reference: Counts | None = None) -> 
     seen = counts if reference is None else reference
     rare = seen[:-2] <= 1
     return np.append(counts[:-2][~rare], counts[:-2][rare].sum() + counts[-2:].sum())
-
-
-def _psi_cells(slot: Slot, counts: Counts, *, expected: bool = False) -> Counts:
-    """Return the top ten categories, the other known ones, and new ones.
-
-    The reference's share of new ones is the one that clean rows would have.
-    """
-    top, rest, new = counts[:-2][:_PSI_TOP], counts[:-2][_PSI_TOP:].sum() + counts[-2], counts[-1]
-    if expected and not slot.high_cardinality:
-        new = min(slot.singletons, rest)
-        rest -= new
-    return np.concatenate((top, [rest, new]))
 
 
 def _effect(p: Counts, q: Counts, psi: float) -> float:

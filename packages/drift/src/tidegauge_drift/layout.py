@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tidegauge_drift.bins import category_bins
 from tidegauge_drift.cells import CategoryCounter, NumericCounter, as_numbers
 from tidegauge_drift.matching import ABSENT, Match, match, match_outputs
 from tidegauge_drift.profile import CategoricalFeature, Feature, NumericFeature, ReferenceProfile
@@ -150,8 +151,8 @@ def _slot(feature: Feature, family: str, start: int, stop: int) -> Slot:
 
 def _bins(feature: Feature) -> NDArray[np.uint8]:
     bins = np.zeros(feature.counts.size, np.uint8)
-    if isinstance(feature, NumericFeature):
-        bins[:-2] = feature.bins
+    numeric = isinstance(feature, NumericFeature)
+    bins[:-2] = feature.bins if numeric else category_bins(feature.cells)
     return bins
 
 

@@ -74,6 +74,18 @@ class DriftSettings:
         minimum=50,
         maximum=100_000,
     )
+    fleet: bool = setting(
+        "TIDEGAUGE_DRIFT_FLEET",
+        False,
+        "Whether each bin's rows are counted too, so that Prometheus can add up all replicas.",
+    )
+    fleet_features: tuple[str, ...] = setting(
+        "TIDEGAUGE_DRIFT_FLEET_FEATURES",
+        (),
+        "Features and outputs whose bins are counted (globs, with commas between); all by default.",
+        parse=_list,
+        expected="globs with commas between",
+    )
     include: tuple[str, ...] = setting(
         "TIDEGAUGE_FEATURES_INCLUDE",
         (),

@@ -15,6 +15,7 @@ GPU = "gpu"
 
 REFERENCE = "reference"
 FEATURE = "feature"
+BIN = "bin"
 WINDOW = "window"
 FAMILY = "family"
 STATE = "state"

@@ -9,6 +9,7 @@ _MODEL = (a.MODEL_NAME, a.MODEL_VERSION)
 _CALL = (*_MODEL, a.OPERATION)
 _WINDOW = (*_MODEL, a.REFERENCE, a.WINDOW)
 _FEATURE = (*_MODEL, a.REFERENCE, a.FEATURE, a.WINDOW)
+_BIN = (*_MODEL, a.REFERENCE, a.FEATURE, a.BIN)
 
 # From 0.1 ms (a small tree model) to 10 s (a large one on a busy host); floats: ``le`` is "1.0".
 LATENCY_BUCKETS = (
@@ -75,6 +76,22 @@ MODEL_ACCURACY = MetricSpec(
     _MODEL, Merge.LEADER,
 )  # fmt: skip
 
+# One leader counts the rows of all processes of a launch, so that a counter is LEADER here.
+MODEL_FEATURE_BIN = MetricSpec(
+    "model.feature.bin", Kind.COUNTER, "{row}",
+    "Rows of a feature or output by bin of drift.psi.value, and 'missing' and 'other'.",
+    _BIN, Merge.LEADER,
+)  # fmt: skip
+DRIFT_REFERENCE_BIN_RATIO = MetricSpec(
+    "drift.reference.bin.ratio", Kind.GAUGE, "",
+    "The reference's share of each bin of drift.psi.value; missing values take no part.",
+    _BIN, Merge.LEADER,
+)  # fmt: skip
+DRIFT_DESIGN_EFFECT = MetricSpec(
+    "drift.design.effect", Kind.GAUGE, "",
+    "So many rows say as much about a feature as one independent row.",
+    (*_MODEL, a.REFERENCE, a.FEATURE), Merge.LEADER,
+)  # fmt: skip
 DRIFT_PSI_VALUE = MetricSpec(
     "drift.psi.value", Kind.GAUGE, "",
     "Population stability index of the last closed window on the reference's 10 quantile bins.",
