@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
@@ -25,6 +25,8 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from tidegauge import guard
 from tidegauge_exporter_prometheus import PrometheusReader
+from tidegauge_exporter_prometheus.families import families
+from tidegauge_exporter_prometheus.mapping import collection
 from tidegauge_semconv import Kind, MetricSpec, all_metrics
 
 if TYPE_CHECKING:
@@ -100,6 +102,11 @@ class Builder:
         build = self.counter if spec.kind is Kind.COUNTER else self.gauge
         points = [self.point(1.0, row) for row in rows]
         return build(spec.name, *points, unit=spec.unit, text=spec.description)
+
+    @staticmethod
+    def families(collected: Sequence[MetricsData], extra: Iterable[Family] = ()) -> list[Family]:
+        """Build the families that are shown of what readers collected."""
+        return families([collection(data) for data in collected], extra)
 
     def suite(self, features: int = 1) -> MetricsData:
         """Build every metric of the suite."""

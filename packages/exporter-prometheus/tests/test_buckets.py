@@ -18,6 +18,7 @@ from opentelemetry.sdk.metrics.export import (
 )
 from opentelemetry.sdk.metrics.export import MetricsData as Data
 from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation
+from tidegauge.exact import Exact
 from tidegauge_exporter_prometheus.buckets import Buckets, le_strings, of_exponential, of_histogram
 
 BOUNDS = st.lists(st.floats(-1e6, 1e6, allow_nan=False), min_size=0, max_size=12, unique=True).map(
@@ -136,13 +137,14 @@ def test_a_sum_that_may_fall_is_left_out(
 
 def test_an_infinite_last_bound_is_the_last_bucket() -> None:
     """A bound at infinity adds no second +Inf bucket."""
-    assert Buckets((1.0,), (1, 6), 1.0) == explicit([1.0, math.inf], [1, 2, 3], total=1.0, low=0.0)
+    found = explicit([1.0, math.inf], [1, 2, 3], total=1.0, low=0.0)
+    assert Buckets((1.0,), (1, 6), Exact((1.0,))) == found
 
 
 def test_no_buckets_is_one_bucket() -> None:
     """A histogram that only counts has the +Inf bucket."""
     point = HistogramDataPoint({}, 1, 2, 7, 1.0, [], [], 0.0, 1.0)
-    assert Buckets((), (7,), 1.0) == of_histogram(point)
+    assert Buckets((), (7,), Exact((1.0,))) == of_histogram(point)
 
 
 @pytest.mark.parametrize(

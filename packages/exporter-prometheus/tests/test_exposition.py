@@ -23,7 +23,7 @@ from tidegauge_exporter_prometheus.exposition import (
     encode,
     negotiate,
 )
-from tidegauge_exporter_prometheus.mapping import clean, families
+from tidegauge_exporter_prometheus.mapping import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,14 +81,14 @@ def test_gzip_only_when_asked(header: str, wanted: bool) -> None:
 @pytest.mark.parametrize("content_type", PARSERS)
 def test_the_whole_suite_parses(build: Any, content_type: str, samples: Any) -> None:
     """Every metric of the suite survives the way through a parser, value by value."""
-    shown = families([build.suite(features=3)])
+    shown = build.families([build.suite(features=3)])
     parsed = list(PARSERS[content_type](encode(shown, content_type).decode()))
     assert samples(parsed) == samples(shown)
 
 
 def test_one_help_and_type_a_family(build: Any) -> None:
     """Prometheus refuses metadata that comes twice."""
-    text = encode(families([build.suite(features=3)]), TEXT).decode()
+    text = encode(build.families([build.suite(features=3)]), TEXT).decode()
     for word in ("# HELP ", "# TYPE "):
         named = [line.split(" ")[2] for line in text.splitlines() if line.startswith(word)]
         assert len(named) == len(set(named)) > 10
@@ -100,7 +100,9 @@ def test_a_histogram_without_sum_keeps_its_count(
 ) -> None:
     """Negative bounds: buckets and count in both formats, the sum in neither."""
     point = build.histogram_point([-1.0, 0.0], [1, 2, 3], {"output": "score"})
-    shown = families([build.data(build.scope(build.histogram("model.prediction.value", point)))])
+    shown = build.families(
+        [build.data(build.scope(build.histogram("model.prediction.value", point)))]
+    )
     parsed = samples(list(PARSERS[content_type](encode(shown, content_type).decode())))
     output = ("output", "score")
     assert {key: value for key, value in parsed.items() if key[0] != "target_info"} == {
@@ -114,7 +116,7 @@ def test_a_histogram_without_sum_keeps_its_count(
 def test_the_type_of_a_histogram_without_sum(build: Any) -> None:
     """It is a histogram in the text format; OpenMetrics has no such type and calls it unknown."""
     point = build.histogram_point([-1.0], [1, 2])
-    shown = families([build.data(build.scope(build.histogram("v", point)))])
+    shown = build.families([build.data(build.scope(build.histogram("v", point)))])
     assert b"# TYPE v histogram\n" in encode(shown, TEXT)
     assert b"# TYPE v_bucket unknown\n" in encode(shown, OPENMETRICS)
 
@@ -123,7 +125,7 @@ def test_exemplars_are_written_in_openmetrics_only(build: Any) -> None:
     """The trace of a slow call is one click away where the format can say so."""
     found = [Exemplar({"prediction_id": "p"}, 0.5, 1_500_000_000, span_id=1, trace_id=2)]
     point = build.histogram_point([1.0], [1, 0], exemplars=found)
-    shown = families([build.data(build.scope(build.histogram("h", point)))])
+    shown = build.families([build.data(build.scope(build.histogram("h", point)))])
     line = next(line for line in encode(shown, OPENMETRICS).decode().splitlines() if "# {" in line)
     assert line == (
         'h_bucket{le="1.0"} 1.0 # {prediction_id="p",span_id="0000000000000001",'
@@ -141,7 +143,7 @@ AWKWARD = st.text(st.characters(categories=("L", "N", "P", "S", "Z", "C", "M")),
 def test_any_text_survives(build: Any, content_type: str, value: str, text: str) -> None:
     """Quotes, newlines, backslashes, controls, surrogates: read back as they were."""
     metric = build.gauge("g", build.point(1, {"k": value}), text=text)
-    written = encode(families([build.data(build.scope(metric))]), content_type).decode()
+    written = encode(build.families([build.data(build.scope(metric))]), content_type).decode()
     found = next(family for family in PARSERS[content_type](written) if family.name == "g")
     assert found.samples[0].labels == {"k": clean(value)}
 
@@ -154,7 +156,7 @@ def test_any_text_survives(build: Any, content_type: str, value: str, text: str)
 def test_awkward_label_values(build: Any, content_type: str, value: str) -> None:
     """Those that broke other exporters, by name; only NUL and lone surrogates are replaced."""
     metric = build.gauge("g", build.point(1, {"k": value}))
-    written = encode(families([build.data(build.scope(metric))]), content_type).decode()
+    written = encode(build.families([build.data(build.scope(metric))]), content_type).decode()
     found = next(family for family in PARSERS[content_type](written) if family.name == "g")
     assert found.samples[0].labels["k"] == value.replace("\x00", "\ufffd").replace(
         "\ud800", "\ufffd"
@@ -165,7 +167,7 @@ def test_a_family_that_cannot_be_written_is_left_out(build: Any) -> None:
     """One broken family of another registry does not cost the scrape."""
     broken = Family("broken", "d", "gauge")
     broken.samples.append(Sample("broken", {}, "no number"))  # type: ignore[arg-type]
-    good = families([build.data(build.scope(build.gauge("good", build.point(1))))])
+    good = build.families([build.data(build.scope(build.gauge("good", build.point(1))))])
     for content_type, parse in PARSERS.items():
         written = encode([broken, *good], content_type).decode()
         assert [family.name for family in parse(written)][1:] == ["good"]

@@ -10,14 +10,13 @@ from opentelemetry.sdk.metrics._internal.exemplar import Exemplar
 from opentelemetry.sdk.metrics.export import AggregationTemporality, Metric, Sum
 from prometheus_client import CollectorRegistry
 from prometheus_client import Gauge as ClientGauge
-from tidegauge_exporter_prometheus.mapping import families
 from tidegauge_exporter_prometheus.naming import prometheus_name
 from tidegauge_semconv import Kind, all_metrics
 
 
 def test_every_spec_carries_exactly_its_attributes(build: Any) -> None:
     """A metric of the suite has its own labels, and no otel_scope_* ones."""
-    shown = {family.name: family for family in families([build.suite()])}
+    shown = {family.name: family for family in build.families([build.suite()])}
     for spec in all_metrics():
         name = prometheus_name(spec)
         family = shown[name.removesuffix("_total") if spec.kind is Kind.COUNTER else name]
@@ -34,7 +33,7 @@ def test_labels_of_two_scopes_do_not_shift(build: Any, samples: Any) -> None:
         ),
         build.scope(build.gauge("g", build.point(2, {"m": "w"}), text="other"), name="two"),
     )
-    found = [family for family in families([data]) if family.name == "g"]
+    found = [family for family in build.families([data]) if family.name == "g"]
     assert len(found) == 1
     assert samples(found) == {
         ("g", (("a", "x"), ("m", ""), ("otel_scope_name", "one"), ("otel_scope_schema_url", ""),
@@ -57,7 +56,7 @@ def test_a_second_kind_under_a_name_is_left_out_with_one_warning(
         ),
     )
     for _ in range(3):
-        assert [(family.name, family.type) for family in families([data])] == [
+        assert [(family.name, family.type) for family in build.families([data])] == [
             ("target", "info"),
             ("x", "gauge"),
             ("y", "gauge"),
@@ -79,14 +78,14 @@ def test_names_that_a_family_needs_for_its_series_are_taken(build: Any, name: st
             name="app",
         )
     )
-    assert [family.name for family in families([data])] == ["target", "h"]
+    assert [family.name for family in build.families([data])] == ["target", "h"]
 
 
 def test_the_suite_s_names_cannot_be_taken(build: Any) -> None:
     """Tidegauge's own metrics come first, whatever else the app has."""
     squatter = build.scope(build.gauge("model.requests", build.point(9)), name="app")
     data = build.data(squatter, build.scope(build.counter("model.requests", build.point(1))))
-    found = {family.name: family for family in families([data])}
+    found = {family.name: family for family in build.families([data])}
     assert found["model_requests"].type == "counter"
     assert [sample.value for sample in found["model_requests"].samples] == [1.0]
 
@@ -96,7 +95,7 @@ def test_own_metrics_of_two_readers_are_shown_once(build: Any, samples: Any) -> 
     own = build.scope(build.counter("model.requests", build.point(5, {"model_name": "m"})))
     first = build.data(own, build.scope(build.gauge("a", build.point(1)), name="app"))
     second = build.data(own, build.scope(build.gauge("b", build.point(2)), name="app"))
-    found = samples(families([first, second]))
+    found = samples(build.families([first, second]))
     assert found[("model_requests_total", (("model_name", "m"),))] == 5.0
     assert {"model_requests_total", "a", "b", "target_info"} == {name for name, _ in found}
 
@@ -109,7 +108,7 @@ def test_nan_is_no_point(build: Any) -> None:
             build.gauge("only_nan", build.point(math.nan)),
         )
     )
-    found = [family for family in families([data]) if family.name != "target"]
+    found = [family for family in build.families([data]) if family.name != "target"]
     assert [("g", {"k": "b"}, math.inf)] == [
         (sample.name, sample.labels, sample.value) for family in found for sample in family.samples
     ]
@@ -126,14 +125,16 @@ def test_what_cannot_be_shown_is_left_out_whole(build: Any, kind: str) -> None:
         "no name": build.gauge("", build.point(1)),
     }[kind]
     data = build.data(build.scope(bad, build.gauge("good", build.point(1)), name="app"))
-    assert [family.name for family in families([data])] == ["target", "good"]
+    assert [family.name for family in build.families([data])] == ["target", "good"]
 
 
 def test_keys_that_become_one_label_are_joined(build: Any, samples: Any) -> None:
     """Two keys with one label name keep both values, so that series stay apart."""
     points = (build.point(1, {"a.b": "x", "a_b": "y"}), build.point(2, {"a.b": "z", "a_b": "y"}))
     data = build.data(build.scope(build.gauge("g", *points)))
-    assert {key: value for key, value in samples(families([data])).items() if key[0] == "g"} == {
+    assert {
+        key: value for key, value in samples(build.families([data])).items() if key[0] == "g"
+    } == {
         ("g", (("a_b", "x;y"),)): 1.0,
         ("g", (("a_b", "z;y"),)): 2.0,
     }
@@ -143,7 +144,7 @@ def test_a_repeated_series_is_shown_once(build: Any, caplog: pytest.LogCaptureFi
     """Prometheus refuses a series twice; the first is shown, with one warning."""
     data = build.data(build.scope(build.gauge("g", build.point(1, {"k": ""}), build.point(2))))
     for _ in range(2):
-        found = {family.name: family for family in families([data])}
+        found = {family.name: family for family in build.families([data])}
     assert [sample.value for sample in found["g"].samples] == [1.0]
     assert len(caplog.records) == 1
 
@@ -153,7 +154,7 @@ def test_an_attribute_named_le_does_not_break_a_histogram(build: Any) -> None:
     data = build.data(
         build.scope(build.histogram("h", build.histogram_point([1.0], [1, 2], {"le": "mine"})))
     )
-    family = families([data])[1]
+    family = build.families([data])[1]
     assert {"mine"} == {sample.labels["exported_le"] for sample in family.samples}
     assert [s.labels["le"] for s in family.samples if "le" in s.labels] == ["1.0", "+Inf"]
 
@@ -163,7 +164,7 @@ def test_values_that_are_no_text_are_json(build: Any) -> None:
     attributes = {"i": 1, "f": 0.5, "b": True, "l": ("a", "b")}
     data = build.data(build.scope(build.gauge("g", build.point(1, attributes))))
     expected = {"i": "1", "f": "0.5", "b": "true", "l": '["a", "b"]'}
-    assert expected == families([data])[1].samples[0].labels
+    assert expected == build.families([data])[1].samples[0].labels
 
 
 def exemplar(value: float, at: int, **attributes: str) -> Exemplar:
@@ -176,12 +177,12 @@ def test_exemplars_sit_on_their_bucket(build: Any) -> None:
     found = [exemplar(0.5, 1, prediction_id="p-1"), newest, exemplar(7.0, 2)]
     point = build.histogram_point([0.5, 1.0], [1, 1, 1], exemplars=found)
     data = build.data(build.scope(build.histogram("h", point)))
-    buckets = [s for s in families([data])[1].samples if s.name == "h_bucket"]
+    buckets = [s for s in build.families([data])[1].samples if s.name == "h_bucket"]
     ids = {"trace_id": f"{0xDEF:032x}", "span_id": f"{0xABC:016x}"}
     assert [{**ids, "prediction_id": "p-1"}, {**ids, "prediction_id": "p-2"}, ids] == [
         sample.exemplar.labels for sample in buckets if sample.exemplar
     ]
-    assert str(buckets[1].exemplar.timestamp) == "3.000000007"  # type: ignore[union-attr]
+    assert str(buckets[1].exemplar.timestamp) == "3.000000007"
 
 
 @pytest.mark.parametrize(("length", "kept"), [(52, True), (53, False)])
@@ -190,7 +191,7 @@ def test_a_prediction_id_that_does_not_fit_is_left_out(build: Any, length: int, 
     found = [exemplar(0.5, 1, prediction_id="p" * length)]
     point = build.histogram_point([1.0], [1, 0], exemplars=found)
     data = build.data(build.scope(build.histogram("h", point)))
-    labels = families([data])[1].samples[0].exemplar.labels  # type: ignore[union-attr]
+    labels = build.families([data])[1].samples[0].exemplar.labels
     assert kept == ("prediction_id" in labels)
     assert sum(len(key) + len(value) for key, value in labels.items()) <= 128
 
@@ -201,11 +202,11 @@ def test_another_registry_s_families_follow_where_names_are_free(build: Any) -> 
     for name in ("drift_psi_value", "app_temperature"):
         ClientGauge(name, "d", registry=registry).set(7)
     own = build.data(build.scope(build.gauge("drift.psi.value", build.point(1))))
-    found = families([own], registry.collect())
+    found = build.families([own], registry.collect())
     assert [family.name for family in found] == ["target", "drift_psi_value", "app_temperature"]
     assert found[1].samples[0].value == 1.0
 
 
-def test_nothing_collected_is_nothing_shown() -> None:
+def test_nothing_collected_is_nothing_shown(build: Any) -> None:
     """Without data there is not even a target."""
-    assert families([]) == []
+    assert build.families([]) == []

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from opentelemetry.sdk.metrics._internal.exemplar import Exemplar
-from tidegauge_exporter_prometheus.mapping import families
 from tidegauge_exporter_prometheus.naming import prometheus_name
 from tidegauge_exporter_prometheus.transport import Listener
 from tidegauge_exporter_prometheus.wsgi import METRICS_PATH, application
@@ -41,7 +40,7 @@ def query(tmp_path: Path, build: Any, wait_for: Any) -> Iterator[Query]:
         build.suite(3),
         build.data(build.scope(build.histogram("app.time", point, unit="s"), name="app")),
     ]
-    listener = Listener(application(lambda: families(data), METRICS_PATH), "127.0.0.1", 0)
+    listener = Listener(application(lambda: build.families(data), METRICS_PATH), "127.0.0.1", 0)
     listener.start()
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tidegauge_exporter_prometheus.exposition import TEXT, encode
-from tidegauge_exporter_prometheus.mapping import families
 
 if TYPE_CHECKING:
     from prometheus_client import Metric as Family
@@ -28,7 +27,7 @@ def check(text: bytes) -> tuple[int, str]:
 @pytest.mark.backends
 def test_promtool_accepts_the_suite(build: Any) -> None:
     """Every metric of the suite parses, is documented and well named."""
-    shown: list[Family] = families([build.suite(features=3)])
+    shown: list[Family] = build.families([build.suite(features=3)])
     assert check(encode(shown, TEXT)) == (0, "")
 
 
@@ -37,5 +36,5 @@ def test_promtool_accepts_awkward_labels(build: Any) -> None:
     """Every character below U+0100, and some above, goes through the real parser."""
     texts = [chr(number) for number in range(256)] + ["\ud800", "\u2028", "\ufeff", "😀", 'a"\\\n']
     points = [build.point(1, {"k": f"{number} {text}"}) for number, text in enumerate(texts)]
-    shown = families([build.data(build.scope(build.gauge("g", *points)))])
+    shown = build.families([build.data(build.scope(build.gauge("g", *points)))])
     assert check(encode(shown, TEXT)) == (0, "")

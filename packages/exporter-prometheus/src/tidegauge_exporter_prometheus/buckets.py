@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
-from dataclasses import dataclass
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
+from prometheus_client.samples import Timestamp
 from prometheus_client.utils import floatToGoString
+from tidegauge.exact import Exact
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
         ExponentialHistogramDataPoint,
         HistogramDataPoint,
     )
+    from prometheus_client.samples import Exemplar
 
 # Exponents of the smallest and the largest finite power of two.
 _LOWEST, _HIGHEST = -1074, 1023
@@ -28,15 +31,72 @@ class Buckets:
     """One histogram point: ``counts`` are cumulative and one longer than the finite ``bounds``.
 
     ``sum`` is None where the sum is unknown or may fall: Prometheus would take it for a counter.
+    ``octaves`` says that the bounds are powers of two, as many as the values needed.
     """
 
     bounds: tuple[float, ...]
     counts: tuple[int, ...]
-    sum: float | None
+    sum: Exact | None
+    octaves: bool = False
+    exemplars: tuple[Exemplar, ...] = ()
 
     def index(self, value: float) -> int:
         """Return the position of the bucket that holds a value."""
         return bisect_left(self.bounds, value)
+
+    def newest_exemplars(self) -> dict[int, Exemplar]:
+        """Return the newest exemplar of each bucket: the format has room for one."""
+        return {self.index(found.value): found for found in sorted(self.exemplars, key=_time)}
+
+    def plus(self, other: Buckets) -> Buckets:
+        """Add the counts of another process.
+
+        Raises
+        ------
+        ValueError
+            The bounds differ, and not only because the values did.
+        """
+        mine, theirs = self, other
+        if self.bounds != other.bounds:
+            if not (self.octaves and other.octaves):
+                raise ValueError("the bounds of the buckets differ")
+            bounds = _common(self, other)
+            mine, theirs = self._at(bounds), other._at(bounds)
+        counts = tuple(one + two for one, two in zip(mine.counts, theirs.counts, strict=True))
+        total = None if self.sum is None or other.sum is None else self.sum + other.sum
+        octaves = self.octaves and other.octaves
+        both = Buckets(mine.bounds, counts, total, octaves, self.exemplars + other.exemplars)
+        return replace(both, exemplars=tuple(both.newest_exemplars().values()))
+
+    def knows(self, bound: float) -> bool:
+        """Whether the count up to a bound is known: no bucket with values reaches over it."""
+        index = self.index(bound)
+        if index < len(self.bounds) and self.bounds[index] == bound:
+            return True
+        return self.counts[index] == (self.counts[index - 1] if index else 0)
+
+    def _at(self, bounds: tuple[float, ...]) -> Buckets:
+        """Return the counts up to bounds that are all known."""
+        # A bound between two of ours lies in an empty bucket: the count before it holds.
+        at = [bisect_right(self.bounds, bound) for bound in bounds]
+        counts = (*(self.counts[index - 1] if index else 0 for index in at), self.counts[-1])
+        return replace(self, bounds=bounds, counts=counts)
+
+
+def _common(one: Buckets, two: Buckets) -> tuple[float, ...]:
+    """Return the powers of two that one process with the values of both would show."""
+    bounds = {*one.bounds, *two.bounds}
+    for sign in (-1.0, 1.0):
+        exponents = [math.frexp(bound)[1] - 1 for bound in bounds if bound * sign > 0]
+        if exponents:
+            steps = range(min(exponents), max(exponents))
+            bounds.update(math.ldexp(sign, exponent) for exponent in steps)
+    return tuple(bound for bound in sorted(bounds) if one.knows(bound) and two.knows(bound))
+
+
+def _time(exemplar: Exemplar) -> tuple[float, float]:
+    at = exemplar.timestamp
+    return (at.sec, at.nsec) if isinstance(at, Timestamp) else (at or 0.0, 0.0)
 
 
 @lru_cache(maxsize=256)
@@ -97,7 +157,8 @@ def of_exponential(point: ExponentialHistogramDataPoint) -> Buckets:
     bounds = tuple(sorted(merged))
     counts = [*(merged[bound] for bound in bounds), rest]
     counts[0] += beyond
-    return Buckets(bounds, tuple(accumulate(counts)), _sum(point, falls=bool(below)))
+    total = _sum(point, falls=bool(below))
+    return Buckets(bounds, tuple(accumulate(counts)), total, octaves=True)
 
 
 def _octaves(offset: int, counts: Sequence[int], scale: int) -> dict[int, int]:
@@ -120,10 +181,10 @@ def _power(exponent: int) -> float:
     return 0.0 if exponent < _LOWEST else math.ldexp(1.0, exponent)
 
 
-def _sum(point: HistogramDataPoint | ExponentialHistogramDataPoint, *, falls: bool) -> float | None:
+def _sum(point: HistogramDataPoint | ExponentialHistogramDataPoint, *, falls: bool) -> Exact | None:
     # The data classes promise numbers; a producer without extremes or a sum hands None.
     total: float | None = point.sum
     smallest: float | None = point.min
     if falls or total is None or not math.isfinite(total) or total < 0:
         return None
-    return None if smallest is not None and smallest < 0 else total
+    return None if smallest is not None and smallest < 0 else Exact((float(total),))

@@ -12,8 +12,10 @@ from opentelemetry.sdk.metrics.export import MetricReader, MetricsData
 from tidegauge import guard
 from tidegauge.settings import SettingError
 
-from tidegauge_exporter_prometheus import mapping, settings
+from tidegauge_exporter_prometheus import settings
 from tidegauge_exporter_prometheus.exposition import Unavailable
+from tidegauge_exporter_prometheus.families import families
+from tidegauge_exporter_prometheus.mapping import collection
 from tidegauge_exporter_prometheus.sharing import SharedCall
 from tidegauge_exporter_prometheus.transport import Listener
 from tidegauge_exporter_prometheus.wsgi import METRICS_PATH, application
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
     from prometheus_client import CollectorRegistry
     from prometheus_client import Metric as Family
+
+    from tidegauge_exporter_prometheus.aggregates import Collection
 
 _logger = logging.getLogger(__name__)
 
@@ -123,7 +127,7 @@ class PrometheusReader(MetricReader):
         """Do nothing: a reader that is asked holds nothing back."""
         return True
 
-    def read(self, timeout_s: float = COLLECT_TIMEOUT_S) -> MetricsData | None:
+    def read(self, timeout_s: float = COLLECT_TIMEOUT_S) -> Collection | None:
         """Collect, once for all who ask at the same time; None when there is nothing yet.
 
         Raises
@@ -153,11 +157,10 @@ class PrometheusReader(MetricReader):
         """The further registry whose metrics are shown."""
         return self._registry
 
-    def _collection(self) -> MetricsData | None:
+    def _collection(self) -> Collection:
         self._received.data = None
         self.collect(timeout_millis=COLLECT_TIMEOUT_S * 1000)
-        data: MetricsData | None = self._received.data
-        return data
+        return collection(self._received.data)
 
     def _receive_metrics(
         self,
@@ -199,11 +202,11 @@ def running() -> list[PrometheusReader]:
 
 def expose(readers: Sequence[PrometheusReader]) -> list[Family]:
     """Collect from readers and return one set of families."""
-    collected = [data for reader in readers if (data := reader.read()) is not None]
+    collected = [found for reader in readers if (found := reader.read()) is not None]
     extra: list[Family] = []
     for registry in {
         id(r.registry): r.registry for r in readers if r.registry is not None
     }.values():
         with guard.guarded("prometheus.registry"):
             extra.extend(registry.collect())
-    return mapping.families(collected, extra)
+    return families(collected, extra)
