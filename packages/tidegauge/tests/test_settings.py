@@ -204,8 +204,14 @@ def test_a_secret_is_never_shown() -> None:
 
 
 def test_unknown_names_are_named_with_their_nearest() -> None:
-    """A typing error is found; what is not ours is not looked at."""
-    environ = {"TIDEGAUGE_MODEL_NAM": "x", "TIDEGAUGE_ZZZZ": "x", "OTEL_X": "x", "PATH": "x"}
+    """A typing error is found; what is not ours, or ours alone, is not looked at."""
+    environ = {
+        "TIDEGAUGE_MODEL_NAM": "x",
+        "TIDEGAUGE_ZZZZ": "x",
+        "TIDEGAUGE_GROUP_OWNER": "1.2:3.4",
+        "OTEL_X": "x",
+        "PATH": "x",
+    }
     known = [row.env for row in rows(CoreSettings).values()]
     assert [
         "TIDEGAUGE_MODEL_NAM: no setting has this name, it has no effect. "

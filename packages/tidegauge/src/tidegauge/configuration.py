@@ -41,3 +41,9 @@ class CoreSettings:
         minimum=0.0,
         maximum=60,
     )
+    group_dir: str = setting(
+        "TIDEGAUGE_GROUP_DIR",
+        "",
+        "Folder in which the workers of a launch share their counts, for each launch a folder of "
+        "its own. By default one in the folder of temporary files.",
+    )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
-from tidegauge import guard, identity, observe, pipeline
+from tidegauge import group, guard, identity, observe, pipeline
 
 
 def install() -> None:
@@ -18,8 +18,10 @@ def install() -> None:
 
 
 def _after_in_child() -> None:
+    guard.reset()
+    with guard.guarded("fork.group"):
+        group.current().inherit()
     with guard.guarded("fork"):
-        guard.reset()
         observe.renew_process_id()
         pipeline.current().reset()
         # Loaded only where something exports.

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+from tidegauge import group
 from tidegauge.attach import attach_global
 from tidegauge.batch import CountPoint, GaugePoint, PredictionProcessor
 from tidegauge.budget import Budget
@@ -25,6 +26,7 @@ from tidegauge.tally import Tally
 SLICE_ROWS = 256
 
 _TICK_S = 0.1
+_GROUP_TICK_S = 1.0
 # A channel with fewer entries than this waits for more, at most so many ticks.
 _FEW_ENTRIES = 64
 _PATIENCE_TICKS = 10
@@ -63,6 +65,7 @@ class Pipeline:
                 )
                 thread.start()
                 self._thread = thread
+                group.current().predicts = True
         finally:
             self._starting.release()
 
@@ -72,6 +75,7 @@ class Pipeline:
 
     def _run(self, stop: threading.Event) -> None:
         ticks = 0
+        group_at_s = 0.0
         while not stop.wait(_TICK_S):
             ticks += 1
             with guarded("pipeline.drain"):
@@ -85,12 +89,18 @@ class Pipeline:
                 shared.stride = self._budget.stride(
                     shared.clock(), shared.channels.size_bytes(), shared.settings
                 )
+            # Outside the drain lock: files may be slow, and a caller must not wait for them.
+            now_s = time.monotonic()
+            if now_s >= group_at_s:
+                group_at_s = now_s + _GROUP_TICK_S
+                group.current().tick(now_s)
 
     def _attach(self) -> None:
         """Find the app's provider, whoever set it and however late."""
         if self._attached:
             return
         self._attached = attach_global()
+        group.current().attached |= self._attached
         if not self._attached and self.tally.total >= _UNHEARD_CALLS:
             once(
                 "attach.nothing",

@@ -18,6 +18,8 @@ S = TypeVar("S")
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off"})
 _PREFIX = "TIDEGAUGE_"
+# What processes of a launch tell each other is no setting.
+_INTERNAL = frozenset({"TIDEGAUGE_GROUP_OWNER"})
 _ARGUMENT = "the argument"
 _ENVIRONMENT = "the environment"
 
@@ -110,12 +112,13 @@ def _read(
 def unknown(known: Iterable[str], environ: Mapping[str, str] | None = None) -> list[str]:
     """Return one warning for each ``TIDEGAUGE_*`` variable that no package declares."""
     environ = os.environ if environ is None else environ
-    names = sorted(known)
+    names = {name.removeprefix(_PREFIX): name for name in sorted(known)}
     found = []
     for name in sorted(environ):
-        if name.startswith(_PREFIX) and name not in names:
-            near = difflib.get_close_matches(name, names, n=1)
-            hint = f" Did you mean {near[0]}?" if near else ""
+        if name.startswith(_PREFIX) and name not in names.values() and name not in _INTERNAL:
+            # Without what all of them begin with, which makes any two look alike.
+            near = difflib.get_close_matches(name.removeprefix(_PREFIX), names, n=1)
+            hint = f" Did you mean {names[near[0]]}?" if near else ""
             found.append(f"{name}: no setting has this name, it has no effect.{hint}")
     return found
 
@@ -123,6 +126,11 @@ def unknown(known: Iterable[str], environ: Mapping[str, str] | None = None) -> l
 def environment() -> Mapping[str, str]:
     """Return the process environment, for the few who need more than rows."""
     return os.environ
+
+
+def hand_down(name: str, value: str) -> None:
+    """Set a variable of ours for the processes that this one will start."""
+    os.environ[name] = value
 
 
 def _parse(row: Row, default: object, text: str) -> object:
