@@ -13,7 +13,7 @@ from typing import Literal
 _logger = logging.getLogger("tidegauge")
 
 # Causes come from code and types, never from data; the bound is a second line of defence.
-_MAX_CAUSES = 200
+MAX_CAUSES = 200
 _OTHER = "other"
 
 _counts: Counter[str] = Counter()
@@ -33,7 +33,7 @@ def fault(cause: str, error: BaseException | None = None, advice: str = "") -> N
         What the reader of the log can do.
     """
     key = f"{cause}:{type(error).__name__}" if error is not None else cause
-    if key not in _counts and len(_counts) >= _MAX_CAUSES:
+    if key not in _counts and len(_counts) >= MAX_CAUSES:
         key = _OTHER
     _counts[key] += 1
     if _counts[key] == 1:
@@ -58,7 +58,7 @@ def once(
 
     ``error`` is what is behind it; its text, which may hold data, is logged at DEBUG only.
     """
-    if cause not in _counts and len(_counts) >= _MAX_CAUSES:
+    if cause not in _counts and len(_counts) >= MAX_CAUSES:
         cause = _OTHER
     _counts[cause] += 1
     if _counts[cause] == 1:

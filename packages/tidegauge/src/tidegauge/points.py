@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from tidegauge_semconv import MetricSpec, metrics
 
@@ -41,7 +42,10 @@ class HistogramPoint:
     zeros: int = 0
 
 
-def cumulative(tally: Tally) -> Iterator[SumPoint | HistogramPoint]:
+Point: TypeAlias = SumPoint | HistogramPoint
+
+
+def cumulative(tally: Tally) -> Iterator[Point]:
     """Copy the counts out. The caller holds the drain lock, unless it could not be had in time.
 
     Hence the lists: one step of the interpreter each, while another thread may add to the dicts.

@@ -37,7 +37,7 @@ class Tally:
         self.calls: dict[tuple[ModelKey, str], CallCounts] = {}
         self.rows: dict[ModelKey, RowCounts] = {}
         self.values: dict[tuple[ModelKey, str], Histogram] = {}
-        self._value_operation: dict[ModelKey, str] = {}
+        self.value_operations: dict[ModelKey, str] = {}
         self._value_start_s: dict[ModelKey, float] = {}
         self._outputs: Counter[ModelKey] = Counter()
         self.total = 0
@@ -98,9 +98,9 @@ class Tally:
 
     def _add_values(self, channel: Channel, table: Table) -> None:
         key, operation = channel.key, channel.operation
-        known = self._value_operation.get(key)
+        known = self.value_operations.get(key)
         if known is None or rank(operation) > rank(known):
-            self._value_operation[key] = operation
+            self.value_operations[key] = operation
             self._outputs[key] = 0
             before_s = self._value_start_s.get(key)
             # A series that starts anew says so: its change since the last export is no difference.

@@ -1,0 +1,158 @@
+"""Points to bytes and back: what the processes of one launch tell each other.
+
+A line of JSON that says which metrics and bounds follow, then one line a point: the interpreter
+may switch threads between any two. Numbers come back as they were, to the last bit.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from tidegauge_semconv import Kind, Merge, MetricSpec, all_metrics
+
+from tidegauge.batch import Floats, GaugePoint, ModelKey
+from tidegauge.counts import Exemplar
+from tidegauge.points import HistogramPoint, Point, SumPoint
+from tidegauge.totals import Totals
+
+#: Raised with each change that an older release would misread.
+VERSION = 1
+
+_KNOWN = {spec.name: spec for spec in all_metrics()}
+
+
+class UnreadableError(ValueError):
+    """Another release wrote this, or it is not ours."""
+
+
+def encode(totals: Totals, **more: float) -> bytes:
+    """Write counts down, and numbers that belong to them."""
+    operations = [[key.name, key.version, name] for key, name in totals.operations.items()]
+    header = {"start_s": totals.start_s, "operations": operations, **more}
+    return _pack(header, totals.points)
+
+
+def decode(payload: bytes) -> tuple[Totals, Mapping[str, Any]]:
+    """Return the counts that were written down, and the numbers with them.
+
+    Raises
+    ------
+    UnreadableError
+        Another release wrote this, or it is not ours.
+    """
+    try:
+        header, points = _unpack(payload)
+        operations = {ModelKey(name, version): o for name, version, o in header["operations"]}
+        counts = tuple(point for point in points if not isinstance(point, GaugePoint))
+        return Totals(float(header["start_s"]), counts, operations), header
+    except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError) as error:
+        raise UnreadableError(f"counts of another release: {type(error).__name__}") from error
+
+
+def encode_gauges(points: Iterable[GaugePoint | SumPoint]) -> bytes:
+    """Write gauges down, and counts that one process keeps for all."""
+    return _pack({}, points)
+
+
+def decode_gauges(payload: bytes) -> list[GaugePoint | SumPoint]:
+    """Return the gauges and counts that were written down.
+
+    Raises
+    ------
+    UnreadableError
+        Another release wrote this, or it is not ours.
+    """
+    try:
+        _, points = _unpack(payload)
+    except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError) as error:
+        raise UnreadableError(f"gauges of another release: {type(error).__name__}") from error
+    return [point for point in points if not isinstance(point, HistogramPoint)]
+
+
+def _pack(header: Mapping[str, Any], points: Iterable[Point | GaugePoint]) -> bytes:
+    specs: dict[MetricSpec, int] = {}
+    bounds: dict[bytes, int] = {}
+    edges: list[list[float]] = []
+    lines = [""]
+    for point in points:
+        line = [specs.setdefault(point.spec, len(specs)), point.attributes]
+        if isinstance(point, GaugePoint):
+            line.append(point.value)
+        elif isinstance(point, SumPoint):
+            line += point.value, point.start_s
+        else:
+            layout = point.bounds.tobytes()
+            if layout not in bounds:
+                bounds[layout] = len(bounds)
+                edges.append(point.bounds.tolist())
+            line += bounds[layout], _histogram(point)
+        lines.append(json.dumps(line, separators=(",", ":")))
+    metrics = [[s.name, s.kind, s.unit, s.description, s.attributes, s.merge] for s in specs]
+    lines[0] = json.dumps({"version": VERSION, "metrics": metrics, "bounds": edges, **header})
+    return "\n".join(lines).encode()
+
+
+def _histogram(point: HistogramPoint) -> list[Any]:
+    exemplars = [
+        [e.value, e.time_s, f"{e.trace_id:x}", f"{e.span_id:x}", e.prediction_id]
+        for e in point.exemplars
+    ]
+    log = None if point.log is None else [list(point.log), list(point.log.values())]
+    counts = point.counts.tolist()
+    return [
+        counts, point.total, point.low, point.high, exemplars, point.start_s, log, point.zeros,
+    ]  # fmt: skip
+
+
+def _unpack(payload: bytes) -> tuple[dict[str, Any], list[Point | GaugePoint]]:
+    first, *lines = payload.decode().split("\n")
+    header: dict[str, Any] = json.loads(first)
+    if header["version"] != VERSION:
+        raise UnreadableError(header["version"])
+    specs = list(map(_spec, header["metrics"]))
+    bounds = [np.array(edges, dtype=np.float64) for edges in header["bounds"]]
+    points: list[Point | GaugePoint] = []
+    for line in lines:
+        number, values, *data = json.loads(line)
+        spec = specs[number]
+        if spec is None or len(values) != len(spec.attributes):
+            continue  # what another release calls so is not the same
+        points.append(_point(spec, tuple(map(str, values)), data, bounds))
+    return header, points
+
+
+def _point(
+    spec: MetricSpec, values: tuple[str, ...], data: Sequence[Any], bounds: Sequence[Floats]
+) -> Point | GaugePoint:
+    if spec.kind is Kind.GAUGE:
+        return GaugePoint(spec, values, data[0])
+    if spec.kind is Kind.COUNTER:
+        return SumPoint(spec, values, data[0], data[1])
+    counts, total, low, high, exemplars, start_s, log, zeros = data[1]
+    return HistogramPoint(
+        spec,
+        values,
+        bounds[data[0]],
+        np.array(counts, dtype=np.float64),
+        total,
+        low,
+        high,
+        tuple(
+            Exemplar(v, t, int(trace, 16), int(span, 16), i) for v, t, trace, span, i in exemplars
+        ),
+        start_s,
+        None if log is None else Counter(dict(zip(*log, strict=True))),
+        zeros,
+    )
+
+
+def _spec(described: Sequence[Any]) -> MetricSpec | None:
+    name, kind, unit, description, attributes, merge = described
+    known = _KNOWN.get(name)
+    if known is None:  # a processor that is not ours
+        return MetricSpec(name, Kind(kind), unit, description, tuple(attributes), Merge(merge))
+    return known if (known.kind, known.attributes) == (kind, tuple(attributes)) else None
