@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from tidegauge_alerting import DEFAULT_ALERTS
-from tidegauge_alerting.prometheus import duration
+from tidegauge_alerting.promql import duration
 
 PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "alerts.md"
 

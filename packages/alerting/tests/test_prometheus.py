@@ -17,7 +17,8 @@ from tidegauge_alerting import (
     rule_groups,
 )
 from tidegauge_alerting.definitions import EventGuard, Last, Where
-from tidegauge_alerting.prometheus import duration, expression
+from tidegauge_alerting.prometheus import expression
+from tidegauge_alerting.promql import duration
 from tidegauge_exporter_prometheus import prometheus_name
 from tidegauge_semconv import Kind, MetricSpec, all_metrics, metrics
 

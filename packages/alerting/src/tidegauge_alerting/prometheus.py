@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from tidegauge_exporter_prometheus.naming import label_name, prometheus_name
+from tidegauge_exporter_prometheus.naming import prometheus_name
 
 from tidegauge_alerting import prometheus_text
 from tidegauge_alerting.definitions import (
@@ -21,9 +20,9 @@ from tidegauge_alerting.definitions import (
     RowGuard,
     Share,
     Vanished,
-    Where,
     by_name,
 )
+from tidegauge_alerting.promql import duration, names, number, quote, select, sum_by
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,9 +38,6 @@ _UP = "up"
 _TARGET = ("job", "instance")
 # Targets that have shown a model since Prometheus began to scrape them.
 _KNOWN = "tidegauge:target:known"
-
-# What RE2 reads as more than itself. re.escape would escape more, and read worse.
-_SPECIAL = re.compile(r"([\\.+*?()|\[\]{}^$])")
 
 
 def render_prometheus(
@@ -83,38 +79,30 @@ def expression(definition: AlertDefinition) -> str:
 
     A comparison with NaN (0 of 0 requests) is false, so that no traffic is no alert.
     """
-    condition = f"{definition.comparison} {_number(definition.threshold)}"
+    condition = f"{definition.comparison} {number(definition.threshold)}"
     metric = definition.metric
     match definition.measure:
         case Last(where=where):
-            value = _selector(metric, where)
+            value = select(metric, where)
             return _guarded(f"{value} {condition}", definition)
         case Share(part=part, by=by, window_s=window_s):
-            of_part = _sum(by, "rate", _selector(metric, part), window_s)
-            of_all = _sum(by, "rate", _selector(metric), window_s)
+            of_part = sum_by(by, "rate", select(metric, part), window_s)
+            of_all = sum_by(by, "rate", select(metric), window_s)
             return _guarded(f"{of_part}\n  / {of_all}\n{condition}", definition)
         case Quantile(q=q, by=by, window_s=window_s):
-            buckets = _sum((*by, "le"), "rate", _bucket(metric), window_s)
-            value = f"histogram_quantile({_number(q)}, {buckets})"
+            buckets = sum_by((*by, "le"), "rate", _bucket(metric), window_s)
+            value = f"histogram_quantile({number(q)}, {buckets})"
             return _guarded(f"{value} {condition}", definition)
         case Increase(by=by, window_s=window_s):
             name, window = prometheus_name(metric), duration(window_s)
             # increase() does not see a series' first value, and a fault may come only once.
             each = f"({name} unless {name} offset {window})\n  or increase({name}[{window}])"
-            return f"sum by ({_names(by)}) (\n  {each}\n) {condition}"
+            return f"sum by ({names(by)}) (\n  {each}\n) {condition}"
         case Vanished(by=by, window_s=window_s):
-            before = _sum(by, "increase", _selector(metric), window_s)
-            return f"{before} {condition}\nunless on ({_names(by)}) {prometheus_name(metric)}"
+            before = sum_by(by, "increase", select(metric), window_s)
+            return f"{before} {condition}\nunless on ({names(by)}) {prometheus_name(metric)}"
         case Reachable():
-            return f"{_UP} {condition}\nand on ({_names(_TARGET)}) {_KNOWN}"
-
-
-def duration(seconds: int) -> str:
-    """Return seconds as Prometheus writes them: 5m, 1h, 90s."""
-    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
-        if seconds >= size and seconds % size == 0:
-            return f"{seconds // size}{unit}"
-    return f"{seconds}s"
+            return f"{_UP} {condition}\nand on ({names(_TARGET)}) {_KNOWN}"
 
 
 def _rule(definition: AlertDefinition, runbook_url: str | None) -> dict[str, Any]:
@@ -137,11 +125,11 @@ def _guarded(condition: str, definition: AlertDefinition) -> str:
             return condition
         case RowGuard(metric=metric, minimum=minimum):
             shared = [key for key in definition.metric.attributes if key in metric.attributes]
-            enough = f"{prometheus_name(metric)} {Comparison.AT_LEAST} {_number(minimum)}"
-            return f"{condition} and on ({_names(shared)}) {enough}"
+            enough = f"{prometheus_name(metric)} {Comparison.AT_LEAST} {number(minimum)}"
+            return f"{condition} and on ({names(shared)}) {enough}"
         case EventGuard(minimum=minimum):
             events = _events(definition)
-            return f"{condition}\nand {events} {Comparison.AT_LEAST} {_number(minimum)}"
+            return f"{condition}\nand {events} {Comparison.AT_LEAST} {number(minimum)}"
 
 
 def _events(definition: AlertDefinition) -> str:
@@ -149,13 +137,13 @@ def _events(definition: AlertDefinition) -> str:
     metric = definition.metric
     match definition.measure:
         case Share(part=part, by=by, window_s=window_s):
-            return _sum(by, "increase", _selector(metric, part), window_s)
+            return sum_by(by, "increase", select(metric, part), window_s)
         case Quantile(by=by, window_s=window_s):
-            every = _sum(by, "increase", _bucket(metric, '{le="+Inf"}'), window_s)
+            every = sum_by(by, "increase", _bucket(metric, '{le="+Inf"}'), window_s)
             below = [bound for bound in metric.buckets if bound <= definition.threshold]
             if not below:
                 return every
-            within = _sum(by, "increase", _bucket(metric, _le(below[-1])), window_s)
+            within = sum_by(by, "increase", _bucket(metric, _le(below[-1])), window_s)
             return f"{every}\n  - {within}"
         case _:
             raise TypeError(
@@ -165,52 +153,22 @@ def _events(definition: AlertDefinition) -> str:
 
 
 def _known(metric: MetricSpec) -> str:
-    target = _names(_TARGET)
+    target = names(_TARGET)
     return (
         f"group by ({target}) ({prometheus_name(metric)})\n"
         f"or group by ({target}) ({_KNOWN} and on ({target}) {_UP})"
     )
 
 
-def _sum(by: Sequence[str], function: str, selector: str, window_s: int) -> str:
-    return f"sum by ({_names(by)}) ({function}({selector}[{duration(window_s)}]))"
-
-
-def _selector(metric: MetricSpec, where: Sequence[Where] = ()) -> str:
-    matchers = ",".join(_matcher(each) for each in where)
-    return prometheus_name(metric) + (f"{{{matchers}}}" if matchers else "")
-
-
 def _bucket(metric: MetricSpec, matchers: str = "") -> str:
     return f"{prometheus_name(metric)}_bucket{matchers}"
-
-
-def _matcher(where: Where) -> str:
-    label = label_name(where.attribute)
-    if len(where.values) == 1:
-        return f"{label}={_quote(where.values[0])}"
-    any_of = "|".join(_SPECIAL.sub(r"\\\1", value) for value in where.values)
-    return f"{label}=~{_quote(any_of)}"
 
 
 def _le(bound: float) -> str:
     # "1.0" from a Python process, "1" from others: one bound, two spellings.
     if bound == int(bound):
-        return "{le=~" + _quote(rf"{int(bound)}(\.0)?") + "}"
-    return "{le=" + _quote(_number(bound)) + "}"
-
-
-def _quote(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{escaped}"'
-
-
-def _names(keys: Sequence[str]) -> str:
-    return ", ".join(label_name(key) for key in keys)
-
-
-def _number(value: float) -> str:
-    return f"{value:.15g}"
+        return "{le=~" + quote(rf"{int(bound)}(\.0)?") + "}"
+    return "{le=" + quote(number(bound)) + "}"
 
 
 class _Dumper(yaml.SafeDumper):
