@@ -39,6 +39,7 @@ NAMES: dict[str, set[str]] = {
     },
     "tidegauge_alerting": {
         "DEFAULT_ALERTS",
+        "FLEET_ALERTS",
         "AlertDefinition",
         "Comparison",
         "Severity",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import pytest
 import yaml
 from tidegauge.command import Command, CommandError
-from tidegauge_alerting import DEFAULT_ALERTS, render_prometheus
+from tidegauge_alerting import DEFAULT_ALERTS, FLEET_ALERTS, render_prometheus
 from tidegauge_alerting.command import RENDER
 
 if TYPE_CHECKING:
@@ -101,6 +101,27 @@ def test_the_header_makes_the_same_file_again(tmp_path: Path) -> None:
     assert text == path.read_text()
 
 
+def test_fleet_rules_come_when_asked_for() -> None:
+    """One more group with one more alert; windows, thresholds and guards can be set."""
+    text = run("prometheus", "--fleet").written
+    groups = yaml.safe_load(text)["groups"]
+    made_by = "tidegauge rules render prometheus --fleet"
+    assert render_prometheus((*DEFAULT_ALERTS, *FLEET_ALERTS), made_by=made_by) == text
+    assert [group["name"] for group in groups] == ["tidegauge", "tidegauge_fleet"]
+    tuned = run(
+        "prometheus", "--fleet", "--fleet-window", "2h", "--fleet-window", "30m",
+        "--threshold", "FleetDrift=0.3", "--minimum", "FleetDrift=1000",
+    ).written  # fmt: skip
+    fleet = yaml.safe_load(tuned)["groups"][1]
+    assert fleet["interval"] == "30s"
+    windows = [rule["labels"]["window"] for rule in fleet["rules"] if "record" in rule]
+    assert windows == ["30m"] * 4 + ["2h"] * 4
+    assert fleet["rules"][3]["expr"].endswith(">= 1000")
+    assert fleet["rules"][-1]["expr"] == "tidegauge:fleet:psi > 0.3"
+    again = shlex.split(tuned.split("\n")[2].removeprefix("#"))
+    assert tuned == run(*again[3:]).written
+
+
 def test_severities_choose_alerts() -> None:
     """Only the alerts of the given severities are rendered."""
     assert list(alerts(run("prometheus", "--severity", "critical").written)) == [
@@ -176,6 +197,30 @@ def test_a_path_that_cannot_be_written_is_an_error(tmp_path: Path, name: str) ->
             (
                 "threshold of HighErrorRate: got 5; expected a share above 0 and below 1. "
                 "5 % is 0.05; leave it out for 0.05."
+            ),
+        ),
+        (
+            ["--fleet-window", "1h"],
+            ("--fleet-window: got '1h'; expected it beside --fleet. Add --fleet, or leave it out."),
+        ),
+        (
+            ["--fleet", "--fleet-window", "hour"],
+            ("--fleet-window: got 'hour'; expected a number and s, m, h or d. For example: 1h."),
+        ),
+        (
+            ["--fleet", "--fleet-window", "1h", "--fleet-window", "90m"],
+            (
+                "windows: got 3600 s, 5400 s; expected at least 60 s each, all multiples of "
+                "the shortest. Leave them out for 1h and 1d."
+            ),
+        ),
+        (
+            ["--threshold", "FleetDrift=0.3"],
+            (
+                "--threshold: got 'FleetDrift=0.3'; expected the name of an alert: HighErrorRate, "
+                "HighLatency, DataDriftDetected, ModelDrift, InputDrift, ModelTelemetryMissing, "
+                "TelemetryTargetDown, TidegaugeFaults, TidegaugeExportFailing. Correct the name. "
+                "FleetDrift comes with --fleet."
             ),
         ),
         (

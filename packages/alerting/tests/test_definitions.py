@@ -3,8 +3,9 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from tidegauge_alerting import DEFAULT_ALERTS, AlertDefinition, Comparison, Severity
+from tidegauge_alerting import DEFAULT_ALERTS, FLEET_ALERTS, AlertDefinition, Comparison, Severity
 from tidegauge_alerting.definitions import (
+    EffectiveGuard,
     EventGuard,
     Increase,
     Last,
@@ -13,6 +14,7 @@ from tidegauge_alerting.definitions import (
     Reachable,
     RowGuard,
     Share,
+    StabilityIndex,
     Vanished,
     Where,
     by_name,
@@ -58,6 +60,46 @@ def test_the_alerts_are_the_promised_ones() -> None:
     assert promised == {
         d.name: (d.comparison.value, d.threshold, d.for_s, d.severity.value) for d in DEFAULT_ALERTS
     }
+
+
+def test_fleet_drift_is_the_promised_one() -> None:
+    """Its metrics exist, and it joins them on attributes that both have."""
+    (alert,) = FLEET_ALERTS
+    measure, guard = alert.measure, alert.guard
+    assert isinstance(measure, StabilityIndex)
+    assert isinstance(guard, EffectiveGuard)
+    assert (alert.comparison, alert.threshold, alert.for_s, alert.severity.value) == (
+        Comparison.ABOVE, 0.2, 300, "warning",
+    )  # fmt: skip
+    assert (measure.windows_s, measure.floor, guard.minimum) == ((3600, 86_400), 1e-4, 300)
+    assert alert.metric.kind is Kind.COUNTER
+    assert {alert.metric, measure.reference, guard.effect} <= set(all_metrics())
+    assert (*measure.by, measure.bins) == alert.metric.attributes == measure.reference.attributes
+    assert measure.by == guard.effect.attributes
+    assert alert.labels == (*measure.by, "window")
+
+
+@pytest.mark.parametrize(
+    ("windows_s", "got"),
+    [((), "none"), ((30,), "30 s"), ((3600, 5400), "3600 s, 5400 s")],
+)
+def test_windows_that_make_no_sense_are_refused(windows_s: tuple[int, ...], got: str) -> None:
+    """A window that is too short, or not made of whole short ones, is a clear error."""
+    measure = FLEET_ALERTS[0].measure
+    assert isinstance(measure, StabilityIndex)
+    with pytest.raises(ValueError, match="windows") as caught:
+        measure.over(windows_s)
+    assert str(caught.value) == (
+        f"windows: got {got}; expected at least 60 s each, all multiples of the shortest. "
+        "Leave them out for 1h and 1d."
+    )
+
+
+def test_windows_are_ordered() -> None:
+    """The shortest is counted, the others are made of it."""
+    measure = FLEET_ALERTS[0].measure
+    assert isinstance(measure, StabilityIndex)
+    assert measure.over((7200, 3600, 7200)).windows_s == (3600, 7200)
 
 
 @each_alert

@@ -10,31 +10,43 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tidegauge_alerting import (
     DEFAULT_ALERTS,
+    FLEET_ALERTS,
     AlertDefinition,
     Comparison,
     Severity,
     render_prometheus,
     rule_groups,
 )
-from tidegauge_alerting.definitions import EventGuard, Last, Where
+from tidegauge_alerting.definitions import EffectiveGuard, EventGuard, Last, Where
 from tidegauge_alerting.prometheus import expression
 from tidegauge_alerting.promql import duration
 from tidegauge_exporter_prometheus import prometheus_name
-from tidegauge_semconv import Kind, MetricSpec, all_metrics, metrics
+from tidegauge_semconv import Kind, MetricSpec, all_metrics, attributes, metrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BY_NAME = {definition.name: definition for definition in DEFAULT_ALERTS}
+EVERY = (*DEFAULT_ALERTS, *FLEET_ALERTS)
 EXPRESSIONS = {
-    rule.get("alert") or rule["record"]: rule["expr"]
-    for group in rule_groups(DEFAULT_ALERTS)
+    ":".join((rule.get("alert") or rule["record"], *rule["labels"].values()))
+    if "record" in rule and "labels" in rule
+    else rule.get("alert") or rule["record"]: rule["expr"]
+    for group in rule_groups(EVERY)
     for rule in group["rules"]
 }
 each_expression = pytest.mark.parametrize("text", EXPRESSIONS.values(), ids=EXPRESSIONS.keys())
 
 # Prometheus's own, and what the rules themselves record.
-FOREIGN = {"up": {"job", "instance"}, "tidegauge:target:known": {"job", "instance"}}
+_FEATURE = {*metrics.DRIFT_PSI_VALUE.attributes}
+FOREIGN = {
+    "up": {"job", "instance"},
+    "tidegauge:target:known": {"job", "instance"},
+    "tidegauge:fleet_bin:increase": _FEATURE | {attributes.BIN},
+    "tidegauge:fleet_bin:share": _FEATURE | {attributes.BIN},
+    "tidegauge:fleet_rows:effective": _FEATURE,
+    "tidegauge:fleet:psi": _FEATURE,
+}
 
 
 def series_labels() -> dict[str, set[str]]:
@@ -118,6 +130,50 @@ def test_the_latency_guard_counts_beyond_the_bucket_of_the_threshold() -> None:
     assert "  - sum" not in expression(latency.with_threshold(0.00001))
 
 
+def test_fleet_drift_needs_its_rows_and_bins_without_a_series() -> None:
+    """A bin that no replica has ever shown counts 0; too few rows have no index."""
+    bins = EXPRESSIONS["tidegauge:fleet_bin:increase:1h"]
+    assert bins == (
+        "sum by (model_name, model_version, reference, feature, bin) "
+        '(increase(model_feature_bin_total{bin!~"missing|other"}[1h]))\n'
+        "or 0 * max by (model_name, model_version, reference, feature, bin) "
+        "(drift_reference_bin_ratio)"
+    )
+    long = EXPRESSIONS["tidegauge:fleet_bin:increase:1d"]
+    assert 'sum_over_time(tidegauge:fleet_bin:increase{window="1h"}[1d:1h])' in long
+    for window in ("1h", "1d"):
+        assert EXPRESSIONS[f"tidegauge:fleet:psi:{window}"].endswith(
+            "and on (model_name, model_version, reference, feature) "
+            f'tidegauge:fleet_rows:effective{{window="{window}"}} >= 300'
+        )
+    assert EXPRESSIONS["FleetDrift"] == "tidegauge:fleet:psi > 0.2"
+
+
+def test_two_alerts_share_one_recorded_index() -> None:
+    """Another threshold is another alert on the same series; another index would overwrite them."""
+    (fleet,) = FLEET_ALERTS
+    strong = dataclasses.replace(fleet.with_threshold(0.5), name="FleetDriftStrong")
+    (one,) = rule_groups([fleet, strong])
+    assert [rule["alert"] for rule in one["rules"] if "alert" in rule] == [
+        "FleetDrift", "FleetDriftStrong",
+    ]  # fmt: skip
+    assert len(one["rules"]) == 2 * 4 + 2
+    with pytest.raises(ValueError, match=r"^alert definitions: got FleetDrift and FleetDriftStron"):
+        rule_groups([fleet, strong.with_minimum(1000)])
+
+
+def test_a_guard_belongs_to_its_measure() -> None:
+    """Events cannot be divided by a gauge elsewhere, and an index has no other guard."""
+    effective = EffectiveGuard(metrics.DRIFT_DESIGN_EFFECT, 300)
+    with pytest.raises(TypeError, match=r"^guard of HighErrorRate: got an EffectiveGuard on Share"):
+        expression(dataclasses.replace(BY_NAME["HighErrorRate"], guard=effective))
+    (fleet,) = FLEET_ALERTS
+    with pytest.raises(TypeError, match=r"^guard of FleetDrift: got EventGuard"):
+        rule_groups([dataclasses.replace(fleet, guard=EventGuard(5))])
+    (free,) = rule_groups([dataclasses.replace(fleet, guard=None)])
+    assert not any(">=" in rule["expr"] for rule in free["rules"])
+
+
 def test_events_cannot_guard_a_gauge() -> None:
     """A guard that cannot be counted is a clear error, not a rule that never fires."""
     wrong = dataclasses.replace(BY_NAME["InputDrift"], guard=EventGuard(5))
@@ -142,10 +198,10 @@ def test_any_label_value_is_quoted(value: str) -> None:
 
 def test_rendering_is_stable_and_readable_back() -> None:
     """The same definitions give the same bytes, and the YAML holds exactly the groups."""
-    text = render_prometheus(DEFAULT_ALERTS, runbook_url="https://runbooks.example.com/{name}")
-    again = render_prometheus(DEFAULT_ALERTS, runbook_url="https://runbooks.example.com/{name}")
+    text = render_prometheus(EVERY, runbook_url="https://runbooks.example.com/{name}")
+    again = render_prometheus(EVERY, runbook_url="https://runbooks.example.com/{name}")
     assert text == again
-    groups = rule_groups(DEFAULT_ALERTS, runbook_url="https://runbooks.example.com/{name}")
+    groups = rule_groups(EVERY, runbook_url="https://runbooks.example.com/{name}")
     assert {"groups": groups} == yaml.safe_load(text)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import re
 import shlex
 import tempfile
 from collections.abc import Callable, Sequence
@@ -12,12 +14,14 @@ from urllib.parse import urlsplit
 
 from tidegauge.command import Command, CommandError, Terminal
 
-from tidegauge_alerting.defaults import DEFAULT_ALERTS
-from tidegauge_alerting.definitions import AlertDefinition, Severity, by_name
+from tidegauge_alerting.defaults import DEFAULT_ALERTS, FLEET_ALERTS
+from tidegauge_alerting.definitions import AlertDefinition, Severity, StabilityIndex, by_name
 from tidegauge_alerting.prometheus import HEADER, render_prometheus
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 _Change = Callable[[AlertDefinition, float], AlertDefinition]
 
@@ -37,7 +41,21 @@ def _arguments(parser: ArgumentParser) -> None:
         choices=[severity.value for severity in Severity],
         help="only alerts of this severity; may be repeated",
     )
-    names = ", ".join(d.name for d in DEFAULT_ALERTS if d.unit != "fixed")
+    parser.add_argument(
+        "--fleet",
+        action="store_true",
+        help="also record and alert on the drift of all replicas together, which need "
+        "TIDEGAUGE_DRIFT_FLEET=true",
+    )
+    parser.add_argument(
+        "--fleet-window",
+        action="append",
+        default=[],
+        metavar="TIME",
+        help="a window of --fleet, such as 30m, 1h or 1d; may be repeated (default: 1h and 1d)",
+    )
+    alerts = (*DEFAULT_ALERTS, *FLEET_ALERTS)
+    names = ", ".join(d.name for d in alerts if d.unit != "fixed")
     parser.add_argument(
         "--threshold",
         action="append",
@@ -45,7 +63,7 @@ def _arguments(parser: ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help=f"another threshold for an alert ({names}); may be repeated",
     )
-    guarded = ", ".join(d.name for d in DEFAULT_ALERTS if d.guard is not None)
+    guarded = ", ".join(d.name for d in alerts if d.guard is not None)
     parser.add_argument(
         "--minimum",
         action="append",
@@ -61,7 +79,13 @@ def _arguments(parser: ArgumentParser) -> None:
 
 
 def _run(arguments: Namespace, terminal: Terminal) -> int:
-    definitions = by_name(DEFAULT_ALERTS)
+    fleet = _over(FLEET_ALERTS, arguments.fleet_window) if arguments.fleet else ()
+    if arguments.fleet_window and not fleet:
+        raise CommandError(
+            f"--fleet-window: got {arguments.fleet_window[0]!r}; expected it beside --fleet. "
+            "Add --fleet, or leave it out."
+        )
+    definitions = by_name((*DEFAULT_ALERTS, *fleet))
     _change(definitions, arguments.threshold, "--threshold", AlertDefinition.with_threshold)
     _change(definitions, arguments.minimum, "--minimum", AlertDefinition.with_minimum)
     wanted = arguments.severity or [severity.value for severity in Severity]
@@ -96,14 +120,42 @@ def _change(
                 "For example: HighLatency=0.8."
             )
         if name not in definitions:
+            fleet = name in by_name(FLEET_ALERTS)
             raise CommandError(
-                f"{option}: got {pair!r}; expected the name of an alert: "
-                f"{', '.join(definitions)}. Correct the name."
+                f"{option}: got {pair!r}; expected the name of an alert: {', '.join(definitions)}. "
+                f"Correct the name.{f' {name} comes with --fleet.' if fleet else ''}"
             )
         try:
             definitions[name] = change(definitions[name], value)
         except ValueError as error:
             raise CommandError(str(error)) from error
+
+
+def _over(
+    definitions: Sequence[AlertDefinition], windows: Sequence[str]
+) -> Sequence[AlertDefinition]:
+    """Return the alerts over the windows that were asked for."""
+    if not windows:
+        return definitions
+    found = [_seconds(text) for text in windows]
+    try:
+        return [
+            dataclasses.replace(each, measure=each.measure.over(found))
+            if isinstance(each.measure, StabilityIndex)
+            else each
+            for each in definitions
+        ]
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+
+
+def _seconds(text: str) -> int:
+    found = re.fullmatch(r"([1-9]\d{0,6})([smhd])", text)
+    if found is None:
+        raise CommandError(
+            f"--fleet-window: got {text!r}; expected a number and s, m, h or d. For example: 1h."
+        )
+    return int(found[1]) * _UNITS[found[2]]
 
 
 def _runbook_url(url: str | None) -> str | None:
@@ -121,7 +173,10 @@ def _runbook_url(url: str | None) -> str | None:
 def _command_line(arguments: Namespace) -> str:
     """Return the command line that makes the same file; where it goes is left out."""
     words = ["tidegauge", "rules", "render", str(arguments.vendor)]
+    if arguments.fleet:
+        words.append("--fleet")
     for option, values in (
+        ("--fleet-window", arguments.fleet_window),
         ("--severity", arguments.severity or []),
         ("--threshold", arguments.threshold),
         ("--minimum", arguments.minimum),

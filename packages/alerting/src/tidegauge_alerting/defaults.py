@@ -8,6 +8,7 @@ from tidegauge_semconv import metrics
 from tidegauge_alerting.definitions import (
     AlertDefinition,
     Comparison,
+    EffectiveGuard,
     EventGuard,
     Increase,
     Last,
@@ -16,12 +17,14 @@ from tidegauge_alerting.definitions import (
     RowGuard,
     Severity,
     Share,
+    StabilityIndex,
     Vanished,
     Where,
 )
 
 _MINUTE = 60
 _HOUR = 3600
+_DAY = 24 * _HOUR
 _MODEL = (a.MODEL_NAME, a.MODEL_VERSION)
 
 # A window of 5 minutes that must hold for 5: a single burst leaves the window before it can alert.
@@ -35,6 +38,8 @@ _MIN_EVENTS = 5
 
 # The bands of the index: below 0.1 none, below 0.2 moderate, above it significant.
 _PSI_SIGNIFICANT = 0.2
+# Shares below this are raised to it before the logarithm: the bands hold for this floor alone.
+_PSI_FLOOR = 1e-4
 # Clean data has a mean index of about 9 / rows: 0.03 at 300 effective rows, but 0.6 at 14.
 _MIN_ROWS = 300
 
@@ -206,3 +211,35 @@ DEFAULT_ALERTS: tuple[AlertDefinition, ...] = (
     TIDEGAUGE_FAULTS,
     TIDEGAUGE_EXPORT_FAILING,
 )
+
+FLEET_DRIFT = AlertDefinition(
+    name="FleetDrift",
+    metric=metrics.MODEL_FEATURE_BIN,
+    measure=StabilityIndex(
+        by=(*_MODEL, a.REFERENCE, a.FEATURE),
+        bins=a.BIN,
+        outside=("missing", "other"),
+        reference=metrics.DRIFT_REFERENCE_BIN_RATIO,
+        floor=_PSI_FLOOR,
+        windows_s=(_HOUR, _DAY),
+    ),
+    comparison=Comparison.ABOVE,
+    threshold=_PSI_SIGNIFICANT,
+    guard=EffectiveGuard(metrics.DRIFT_DESIGN_EFFECT, _MIN_ROWS),
+    for_s=5 * _MINUTE,
+    severity=Severity.WARNING,
+    summary=(
+        "{feature} of {model} has moved away from the reference on all replicas together "
+        "(PSI {value:number})"
+    ),
+    description=(
+        "Over the last {window} the rows of all replicas of {model} have a population stability "
+        "index of {feature} above {threshold:number} against reference {reference}. {see} by "
+        "replica tells whether one of them differs or all do; then look for a change upstream: a "
+        "unit, a default, a new source."
+    ),
+    see=(metrics.MODEL_FEATURE_BIN,),
+)
+
+#: The alerts on all replicas of a model together; their metrics need ``TIDEGAUGE_DRIFT_FLEET``.
+FLEET_ALERTS: tuple[AlertDefinition, ...] = (FLEET_DRIFT,)

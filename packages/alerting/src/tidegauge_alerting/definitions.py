@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
+from tidegauge_semconv import attributes as a
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -90,7 +92,45 @@ class Reachable:
     """
 
 
-Measure: TypeAlias = Last | Share | Quantile | Increase | Vanished | Reachable
+@dataclass(frozen=True, slots=True)
+class StabilityIndex:
+    """The population stability index of a counter's events in a window, over all processes.
+
+    ``sum((q - p) * ln(q / p))`` over the values of ``bins`` but those of ``outside``. q is the
+    share of the events, p the value of ``reference``; each at least ``floor``, not renormalised.
+    There is one for each of ``windows_s``, told apart by the attribute ``window``.
+    """
+
+    by: tuple[str, ...]
+    bins: str
+    outside: tuple[str, ...]
+    reference: MetricSpec
+    floor: float
+    windows_s: tuple[int, ...]
+
+    def over(self, windows_s: Sequence[int]) -> StabilityIndex:
+        """Return the same index over other windows.
+
+        Raises
+        ------
+        ValueError
+            There is none, one is below a minute, or one is no multiple of the shortest: a long
+            window is made of short ones.
+        """
+        found = tuple(sorted(set(windows_s)))
+        if not found or found[0] < _SHORTEST_S or any(each % found[0] for each in found):
+            raise ValueError(
+                f"windows: got {', '.join(f'{each} s' for each in windows_s) or 'none'}; expected "
+                f"at least {_SHORTEST_S} s each, all multiples of the shortest. "
+                "Leave them out for 1h and 1d."
+            )
+        return dataclasses.replace(self, windows_s=found)
+
+
+# Shorter windows hold too few scrapes.
+_SHORTEST_S = 60
+
+Measure: TypeAlias = Last | Share | Quantile | Increase | Vanished | Reachable | StabilityIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +152,18 @@ class RowGuard:
     minimum: float
 
 
-Guard: TypeAlias = EventGuard | RowGuard
+@dataclass(frozen=True, slots=True)
+class EffectiveGuard:
+    """Alert only when the events of the window are worth at least so many independent ones.
+
+    ``effect`` is a gauge that says how many events are worth one.
+    """
+
+    effect: MetricSpec
+    minimum: float
+
+
+Guard: TypeAlias = EventGuard | RowGuard | EffectiveGuard
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +199,8 @@ class AlertDefinition:
                 return self.metric.attributes
             case Reachable():
                 return ()
+            case StabilityIndex(by=by):
+                return (*by, a.WINDOW)
             case _:
                 return self.measure.by
 

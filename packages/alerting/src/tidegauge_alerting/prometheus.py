@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from tidegauge_exporter_prometheus.naming import prometheus_name
 
-from tidegauge_alerting import prometheus_text
+from tidegauge_alerting import prometheus_fleet, prometheus_text
 from tidegauge_alerting.definitions import (
     AlertDefinition,
     Comparison,
+    EffectiveGuard,
     EventGuard,
     Increase,
     Last,
@@ -19,6 +20,7 @@ from tidegauge_alerting.definitions import (
     Reachable,
     RowGuard,
     Share,
+    StabilityIndex,
     Vanished,
     by_name,
 )
@@ -66,12 +68,26 @@ def rule_groups(
     definitions: Sequence[AlertDefinition], *, runbook_url: str | None = None
 ) -> list[dict[str, Any]]:
     """Return the rule groups as plain data, in the order of the definitions."""
+    fleet: list[AlertDefinition] = []
     rules: list[dict[str, Any]] = []
     for definition in by_name(definitions).values():
+        if isinstance(definition.measure, StabilityIndex):
+            fleet.append(definition)
+            continue
         if isinstance(definition.measure, Reachable):
             rules.append({"record": _KNOWN, "expr": _known(definition.metric)})
         rules.append(_rule(definition, runbook_url))
-    return [{"name": _GROUP, "rules": rules}]
+    groups: list[dict[str, Any]] = [{"name": _GROUP, "rules": rules}] if rules else []
+    if fleet:
+        recorded = prometheus_fleet.recordings(fleet)
+        groups.append(
+            {
+                "name": f"{_GROUP}_fleet",
+                "interval": duration(prometheus_fleet.interval_s(fleet[0])),
+                "rules": [*recorded, *(_rule(each, runbook_url) for each in fleet)],
+            }
+        )
+    return groups
 
 
 def expression(definition: AlertDefinition) -> str:
@@ -83,26 +99,28 @@ def expression(definition: AlertDefinition) -> str:
     metric = definition.metric
     match definition.measure:
         case Last(where=where):
-            value = select(metric, where)
-            return _guarded(f"{value} {condition}", definition)
+            text = _guarded(f"{select(metric, where)} {condition}", definition)
         case Share(part=part, by=by, window_s=window_s):
             of_part = sum_by(by, "rate", select(metric, part), window_s)
             of_all = sum_by(by, "rate", select(metric), window_s)
-            return _guarded(f"{of_part}\n  / {of_all}\n{condition}", definition)
+            text = _guarded(f"{of_part}\n  / {of_all}\n{condition}", definition)
         case Quantile(q=q, by=by, window_s=window_s):
             buckets = sum_by((*by, "le"), "rate", _bucket(metric), window_s)
             value = f"histogram_quantile({number(q)}, {buckets})"
-            return _guarded(f"{value} {condition}", definition)
+            text = _guarded(f"{value} {condition}", definition)
         case Increase(by=by, window_s=window_s):
             name, window = prometheus_name(metric), duration(window_s)
             # increase() does not see a series' first value, and a fault may come only once.
             each = f"({name} unless {name} offset {window})\n  or increase({name}[{window}])"
-            return f"sum by ({names(by)}) (\n  {each}\n) {condition}"
+            text = f"sum by ({names(by)}) (\n  {each}\n) {condition}"
         case Vanished(by=by, window_s=window_s):
             before = sum_by(by, "increase", select(metric), window_s)
-            return f"{before} {condition}\nunless on ({names(by)}) {prometheus_name(metric)}"
+            text = f"{before} {condition}\nunless on ({names(by)}) {prometheus_name(metric)}"
         case Reachable():
-            return f"{_UP} {condition}\nand on ({names(_TARGET)}) {_KNOWN}"
+            text = f"{_UP} {condition}\nand on ({names(_TARGET)}) {_KNOWN}"
+        case StabilityIndex():
+            text = f"{prometheus_fleet.INDEX} {condition}"
+    return text
 
 
 def _rule(definition: AlertDefinition, runbook_url: str | None) -> dict[str, Any]:
@@ -130,6 +148,11 @@ def _guarded(condition: str, definition: AlertDefinition) -> str:
         case EventGuard(minimum=minimum):
             events = _events(definition)
             return f"{condition}\nand {events} {Comparison.AT_LEAST} {number(minimum)}"
+        case EffectiveGuard():
+            raise TypeError(
+                f"guard of {definition.name}: got an EffectiveGuard on {definition.measure!r}; "
+                "expected a StabilityIndex. Use an EventGuard or a RowGuard."
+            )
 
 
 def _events(definition: AlertDefinition) -> str:
