@@ -1,0 +1,239 @@
+"""Requests sent to a launch, faults in the middle of them, and what was counted in the end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from tidegauge_semconv import metrics
+
+from tidegauge_testkit.backends.process import BackendError, wait_until
+from tidegauge_testkit.launches.clients import Sent
+from tidegauge_testkit.launches.launchers import WORKERS
+from tidegauge_testkit.launches.ledger import Row
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tidegauge_testkit.backends.otlp_agent import Point, TestAgent
+    from tidegauge_testkit.launches.launch import Launch
+    from tidegauge_testkit.launches.launchers import Launcher
+
+_SUCCESS = {"status": "success"}
+# What a process that is killed may take with it.
+_LAST_S = 1.0
+_SOON_S = 20.0
+_LATER_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Killed:
+    """A worker that was killed without a chance to say what it knew, and when."""
+
+    worker: int
+    time_s: float
+
+
+@dataclass(slots=True)
+class Trial:
+    """One launch, its faults and their rows.
+
+    Parameters
+    ----------
+    launch, launcher, started
+        What is tried.
+    agent, service
+        Where it exports deltas to, and under which name.
+    shown
+        The name that ``/metrics`` gives the counter of requests.
+    bodies
+        What the requests ask, in turn.
+    requests
+        How many a fault.
+    """
+
+    launch: Launch
+    launcher: Launcher
+    started: str
+    agent: TestAgent
+    service: str
+    shown: str
+    bodies: Sequence[Any]
+    requests: int
+    rows: list[Row] = field(default_factory=list)
+    sent: int = 0
+    failed: int = 0
+    may_lose: int = 0
+    counted: int = 0
+
+    # -- one fault -----------------------------------------------------------------------------
+
+    def suffer(self, fault: str, hurt: Callable[[Sent], Killed | None] | None = None) -> Row:
+        """Send requests, do harm after a third of them, and compare what ``/metrics`` shows."""
+        sent, killed = self._send(hurt)
+        may_lose = 0 if killed is None else sent.since(killed.worker, killed.time_s - _LAST_S)
+        total = self.launch.settled(
+            self.counted + len(sent) - may_lose, _SOON_S, self.shown, **_SUCCESS
+        )
+        note = _failures(sent)
+        if total is None:
+            total, note = 0, "/metrics did not answer"
+        row = self._row(fault, sent, total - self.counted, may_lose, note)
+        self.counted = total
+        return row
+
+    def term_worker(self, sent: Sent) -> None:
+        """Send SIGTERM to the worker that answered last, and wait for its end."""
+        self._signal_worker(sent, signal.SIGTERM)
+
+    def kill_worker(self, sent: Sent) -> Killed:
+        """Send SIGKILL to the worker that answered last."""
+        return self._signal_worker(sent, signal.SIGKILL)
+
+    def kill_leader(self, _: Sent) -> Killed:
+        """Send SIGKILL to the worker that leads."""
+        worker = wait_until(self.launch.leader, "a leader", _SOON_S)
+        self.launch.kill(worker, signal.SIGKILL)
+        killed = Killed(worker, time.monotonic())
+        self.launch.wait_gone({worker})
+        return killed
+
+    def reload(self, sent: Sent) -> None:
+        """Send SIGHUP to the first process, and wait until the workers are others."""
+        old = {worker for worker in sent.workers() if worker in self.launch.members()}
+        self.launch.signal(signal.SIGHUP)
+        self.launch.wait_gone(old, _LATER_S)
+
+    def _signal_worker(self, sent: Sent, number: signal.Signals) -> Killed:
+        living = self.launch.members()
+        worker = next(each for each in sent.workers() if each in living)
+        self.launch.kill(worker, number)
+        killed = Killed(worker, time.monotonic())
+        self.launch.wait_gone({worker})
+        return killed
+
+    # -- a second launch -----------------------------------------------------------------------
+
+    def upgrade(self) -> tuple[Row, int]:
+        """Have a second launch take over by SIGUSR2; compare what arrives at the receiver.
+
+        Returns the row and the first process of the second launch: a group of its own, so that
+        ``/metrics`` no longer shows what the first one counted.
+        """
+        before = self.arrived()
+        first = 0
+
+        def take_over(_: Sent) -> None:
+            nonlocal first
+            first = self.launch.upgrade()
+            old = self.launch.pid
+            wait_until(
+                lambda: len(self.launch.children(first)) >= WORKERS,
+                "the workers of the second launch",
+                _LATER_S,
+            )
+            os.kill(old, signal.SIGTERM)
+            self.launch.wait_exit(_LATER_S)
+
+        sent, _ = self._send(take_over)
+        wanted = before + len(sent)
+        with_patience(lambda: self.arrived() >= wanted, _SOON_S)
+        row = self._row("SIGUSR2", sent, self.arrived() - before, 0, _failures(sent))
+        return row, first
+
+    # -- the end -------------------------------------------------------------------------------
+
+    def end(self, fault: str, first: int | None = None, *, each: bool | None = None) -> Row:
+        """End the launch and compare all that was sent with all that has arrived."""
+        everyone = not self.launcher.ends_itself if each is None else each
+        note = ""
+        try:
+            self.launch.end(first or self.launch.pid, each=everyone)
+        except BackendError as error:
+            note = str(error)
+        row = Row(
+            self.launcher.name,
+            self.started,
+            fault,
+            self.sent,
+            self.failed,
+            self.arrived(),
+            self.may_lose,
+            note,
+        )
+        self.rows.append(row)
+        return row
+
+    def arrived(self) -> int:
+        """Return how many requests the receiver was told of."""
+        return int(sum(point.value or 0 for point in self.deltas()))
+
+    def deltas(self) -> list[Point]:
+        """Return the receiver's points of the requests that were answered."""
+        return [
+            point
+            for point in self.agent.points(metrics.MODEL_REQUESTS.name)
+            if point.resource["service.name"] == self.service
+            and point.attributes["status"] == _SUCCESS["status"]
+        ]
+
+    def instances(self) -> int:
+        """Return under how many identities the points arrived."""
+        return len({point.resource.get("service.instance.id") for point in self.deltas()})
+
+    def overlaps(self) -> list[tuple[Point, Point]]:
+        """Return intervals of one series that share some time: they would count it twice."""
+        by_series: dict[Any, list[Point]] = {}
+        for point in self.deltas():
+            key = (point.resource.get("service.instance.id"), *sorted(point.attributes.items()))
+            by_series.setdefault(key, []).append(point)
+        return [
+            (earlier, later)
+            for points in by_series.values()
+            for earlier, later in pairwise(points)
+            if later.start_ns < earlier.time_ns
+        ]
+
+    # -- inside --------------------------------------------------------------------------------
+
+    def _send(self, hurt: Callable[[Sent], Killed | None] | None) -> tuple[Sent, Killed | None]:
+        killed = None
+        with self.launch.clients(self.bodies, self.requests) as clients:
+            if hurt is not None:
+                clients.wait_answered(self.requests // 3)
+                killed = hurt(clients.sent)
+        return clients.sent, killed
+
+    def _row(self, fault: str, sent: Sent, counted: int, may_lose: int, note: str) -> Row:
+        row = Row(
+            self.launcher.name,
+            self.started,
+            fault,
+            len(sent),
+            sent.failed,
+            counted,
+            may_lose,
+            note,
+        )
+        self.rows.append(row)
+        self.sent += row.sent
+        self.failed += row.failed
+        self.may_lose += row.may_lose
+        return row
+
+
+def with_patience(ask: Callable[[], bool], timeout_s: float) -> bool:
+    """Say whether something came true in time."""
+    try:
+        wait_until(ask, "it", timeout_s, 0.25)
+    except BackendError:
+        return False
+    return True
+
+
+def _failures(sent: Sent) -> str:
+    return ", ".join(f"{count} x {why}" for why, count in sorted(sent.failures.items()))
