@@ -19,6 +19,8 @@ from tidegauge_testkit.backends import (
     Prometheus,
     ServedApp,
     TestAgent,
+    VictoriaMetrics,
+    Vmalert,
     Webhook,
     free_ports,
     wait_until,
@@ -122,7 +124,8 @@ def test_a_missing_program_names_its_package(
         Prometheus(tmp_path, {})
     assert str(caught.value) == (
         "prometheus: not found on PATH; expected Debian's package prometheus. "
-        "apt-get install --no-install-recommends prometheus prometheus-alertmanager"
+        "apt-get install --no-install-recommends prometheus prometheus-alertmanager "
+        "victoria-metrics"
     )
 
 
@@ -169,6 +172,38 @@ def test_an_alert_travels_to_the_webhook(tmp_path: Path) -> None:
         assert prometheus.unhealthy_rules() == []
     wait_until(lambda: set(threading.enumerate()) <= threads, "the webhook's threads end", 5)
     assert (prometheus.returncode, alertmanager.returncode) == (0, 0)
+
+
+RECORDED = """
+groups:
+- name: recorded
+  interval: 1s
+  rules:
+  - record: twice:up
+    expr: 2 * up
+  - alert: Up
+    expr: up == 1
+"""
+
+
+@pytest.mark.backends
+def test_victoria_metrics_scrapes_and_vmalert_records(tmp_path: Path) -> None:
+    """Targets are scraped, rules are evaluated, and what they record can be queried."""
+    with (
+        Webhook() as webhook,
+        Alertmanager(tmp_path / "alertmanager", webhook.url) as alertmanager,
+        VictoriaMetrics(
+            tmp_path / "vm", {"alertmanager": alertmanager.address}, interval_s=1
+        ) as storage,
+        Vmalert(tmp_path / "vmalert", RECORDED, storage, alertmanager.address) as vmalert,
+    ):
+        assert storage.wait_for(lambda: storage.value("up"), "a scrape", 10) == 1
+        assert storage.value("absent_metric") is None
+        assert storage.wait_for(lambda: storage.value("twice:up"), "a record", 20) == 2
+        wait_until(vmalert.alerts, "an alert", 10)
+        assert [alert["name"] for alert in vmalert.alerts()] == ["Up"]
+        assert webhook.wait_for("Up", 30).labels["job"] == "alertmanager"
+    assert (storage.returncode, vmalert.returncode) == (0, 0)
 
 
 @pytest.mark.backends

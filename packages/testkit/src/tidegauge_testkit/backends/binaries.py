@@ -11,8 +11,10 @@ _PACKAGES = {
     "prometheus": "prometheus",
     "promtool": "prometheus",
     "prometheus-alertmanager": "prometheus-alertmanager",
+    "victoria-metrics": "victoria-metrics",
+    "vmalert": "victoria-metrics",
 }
-_ALL = "prometheus prometheus-alertmanager"
+_ALL = "prometheus prometheus-alertmanager victoria-metrics"
 
 
 class MissingProgramError(AssertionError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -10,7 +9,7 @@ import yaml
 from tidegauge_testkit.backends import web
 from tidegauge_testkit.backends.binaries import find
 from tidegauge_testkit.backends.ports import LOOPBACK, free_port
-from tidegauge_testkit.backends.process import Process
+from tidegauge_testkit.backends.promql_server import PromqlServer, scrape_configs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,15 +18,7 @@ if TYPE_CHECKING:
 _READY_S = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One series of an instant query's answer."""
-
-    labels: Mapping[str, str]
-    value: float
-
-
-class Prometheus(Process):
+class Prometheus(PromqlServer):
     """Prometheus on a free port, with its data in a temporary folder.
 
     Parameters
@@ -57,7 +48,6 @@ class Prometheus(Process):
     ) -> None:
         self._notifies = alertmanager is not None
         self.port = free_port()
-        self.url = f"http://{LOOPBACK}:{self.port}"
         folder.mkdir(parents=True, exist_ok=True)
         configuration: dict[str, Any] = {
             "global": {
@@ -65,10 +55,7 @@ class Prometheus(Process):
                 "scrape_timeout": f"{interval_s}s",
                 "evaluation_interval": f"{interval_s}s",
             },
-            "scrape_configs": [
-                {"job_name": job, "static_configs": [{"targets": [target]}]}
-                for job, target in targets.items()
-            ],
+            "scrape_configs": scrape_configs(targets),
         }
         if rules is not None:
             (folder / "rules.yml").write_text(rules)
@@ -88,6 +75,7 @@ class Prometheus(Process):
                 "--log.level=warn",
             ],
             folder,
+            f"http://{LOOPBACK}:{self.port}",
         )
 
     def wait_ready(self) -> None:
@@ -95,18 +83,6 @@ class Prometheus(Process):
         self.wait_for(lambda: web.answers(f"{self.url}/-/ready"), "Prometheus is ready", _READY_S)
         if self._notifies:
             self.wait_for(self._knows_alertmanager, "Prometheus knows its Alertmanager", _READY_S)
-
-    def query(self, expression: str) -> list[Sample]:
-        """Return the series that an expression has now."""
-        answer = web.get_json(f"{self.url}/api/v1/query", {"query": expression})
-        return [Sample(row["metric"], float(row["value"][1])) for row in answer["data"]["result"]]
-
-    def value(self, expression: str) -> float | None:
-        """Return the value of an expression that has one series, None where it has none now."""
-        samples = self.query(expression)
-        if len(samples) > 1:
-            raise AssertionError(f"{expression}: got {len(samples)} series; expected one or none")
-        return samples[0].value if samples else None
 
     def alerts(self) -> list[dict[str, Any]]:
         """Return the alerts that are pending or firing now."""
