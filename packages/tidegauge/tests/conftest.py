@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import functools
+import json
 import logging
 import os
+import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -176,3 +181,93 @@ def python() -> Callable[..., subprocess.CompletedProcess[str]]:
         )
 
     return run
+
+
+class Worker:
+    """A worker process of a launch, and what it answers."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        connection.settimeout(LIMIT_S)
+        self._connection = connection
+        self._channel = connection.makefile("rw")
+        self.pid: int = json.loads(self._channel.readline())
+
+    def __call__(self, expression: str) -> Any:
+        """Return the value of an expression in the worker."""
+        print(expression, file=self._channel, flush=True)
+        return json.loads(self._channel.readline())
+
+    def publish(self, count: int) -> None:
+        """Publish a count."""
+        self(f'group.publish("counters", b"{count}")')
+
+    def counted(self) -> int:
+        """Return what a scrape of this worker would show."""
+        found = self('[r.payload.decode() for r in group.records("counters")]')
+        return sum(map(int, found))
+
+    def tick(self, now_s: float = 0.0) -> bool:
+        """Let a second go by; return whether it leads then."""
+        return bool(self(f"(group.tick({now_s}), group.leads)[1]"))
+
+    def kill(self) -> None:
+        """End it without warning, and wait until it has ended."""
+        os.kill(self.pid, signal.SIGKILL)
+        assert "" == self._channel.readline()
+        self.close()
+
+    def close(self) -> None:
+        """Let it go."""
+        self._channel.close()
+        self._connection.close()
+
+
+class Launcher:
+    """A launch: one process that starts workers and does not know Tidegauge."""
+
+    def __init__(self, folder: Path, **environ: str) -> None:
+        folder.mkdir(exist_ok=True)
+        self._address = str(folder / f"{time.monotonic_ns()}.socket")
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(self._address)
+        self._listener.listen()
+        self._listener.settimeout(LIMIT_S)
+        self._process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).parent / "programs" / "launcher.py")],
+            stdin=subprocess.PIPE,
+            text=True,
+            env={"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1", **environ},
+        )
+        self.pid = self._process.pid
+        self._workers: list[Worker] = []
+
+    def start(self, method: str = "fork") -> Worker:
+        """Start a worker."""
+        assert self._process.stdin is not None
+        print(method, self._address, file=self._process.stdin, flush=True)
+        worker = Worker(self._listener.accept()[0])
+        self._workers.append(worker)
+        return worker
+
+    def close(self) -> None:
+        """End the launcher and its workers."""
+        for worker in self._workers:
+            worker.close()
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait(LIMIT_S)
+        self._listener.close()
+
+
+@pytest.fixture
+def launch(tmp_path: Path) -> Iterator[Callable[..., Launcher]]:
+    """Start launchers whose groups have their folders in ``tmp_path / "groups"``."""
+    with ExitStack() as stack:
+
+        def begin(**environ: str) -> Launcher:
+            environ = {"TIDEGAUGE_GROUP_DIR": str(tmp_path / "groups"), **environ}
+            launcher = Launcher(tmp_path / "sockets", **environ)
+            stack.callback(launcher.close)
+            return launcher
+
+        yield begin

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,20 +33,20 @@ def die(group: Group) -> None:
 
 
 @pytest.fixture
-def launch() -> Launch:
+def ours() -> Launch:
     """Return the launch of this very process."""
     return replace(detect({}), child=True)
 
 
 @pytest.fixture
-def make(tmp_path: Path, launch: Launch, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
+def make(tmp_path: Path, ours: Launch, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
     """Build groups that stand for processes of one launch; they lead without waiting."""
     monkeypatch.setattr("tidegauge.group.group._LAUNCHER_FIRST_S", 0.0)
     guard.reset()
     made: list[Group] = []
 
     def build(*, predicts: bool = True, attached: bool = True, **changes: Any) -> Group:
-        group = Group(replace(launch, **changes), tmp_path)
+        group = Group(replace(ours, **changes), tmp_path)
         group.predicts, group.attached = predicts, attached
         group.archive_by("counters", total)
         made.append(group)
@@ -143,10 +144,10 @@ def test_the_last_to_leave_exports(make: Make) -> None:
     first, second, third = make(), make(), make()
     for group in (first, second, third):
         group.tick(0.0)
-    exported: list[str] = []
-    for name, group in (("first", first), ("third", third), ("second", second)):
-        group.leave(1.0, lambda name=name: exported.append(name))
-    assert ["second"] == exported
+    exported: list[Group] = []
+    for group in (first, third, second):
+        group.leave(1.0, partial(exported.append, group))
+    assert [second] == exported
     assert not second.leads
 
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import stat
-import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from tidegauge.group.launch import Launch, look
+from tidegauge.group.launch import Launch, lives
 from tidegauge.group.members import all_workers, is_alive
+from tidegauge.guard import once
 
-_IDENTITY_DIGITS = 12
+_LAUNCH = re.compile(r"[0-9a-f]{12}")
+_REMOVED = re.compile(r"[0-9a-f]{12}\.\d+")
 _FACTS = "group.json"
 # A launcher that the kernel does not know any more may have become a daemon under another pid, and
 # its workers may all be between their end and their successor's first prediction.
@@ -43,11 +45,22 @@ class Layout:
         self.leader = root / "leader.lock"
 
 
-def base_folder(setting: str) -> Path:
-    """Return the folder in which each launch has its own."""
-    if setting:
-        return Path(setting)
-    return Path(tempfile.gettempdir(), f"tidegauge-{os.geteuid()}")
+def find(base: Path, launch: Launch, *, private: bool) -> Layout | None:
+    """Return the folder of a group if it is there.
+
+    Raises
+    ------
+    FolderError
+        It is there, but it is another user's.
+    """
+    layout = Layout(base / launch.identity)
+    try:
+        _check_owner(layout.root, or_root=not private)
+        if private:
+            _check_owner(base)
+    except OSError:
+        return None
+    return layout
 
 
 def make(base: Path, launch: Launch, *, private: bool) -> Layout:
@@ -72,9 +85,10 @@ def make(base: Path, launch: Launch, *, private: bool) -> Layout:
     return layout
 
 
-def _check_owner(folder: Path) -> None:
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+def _check_owner(folder: Path, *, or_root: bool = False) -> None:
+    found, user = folder.lstat(), os.geteuid()
+    mine = found.st_uid == user or (or_root and not user)
+    if not stat.S_ISDIR(found.st_mode) or not mine:
         raise FolderError(f"{folder} is not a folder of this user")
     if found.st_mode & _OTHERS_MAY_WRITE:
         raise FolderError(f"{folder} can be written by other users")
@@ -82,15 +96,28 @@ def _check_owner(folder: Path) -> None:
 
 def _state_facts(layout: Layout, launch: Launch) -> None:
     """Write whose folder this is, once; refuse it where it is another's."""
-    if not layout.facts.exists():
-        new = layout.facts.with_suffix(f".{os.getpid()}")
-        new.write_text(json.dumps(launch.facts()), "utf-8")
-        with suppress(FileExistsError):
-            layout.facts.hardlink_to(new)
-        new.unlink()
-    text = layout.facts.read_bytes()
-    if _facts(text) != launch.facts():
-        raise FolderError(f"{layout.facts} names another launch: {text[:200]!r}")
+    new = layout.facts.with_suffix(f".{os.getpid()}")
+    try:
+        if not layout.facts.exists():
+            new.write_text(json.dumps(launch.facts()), "utf-8")
+            with suppress(FileExistsError):
+                layout.facts.hardlink_to(new)
+        text = layout.facts.read_bytes()
+        if _facts(text) is None:
+            once(
+                "group.facts",
+                "The file that names a launch is damaged and is written anew: got %r in %s. If "
+                "this comes again, look at the disk, or at who else writes to this folder.",
+                text[:40],
+                layout.facts,
+                level=40,
+            )
+            new.write_text(json.dumps(launch.facts()), "utf-8")
+            new.rename(layout.facts)
+        elif _facts(text) != launch.facts():
+            raise FolderError(f"{layout.facts} names another launch")
+    finally:
+        new.unlink(missing_ok=True)
 
 
 def _facts(text: bytes) -> Mapping[str, object] | None:
@@ -104,10 +131,12 @@ def _facts(text: bytes) -> Mapping[str, object] | None:
 def sweep(base: Path, launch: Launch) -> None:
     """Remove the folders of launches that are over."""
     for root in base.iterdir():
-        if root.name != launch.identity and len(root.name) == _IDENTITY_DIGITS:
-            with suppress(OSError):
-                if _is_over(Layout(root), launch):
-                    remove(root)
+        with suppress(OSError, FolderError):
+            if _REMOVED.fullmatch(root.name):
+                _check_owner(root)
+                shutil.rmtree(root, ignore_errors=True)
+            elif _LAUNCH.fullmatch(root.name) and _is_over(Layout(root), launch):
+                remove(root)
 
 
 def remove(root: Path) -> None:
@@ -121,16 +150,14 @@ def remove(root: Path) -> None:
 def _is_over(layout: Layout, launch: Launch) -> bool:
     _check_owner(layout.root)
     facts = _facts(layout.facts.read_bytes())
-    if facts is None:
+    if facts is None or facts == launch.facts():
         return False
     patience_s = _SWEEP_S
     if facts.get("boot") == launch.boot:
         if facts.get("pid_namespace") != launch.pid_namespace:
             patience_s = _SWEEP_FOREIGN_S
-        else:
-            launcher = look(int(str(facts.get("launcher_pid"))))
-            if launcher is not None and launcher.start == facts.get("launcher_start"):
-                return False
+        elif lives(facts.get("launcher_pid"), facts.get("launcher_start")):
+            return False
     return not living(layout) and time.time() - _last_written_s(layout) > patience_s
 
 

@@ -7,6 +7,7 @@ process that cannot join is alone, and says so once.
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import threading
@@ -17,13 +18,14 @@ from pathlib import Path
 
 from tidegauge.group import folder as folders
 from tidegauge.group import locks, members
-from tidegauge.group.archive import ARCHIVE, Merge, absorb, read_all
+from tidegauge.group.archive import Merge, read_all
 from tidegauge.group.folder import FolderError, Layout
-from tidegauge.group.launch import OWNER_VARIABLE, Launch, detect, look
+from tidegauge.group.launch import OWNER_VARIABLE, Launch, detect, lives, look
+from tidegauge.group.leader import Leadership
 from tidegauge.group.members import ATTACHED, LEAVING, Membership, Record
-from tidegauge.group.records import RecordFile, read
+from tidegauge.group.records import read
 from tidegauge.guard import guarded, once
-from tidegauge.runtime import shared
+from tidegauge.runtime import read_settings, shared
 from tidegauge.settings import environment, hand_down
 
 _INSTANCE = "instance"
@@ -31,8 +33,6 @@ _INSTANCE = "instance"
 # The launcher joins at its next tick, one second after the folder is there.
 _LAUNCHER_FIRST_S = 3.0
 _JOIN_AGAIN_S = 10.0
-# Longer than any leader waits before it uses a dead process's record up.
-_UNCLAIMED_S = 600.0
 # Whoever still ticks so long after its exit protocol has not ended.
 _SPARED_S = 10.0
 _LOCK_TIMEOUT_S = 1.0
@@ -42,8 +42,11 @@ class Group:
     """What a process knows of its group."""
 
     def __init__(self, launch: Launch | None = None, base: Path | None = None) -> None:
-        self.launch = detect(environment()) if launch is None else launch
-        self._base = base
+        self.launch = Launch() if launch is None else launch
+        if launch is None:
+            with guarded("group.launch"):
+                self.launch = detect(environment())
+        self._given = base
         #: Whether there is a reader to export to: others never lead.
         self.attached = False
         #: Whether a prediction was recorded here: others never join.
@@ -58,13 +61,11 @@ class Group:
         self._lock = threading.Lock()
         self._layout: Layout | None = None
         self._membership: Membership | None = None
-        self._leader: locks.FileLock | None = None
-        self._kept: dict[str, RecordFile] = {}
+        self._leadership: Leadership | None = None
         self._join_at_s = 0.0
         self._joined_s = 0.0
         self._left_s: float | None = None
         self._instance_id = ""
-        self._dead_since_s: dict[str, float] = {}
 
     def inherit(self) -> None:
         """Be a forked child: of the same launch, but no member, and with none of its locks."""
@@ -91,7 +92,8 @@ class Group:
     @property
     def leads(self) -> bool:
         """Whether this process evaluates and exports for all."""
-        return self._leader is not None and self._leader.held
+        leadership = self._leadership
+        return leadership is not None and leadership.held and (self.attached or not self.member)
 
     @property
     def helper(self) -> bool:
@@ -127,27 +129,15 @@ class Group:
             return self._layout
         if not (locks.AVAILABLE and self.launch.identity) or self.launch.helper:
             return None
-        layout = Layout(self._base_folder() / self.launch.identity)
-        exists = layout.root.is_dir()
-        if not self.predicts:
-            return layout if exists else None
-        if exists or self.launch.child:
-            with self._held() as held:
-                if held and self._membership is None and time.monotonic() >= self._join_at_s:
-                    self._join()
-        return self._layout
-
-    def _base_folder(self) -> Path:
-        return folders.base_folder(shared.settings.group_dir) if self._base is None else self._base
-
-    def _join(self) -> None:
-        self._join_at_s = time.monotonic() + _JOIN_AGAIN_S
-        base = self._base_folder()
         try:
-            layout = folders.make(
-                base, self.launch, private=self._base is None and not shared.settings.group_dir
-            )
-            membership = Membership(self._descriptors, layout.workers)
+            found = folders.find(self._base, self.launch, private=self._private)
+            if not self.predicts:
+                return found
+            if found is not None or self.launch.child:
+                with self._held() as held:
+                    if held and self._membership is None and time.monotonic() >= self._join_at_s:
+                        self._join_at_s = time.monotonic() + _JOIN_AGAIN_S
+                        self._join()
         except FolderError as error:
             once(
                 "group.refused",
@@ -156,24 +146,47 @@ class Group:
                 error,
                 level=logging.ERROR,
             )
-            return
         except OSError as error:
             once(
                 "group.unwritable",
                 "The workers of this launch cannot be counted together: %s in %s. Each is counted "
                 "alone. Set TIDEGAUGE_GROUP_DIR to a folder that can be written.",
                 error.strerror,
-                base,
+                self._base,
             )
-            return
-        self._leader = locks.FileLock(self._descriptors, layout.leader)
+        return None if self._membership is None else self._layout
+
+    @property
+    def _private(self) -> bool:
+        """Whether the folder is the one of our choice, in a place where anybody can write."""
+        return not (self._given or self._setting)
+
+    @property
+    def _setting(self) -> str:
+        read_settings()  # a process that is only asked has not done so yet
+        return shared.settings.group_dir
+
+    @property
+    def _base(self) -> Path:
+        """The folder in which each launch has its own."""
+        if self._given is not None:
+            return self._given
+        # Not gettempdir(): where that finds no place to write, it ends up in the working folder.
+        parent = environment().get("TMPDIR") or "/tmp"  # noqa: S108 - a folder of our own in it
+        return Path(self._setting or f"{parent}/tidegauge-{os.geteuid()}")
+
+    def _join(self) -> None:
+        layout = folders.make(self._base, self.launch, private=self._private)
+        membership = Membership(self._descriptors, layout.workers)
+        self._descriptors.share(layout.root)
+        self._leadership = Leadership(self._descriptors, layout, self._unwritten)
         self._layout, self._membership = layout, membership
         self._joined_s = time.monotonic()
         me = look(os.getpid())
-        if me is not None and self._base is None:
+        if me is not None and self._given is None:
             hand_down(OWNER_VARIABLE, self.launch.owner(me))
         with suppress(OSError):
-            folders.sweep(base, self.launch)
+            folders.sweep(self._base, self.launch)
 
     @contextmanager
     def _held(self, timeout_s: float = _LOCK_TIMEOUT_S) -> Iterator[bool]:
@@ -189,17 +202,16 @@ class Group:
     def tick(self, now_s: float) -> None:
         """Join, contest the leadership, archive the dead; ``now_s`` is of a clock without jumps."""
         with guarded("group.tick"):
-            layout = self._enter()
+            self._enter()
             with self._held() as held:
-                if held and layout is not None and self._membership is not None:
-                    self._tick(now_s, layout, self._membership)
+                membership, leadership = self._membership, self._leadership
+                if held and membership is not None and leadership is not None:
+                    self._tick(now_s, membership, leadership)
 
-    def _tick(self, now_s: float, layout: Layout, membership: Membership) -> None:
-        leader = self._leader
-        if leader is None:
+    def _tick(self, now_s: float, membership: Membership, leadership: Leadership) -> None:
+        if not membership.renew():
+            self._start_over(leadership)
             return
-        if leader.held and not leader.intact():
-            leader.release()
         if self._left_s is not None:
             if time.monotonic() < self._left_s + _SPARED_S:
                 return
@@ -207,51 +219,40 @@ class Group:
             membership.unmark(LEAVING)
         if self.attached:
             membership.mark(ATTACHED)
-            if not self._launcher_may_come():
-                self._lead(0.0)
-        # Whoever has the lock clears up, even if it is not to lead.
-        if leader.acquire():
-            self._clear(layout, now_s)
-        if not self.attached:
-            leader.release()
+            if not self._launcher_may_come() and self._lead(leadership, 0.0):
+                leadership.clear(self._merges, now_s)
+        elif leadership.take():  # nobody leads: without a reader it may still clear up
+            leadership.clear(self._merges, now_s)
+            leadership.release()
+
+    def _start_over(self, leadership: Leadership) -> None:
+        """Somebody has removed this process's place: take another one at the next tick."""
+        once(
+            "group.removed",
+            "The group's files were removed while its processes run: what ended workers had "
+            "counted is lost, the others go on. See who clears %s.",
+            self._base,
+            level=logging.ERROR,
+        )
+        leadership.release()
+        self._membership = self._leadership = None
+        self._join_at_s = 0.0
 
     def _launcher_may_come(self) -> bool:
         """Say whether to leave the leadership to a launcher whose windows began before ours."""
         if not self.launch.child or time.monotonic() >= self._joined_s + _LAUNCHER_FIRST_S:
             return False
-        launcher = look(self.launch.launcher_pid)
-        lives = launcher is not None and launcher.start == self.launch.launcher_start
-        return lives and self.kept(_INSTANCE) is None
+        launcher = (self.launch.launcher_pid, self.launch.launcher_start)
+        return lives(*launcher) and self.kept(_INSTANCE) is None
 
-    def _lead(self, timeout_s: float) -> bool:
-        if self._leader is None:
+    def _lead(self, leadership: Leadership, timeout_s: float) -> bool:
+        if not leadership.take(timeout_s):
             return False
-        if not self._leader.held:
-            if not self._leader.acquire(timeout_s):
-                return False
-            self._kept = {}  # the last leader has written since this process last led
         if self.kept(_INSTANCE) is None:
             own = "" if self.launch.child else self.own_instance_id
-            self._keep(_INSTANCE, (own or self.launch.instance_id()).encode())
+            chosen = self._instance_id or own or self.launch.instance_id()
+            leadership.keep(_INSTANCE, chosen.encode())
         return True
-
-    def _clear(self, layout: Layout, now_s: float) -> None:
-        """Archive what the dead have counted, and remove their places when nothing is in them."""
-        dead = [
-            worker
-            for worker in members.all_workers(layout.workers)
-            if not members.is_alive(layout.workers / worker)
-        ]
-        for name, merge in self._merges.items() if dead else ():
-            try:
-                absorb(layout, name, dead, merge)
-            except OSError as error:
-                self._unwritten(name, error)
-        self._dead_since_s = {worker: self._dead_since_s.get(worker, now_s) for worker in dead}
-        for worker, since_s in self._dead_since_s.items():
-            place = layout.workers / worker
-            if not members.names(place) or now_s >= since_s + _UNCLAIMED_S:
-                members.remove(place)
 
     # -- what is shared ------------------------------------------------------------------------
 
@@ -289,28 +290,15 @@ class Group:
 
     def drop(self, record: Record) -> None:
         """Remove a record of a dead process that the leader has used up."""
-        with guarded("group.drop"):
-            layout = self._layout
-            if self.leads and layout is not None and not record.living and record.worker != ARCHIVE:
-                place = layout.workers / record.worker
-                members.record_path(place, record.name).unlink(missing_ok=True)
+        with guarded("group.drop"), self._held() as held:
+            if held and self.leads and self._leadership is not None:
+                self._leadership.drop(record)
 
     def keep(self, name: str, payload: bytes) -> None:
         """Write a record of the whole group. Only the leader's are written."""
         with guarded(f"group.keep.{name}"), self._held() as held:
-            if held and self.leads:
-                self._keep(name, payload)
-
-    def _keep(self, name: str, payload: bytes) -> None:
-        if self._layout is None:
-            return
-        record = self._kept.get(name)
-        if record is None:
-            record = self._kept[name] = RecordFile(members.record_path(self._layout.kept, name))
-        try:
-            record.write(payload)
-        except OSError as error:
-            self._unwritten(name, error)
+            if held and self.leads and self._leadership is not None:
+                self._leadership.keep(name, payload)
 
     def kept(self, name: str) -> bytes | None:
         """Return a record of the whole group."""
@@ -333,7 +321,7 @@ class Group:
             "folder.",
             name,
             error.strerror,
-            self._base_folder(),
+            self._base,
             level=logging.ERROR,
         )
 
@@ -350,40 +338,47 @@ class Group:
             if layout is None:
                 export()
                 return
-            leads = False
+            last = False
             with self._held(timeout_s) as held:
+                leadership = self._leadership or Leadership(
+                    self._descriptors, layout, self._unwritten
+                )
                 if held:
-                    leads = self._last(layout, deadline)
+                    self._layout, self._leadership = layout, leadership
+                    last = self._is_last(layout, leadership, deadline)
             try:
-                if leads:
+                if last:
                     export()
             finally:
-                if self._leader is not None:
-                    self._leader.release()
+                leadership.release()
 
-    def _last(self, layout: Layout, deadline: float) -> bool:
-        """Say that this process goes; take the leadership if nobody else will."""
+    def _is_last(self, layout: Layout, leadership: Leadership, deadline: float) -> bool:
+        """Say that this process goes; lead if nobody else will."""
         self._left_s = time.monotonic()
         if self._membership is not None:
             self._membership.mark(LEAVING)
-        self._layout = layout
-        if self._leader is None:
-            self._leader = locks.FileLock(self._descriptors, layout.leader)
-        if self._somebody_stays(layout):
-            return False
-        return self._lead(max(0.0, deadline - time.monotonic()))
-
-    def _somebody_stays(self, layout: Layout) -> bool:
-        places = [
+        others = [
             layout.workers / worker for worker in folders.living(layout) if worker != self.worker
         ]
-        return any(
+        if any(
             members.is_marked(place, ATTACHED) and not members.is_marked(place, LEAVING)
-            for place in places
-        )
+            for place in others
+        ):
+            return False
+        return self._lead(leadership, max(0.0, deadline - time.monotonic()))
+
+    def clean_up(self) -> None:
+        """Remove what no process needs any more: a launcher that did not predict itself ends."""
+        with guarded("group.clean_up"):
+            if self.launch.child or self.member or not self.launch.identity:
+                return
+            layout = folders.find(self._base, self.launch, private=self._private)
+            if layout is not None and not folders.living(layout):
+                folders.remove(layout.root)
 
 
 _current = Group()
+atexit.register(_current.clean_up)
 
 
 def current() -> Group:

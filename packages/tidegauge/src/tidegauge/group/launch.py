@@ -25,6 +25,8 @@ OWNER_VARIABLE = "TIDEGAUGE_GROUP_OWNER"
 
 # PF_FORKNOEXEC in the kernel's sched.h: forked, and has not run exec since.
 _FORKED_ONLY = 0x40
+# A zombie, and a process that is being taken down.
+_ENDED = "ZX"
 _SPAWNED = "--multiprocessing-fork"
 # joblib's workers, which its own copy of multiprocessing spawns.
 _SPAWNED_BY_LOKY = "loky.backend.popen_loky_posix"
@@ -84,7 +86,7 @@ class Launch:
 
 
 def look(pid: int) -> Process | None:
-    """Ask the kernel about a process; None where there is none, or no Linux."""
+    """Ask the kernel about a process; None where none runs, or where there is no Linux."""
     try:
         text = Path(f"/proc/{pid}/stat").read_bytes().decode(errors="replace")
     except OSError:
@@ -92,7 +94,15 @@ def look(pid: int) -> Process | None:
     # The command is in parentheses and may hold any character.
     before, _, after = text.rpartition(")")
     fields = after.split()
+    if fields[0] in _ENDED:
+        return None
     return Process(pid, int(fields[1]), int(fields[6]), int(fields[19]), before.partition("(")[2])
+
+
+def lives(pid: object, start: object) -> bool:
+    """Say whether a process that once was is still there."""
+    found = look(pid) if isinstance(pid, int) else None
+    return found is not None and found.start == start
 
 
 def detect(environ: Mapping[str, str]) -> Launch:

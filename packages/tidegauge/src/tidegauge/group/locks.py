@@ -32,6 +32,10 @@ class Descriptors:
         self._open.add(descriptor)
         return descriptor
 
+    def share(self, folder: Path) -> None:
+        """Keep a shared lock on a folder for good: systemd-tmpfiles leaves such folders alone."""
+        fcntl.flock(self.open(folder, os.O_RDONLY | os.O_DIRECTORY), fcntl.LOCK_SH | fcntl.LOCK_NB)
+
     def close(self, descriptor: int) -> None:
         """Unlock and close.
 

@@ -47,6 +47,7 @@ class Membership:
         self.worker = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._place = workers / self.worker
         self._records: dict[str, RecordFile] = {}
+        self._marks: set[str] = set()
         # Under another name first: a place without a lock would look like that of a dead process.
         new = workers / f".{self.worker}"
         new.mkdir(0o700)
@@ -61,9 +62,20 @@ class Membership:
             raise
         self._alive.moved(self._place / _ALIVE)
 
-    def intact(self) -> bool:
-        """Say whether others still see that this process lives."""
-        return self._alive.intact()
+    def renew(self) -> bool:
+        """See to it that others see that this process lives; False where its place is gone.
+
+        Whoever cleared the folder may have left the records. Without the lock they would be
+        nobody's, and with a second place they would be counted twice.
+        """
+        if self._alive.intact():
+            return True
+        self._alive.release()
+        self._marks.clear()
+        try:
+            return self._alive.acquire()
+        except FileNotFoundError:
+            return False
 
     def publish(self, name: str, payload: bytes) -> None:
         """Write a record; raises ``OSError`` where that fails."""
@@ -79,15 +91,14 @@ class Membership:
 
     def mark(self, mark: str) -> None:
         """Say something of this process to the others."""
-        (self._place / mark).touch(0o600)
+        if mark not in self._marks:
+            (self._place / mark).touch(0o600)
+            self._marks.add(mark)
 
     def unmark(self, mark: str) -> None:
         """Take it back."""
+        self._marks.discard(mark)
         (self._place / mark).unlink(missing_ok=True)
-
-    def release(self) -> None:
-        """Be dead for the others."""
-        self._alive.release()
 
 
 def record_path(folder: Path, name: str) -> Path:
