@@ -48,7 +48,8 @@ def fork(address: str) -> None:
 
 def start(method: str, address: str) -> None:
     """Start a worker as multiprocessing does."""
-    multiprocessing.get_context(method).Process(target=serve, args=(address,)).start()
+    multiprocessing.set_start_method(method, force=True)
+    multiprocessing.Process(target=serve, args=(address,)).start()
 
 
 def main() -> None:
