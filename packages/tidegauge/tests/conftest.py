@@ -22,6 +22,7 @@ from tidegauge import guard, identity, pipeline
 from tidegauge.batch import Batch, CountPoint, GaugePoint
 from tidegauge.channel import Channels
 from tidegauge.configuration import CoreSettings
+from tidegauge.group.launch import look
 from tidegauge.info import ModelInfo
 from tidegauge.observe import observer
 from tidegauge.pipeline import Pipeline
@@ -206,6 +207,15 @@ class Worker:
         found = self('[r.payload.decode() for r in group.records("counters")]')
         return sum(map(int, found))
 
+    def hurry(self) -> None:
+        """Join, and wait no longer for the launcher to lead."""
+        self('(group.active, setattr(group, "_joined_s", -10.0))')
+
+    def faults(self) -> dict[str, int]:
+        """Return the faults that it has met."""
+        found: dict[str, int] = self("guard.counts()")
+        return found
+
     def tick(self, now_s: float = 0.0) -> bool:
         """Let a second go by; return whether it leads then."""
         return bool(self(f"(group.tick({now_s}), group.leads)[1]"))
@@ -213,7 +223,14 @@ class Worker:
     def kill(self) -> None:
         """End it without warning, and wait until it has ended."""
         os.kill(self.pid, signal.SIGKILL)
-        assert "" == self._channel.readline()
+        self.wait()
+
+    def wait(self) -> None:
+        """Wait until it has ended."""
+        deadline = time.monotonic() + LIMIT_S
+        while look(self.pid) is not None:
+            assert time.monotonic() < deadline
+            time.sleep(0.002)
         self.close()
 
     def close(self) -> None:
@@ -235,10 +252,12 @@ class Launcher:
         self._process = subprocess.Popen(
             [sys.executable, str(Path(__file__).parent / "programs" / "launcher.py")],
             stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
             env={"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1", **environ},
         )
         self.pid = self._process.pid
+        self.said: list[str] = []
         self._workers: list[Worker] = []
 
     def start(self, method: str = "fork") -> Worker:
@@ -250,12 +269,14 @@ class Launcher:
         return worker
 
     def close(self) -> None:
-        """End the launcher and its workers."""
+        """End the launcher and its workers, and keep what they have said."""
+        if self._process.returncode is not None:
+            return
         for worker in self._workers:
             worker.close()
         assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait(LIMIT_S)
+        _, said = self._process.communicate(timeout=LIMIT_S)
+        self.said = said.splitlines()
         self._listener.close()
 
 

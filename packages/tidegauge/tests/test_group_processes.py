@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import json
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +23,7 @@ def test_workers_of_one_launcher_count_together(launch: Launch, method: str) -> 
     for number, worker in enumerate(workers):
         worker.publish(10**number)
     assert [111, 111, 111] == [worker.counted() for worker in workers]
-    assert [{}, {}, {}] == [worker("guard.counts()") for worker in workers]
+    assert [{}, {}, {}] == [worker.faults() for worker in workers]
 
 
 def test_two_launches_from_one_shell_are_two_groups(launch: Launch, tmp_path: Path) -> None:
@@ -39,7 +43,7 @@ def test_a_killed_leader_is_followed_at_the_next_tick(launch: Launch) -> None:
         worker.publish(10**number)
     assert [False] * 4 == [worker.tick() for worker in workers]  # the launcher might come
     for worker in workers:
-        worker("setattr(group, '_joined_s', -10.0)")
+        worker.hurry()
     assert [True, False, False, False] == [worker.tick(1.0) for worker in workers]
     identity = workers[0]("group.instance_id")
     workers[0]('group.keep("baseline", b"5")')
@@ -51,4 +55,98 @@ def test_a_killed_leader_is_followed_at_the_next_tick(launch: Launch) -> None:
         assert [1111] * len(workers) == [worker.counted() for worker in workers]
         assert "5" == workers[0]('group.kept("baseline").decode()')
         assert identity == workers[-1]("group.instance_id")
-    assert [{}, {}] == [worker("guard.counts()") for worker in workers]
+    assert [{}, {}] == [worker.faults() for worker in workers]
+
+
+def test_the_dead_are_archived_and_nothing_of_them_is_left(launch: Launch, tmp_path: Path) -> None:
+    """However many die, the folder does not grow, and no total changes."""
+    launcher = launch()
+    leader = launcher.start()
+    leader.hurry()
+    leader.publish(1)
+    for number in range(1, 11):
+        worker = launcher.start()
+        worker.publish(10)
+        worker.kill()
+        assert 1 + 10 * number == leader.counted()
+        assert leader.tick(number)
+        assert 1 + 10 * number == leader.counted()
+    places = [place.name for place in tmp_path.glob("groups/*/workers/*")]
+    assert [leader("group.worker")] == places
+    assert {} == leader.faults()
+
+
+def test_a_leader_that_crashes_while_it_archives(launch: Launch, tmp_path: Path) -> None:
+    """Before each single change to the files: nothing counts twice, nothing is lost."""
+    launcher = launch()
+    reader = launcher.start()
+    reader("setattr(group, 'attached', False)")
+    reader.publish(1)
+    counted, step, crashed = 1, 0, True
+    while crashed:
+        step += 1
+        for number in (10, 100):
+            dead = launcher.start()
+            dead.publish(number)
+            dead.kill()
+        leader = launcher.start()
+        leader.hurry()
+        leader.publish(1000)
+        counted += 1110
+        leader(f"crash_at({step})")
+        try:
+            assert leader.tick()
+            leader.kill()
+        except (OSError, json.JSONDecodeError):
+            leader.wait()
+        else:
+            crashed = False
+        assert counted == reader.counted()
+        reader.tick()
+        assert counted == reader.counted()
+    # Two records, with a lock and a mark each, and the archive.
+    assert step > 8
+    reader.tick()
+    places = [place.name for place in tmp_path.glob("groups/*/workers/*")]
+    assert [reader("group.worker")] == places
+    assert {} == reader.faults()
+
+
+def test_a_lock_does_not_outlive_its_process_in_a_child(launch: Launch) -> None:
+    """A worker forked a child and was killed: the child that lives on does not keep it alive."""
+    launcher = launch()
+    worker, other = launcher.start(), launcher.start()
+    worker.hurry()
+    worker.publish(1)
+    assert worker.tick()
+    child = worker("(pid := os.fork()) or (time.sleep(60), os._exit(0))")
+    worker.kill()
+    try:
+        other.hurry()
+        assert other.tick()
+        assert ["archive"] == other("[r.worker for r in group.records('')]")
+    finally:
+        os.kill(child, signal.SIGKILL)
+
+
+def test_a_forked_child_has_a_place_of_its_own(launch: Launch) -> None:
+    """It is no member before it predicts, and then not the one that its parent is."""
+    worker = launch().start()
+    worker.publish(1)
+    assert worker.tick() is False
+    code = (
+        "(pipe := os.pipe(), pid := os.fork()) and pid or (os.write(pipe[1], repr(("
+        "group.member, group.leads, len(os.listdir('/proc/self/fd')), "
+        "setattr(group, 'predicts', True), group.publish('counters', b'10'), group.member, "
+        "group.worker, sum(int(r.payload) for r in group.records('counters'))"
+        ")).encode()), os._exit(0))"
+    )
+    before = worker("len(os.listdir('/proc/self/fd'))")
+    worker(code)
+    member, leads, descriptors, _, _, joined, name, counted = ast.literal_eval(
+        worker("os.read(pipe[0], 1000).decode()")
+    )
+    assert (False, False, True, 11) == (member, leads, joined, counted)
+    assert name != worker("group.worker")
+    # The pipe has come, and the locks have gone: the place's, and the one on the folder.
+    assert before + 2 - 2 == descriptors

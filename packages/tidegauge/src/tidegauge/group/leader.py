@@ -65,9 +65,7 @@ class Leadership:
         """Archive what the dead have counted, and remove their places when nothing is in them."""
         workers = self._layout.workers
         dead = [
-            worker
-            for worker in members.all_workers(workers)
-            if not members.is_alive(workers / worker)
+            worker for worker in members.all_workers(workers) if members.is_dead(workers / worker)
         ]
         for name, merge in merges.items() if dead else ():
             try:

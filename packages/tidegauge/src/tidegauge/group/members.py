@@ -137,12 +137,19 @@ def _entries(folder: Path) -> list[str]:
 
 
 def is_alive(place: Path) -> bool:
-    """Say whether the owner of a place lives.
+    """Say whether the owner of a place lives."""
+    return not is_dead(place)
 
-    Without the file nobody can tell. Then it counts as living, and what it has published stays: to
-    add what comes again later would be worse.
+
+def is_dead(place: Path) -> bool:
+    """Say whether the owner of a place is dead.
+
+    Without the file of the lock nobody can tell. Then what it has published stays, for its owner
+    may come again and would be counted twice; a place with nothing in it is what was left when its
+    removal was interrupted.
     """
-    return is_locked(place / _ALIVE) is not False
+    locked = is_locked(place / _ALIVE)
+    return not locked if locked is not None else not names(place)
 
 
 def is_marked(place: Path, mark: str) -> bool:
