@@ -34,7 +34,7 @@ class FolderError(Exception):
 class Layout:
     """The paths of one group."""
 
-    __slots__ = ("archive", "facts", "kept", "leader", "root", "workers")
+    __slots__ = ("archive", "facts", "kept", "root", "workers")
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -42,7 +42,11 @@ class Layout:
         self.workers = root / "workers"
         self.kept = root / "kept"
         self.archive = root / "archive"
-        self.leader = root / "leader.lock"
+
+    def make(self) -> None:
+        """Make the folders in which processes write."""
+        for folder in (self.workers, self.kept, self.archive):
+            folder.mkdir(0o700, exist_ok=True)
 
 
 def find(base: Path, launch: Launch, *, private: bool) -> Layout | None:
@@ -80,8 +84,7 @@ def make(base: Path, launch: Launch, *, private: bool) -> Layout:
     layout.root.mkdir(0o700, exist_ok=True)
     _check_owner(layout.root)
     _state_facts(layout, launch)
-    for folder in (layout.workers, layout.kept, layout.archive):
-        folder.mkdir(0o700, exist_ok=True)
+    layout.make()
     return layout
 
 
@@ -96,34 +99,32 @@ def _check_owner(folder: Path, *, or_root: bool = False) -> None:
 
 def _state_facts(layout: Layout, launch: Launch) -> None:
     """Write whose folder this is, once; refuse it where it is another's."""
+    if os.path.lexists(layout.facts):
+        found = _read_facts(layout.facts)
+        if found == launch.facts():
+            return
+        if found is not None:
+            raise FolderError(f"{layout.facts} names another launch")
+        once(
+            "group.facts",
+            "The file that names a launch is damaged and is written anew: %s. If this comes "
+            "again, look at the disk, or at who else writes to this folder.",
+            layout.facts,
+            level=40,
+        )
+    # Two processes may do this at once: they write the same.
     new = layout.facts.with_suffix(f".{os.getpid()}")
     try:
-        if not layout.facts.exists():
-            new.write_text(json.dumps(launch.facts()), "utf-8")
-            with suppress(FileExistsError):
-                layout.facts.hardlink_to(new)
-        text = layout.facts.read_bytes()
-        if _facts(text) is None:
-            once(
-                "group.facts",
-                "The file that names a launch is damaged and is written anew: got %r in %s. If "
-                "this comes again, look at the disk, or at who else writes to this folder.",
-                text[:40],
-                layout.facts,
-                level=40,
-            )
-            new.write_text(json.dumps(launch.facts()), "utf-8")
-            new.rename(layout.facts)
-        elif _facts(text) != launch.facts():
-            raise FolderError(f"{layout.facts} names another launch")
+        new.write_text(json.dumps(launch.facts()), "utf-8")
+        new.rename(layout.facts)
     finally:
         new.unlink(missing_ok=True)
 
 
-def _facts(text: bytes) -> Mapping[str, object] | None:
+def _read_facts(path: Path) -> Mapping[str, object] | None:
     try:
-        found = json.loads(text)
-    except ValueError:
+        found = None if path.is_symlink() else json.loads(path.read_bytes())
+    except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) else None
 
@@ -149,7 +150,7 @@ def remove(root: Path) -> None:
 
 def _is_over(layout: Layout, launch: Launch) -> bool:
     _check_owner(layout.root)
-    facts = _facts(layout.facts.read_bytes())
+    facts = _read_facts(layout.facts)
     if facts is None or facts == launch.facts():
         return False
     patience_s = _SWEEP_S

@@ -209,7 +209,7 @@ class Group:
                     self._tick(now_s, membership, leadership)
 
     def _tick(self, now_s: float, membership: Membership, leadership: Leadership) -> None:
-        if not membership.renew():
+        if not membership.intact():
             self._start_over(leadership)
             return
         if self._left_s is not None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from tidegauge.group import members
 from tidegauge.group.archive import ARCHIVE, Merge, absorb
 from tidegauge.group.folder import Layout
-from tidegauge.group.locks import Descriptors, FileLock
+from tidegauge.group.locks import Descriptors, FolderLock
 from tidegauge.group.members import Record, record_path
 from tidegauge.group.records import RecordFile
 
@@ -22,7 +22,7 @@ class Leadership:
     """The lock that makes a leader, and what only a leader does."""
 
     def __init__(self, descriptors: Descriptors, layout: Layout, unwritten: Unwritten) -> None:
-        self._lock = FileLock(descriptors, layout.leader)
+        self._lock = FolderLock(descriptors, layout.kept)
         self._layout = layout
         self._unwritten = unwritten
         self._kept: dict[str, RecordFile] = {}
@@ -38,6 +38,7 @@ class Leadership:
         if self._lock.held and self._lock.intact():
             return True
         self.release()
+        self._layout.make()  # what somebody has removed
         return self._lock.acquire(timeout_s)
 
     def release(self) -> None:
@@ -65,7 +66,9 @@ class Leadership:
         """Archive what the dead have counted, and remove their places when nothing is in them."""
         workers = self._layout.workers
         dead = [
-            worker for worker in members.all_workers(workers) if members.is_dead(workers / worker)
+            worker
+            for worker in members.all_workers(workers)
+            if not members.is_alive(workers / worker)
         ]
         for name, merge in merges.items() if dead else ():
             try:

@@ -1,6 +1,7 @@
 """Locks between processes: ``flock``, which the kernel lets go of when their holder dies.
 
-A lock belongs to an open file, and a forked child has a copy of the descriptor: it would keep the
+What is locked is a folder with all that is in it, not a file beside it that could be missing. A
+lock belongs to an open file, and a forked child has a copy of the descriptor: it would keep the
 parent's lock after the parent's death. So all descriptors with locks are listed, and the child
 closes them.
 """
@@ -26,15 +27,15 @@ class Descriptors:
     def __init__(self) -> None:
         self._open: set[int] = set()
 
-    def open(self, path: Path, flags: int) -> int:
-        """Open a file that is to be locked."""
-        descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    def open(self, folder: Path) -> int:
+        """Open a folder that is to be locked."""
+        descriptor = _open(folder)
         self._open.add(descriptor)
         return descriptor
 
     def share(self, folder: Path) -> None:
         """Keep a shared lock on a folder for good: systemd-tmpfiles leaves such folders alone."""
-        fcntl.flock(self.open(folder, os.O_RDONLY | os.O_DIRECTORY), fcntl.LOCK_SH | fcntl.LOCK_NB)
+        fcntl.flock(self.open(folder), fcntl.LOCK_SH | fcntl.LOCK_NB)
 
     def close(self, descriptor: int) -> None:
         """Unlock and close.
@@ -56,12 +57,12 @@ class Descriptors:
         self._open = set()
 
 
-class FileLock:
-    """An exclusive lock on one file."""
+class FolderLock:
+    """An exclusive lock on one folder."""
 
-    def __init__(self, descriptors: Descriptors, path: Path) -> None:
+    def __init__(self, descriptors: Descriptors, folder: Path) -> None:
         self._descriptors = descriptors
-        self._path = path
+        self._folder = folder
         self._descriptor: int | None = None
 
     @property
@@ -79,12 +80,12 @@ class FileLock:
         return True
 
     def _try(self) -> bool:
-        descriptor = self._descriptors.open(self._path, os.O_RDWR | os.O_CREAT)
+        descriptor = self._descriptors.open(self._folder)
         locked = False
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Somebody may have removed the file since: then the next one would lock another.
-            locked = same_file(descriptor, self._path)
+            # Somebody may have removed the folder since: then the next one would lock another.
+            locked = _is(descriptor, self._folder)
         except BlockingIOError:
             pass
         finally:
@@ -94,13 +95,13 @@ class FileLock:
             self._descriptor = descriptor
         return locked
 
-    def moved(self, path: Path) -> None:
-        """Take note of the file's new name."""
-        self._path = path
+    def moved(self, folder: Path) -> None:
+        """Take note of the folder's new name."""
+        self._folder = folder
 
     def intact(self) -> bool:
-        """Say whether the file that is locked is still the one that others would lock."""
-        return self._descriptor is not None and same_file(self._descriptor, self._path)
+        """Say whether the folder that is locked is still the one that others would lock."""
+        return self._descriptor is not None and _is(self._descriptor, self._folder)
 
     def release(self) -> None:
         """Let another process have it."""
@@ -109,18 +110,10 @@ class FileLock:
             self._descriptors.close(descriptor)
 
 
-def same_file(descriptor: int, path: Path) -> bool:
-    """Say whether a path still leads to the file that was opened."""
+def is_locked(folder: Path) -> bool | None:
+    """Say whether some process holds the lock on a folder; None where there is no such folder."""
     try:
-        return os.path.samestat(os.fstat(descriptor), path.lstat())
-    except OSError:
-        return False
-
-
-def is_locked(path: Path) -> bool | None:
-    """Say whether some process holds the lock on a file; None where there is no such file."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        descriptor = _open(folder)
     except OSError:
         return None
     try:
@@ -132,3 +125,14 @@ def is_locked(path: Path) -> bool | None:
     finally:
         os.close(descriptor)
     return False
+
+
+def _open(folder: Path) -> int:
+    return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
+
+
+def _is(descriptor: int, folder: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), folder.lstat())
+    except OSError:
+        return False

@@ -1,4 +1,4 @@
-"""The folders of a group's processes: one each, and a lock in it that says that its owner lives.
+"""The folders of a group's processes: one each, locked for as long as its owner lives.
 
 No pid is compared with another: a pid may come again, and a lock does not outlive its holder.
 """
@@ -12,11 +12,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tidegauge.group.locks import Descriptors, FileLock, is_locked
+from tidegauge.group.locks import Descriptors, FolderLock, is_locked
 from tidegauge.group.records import NAME, SUFFIX, RecordFile, read
 
 _WORKER = re.compile(r"\d+-[0-9a-f]{8}")
-_ALIVE = "alive"
 #: A process that is about to end: others need not wait for it, and it does not lead.
 LEAVING = "leaving"
 #: A process that has somebody to export to, so that it can lead.
@@ -47,35 +46,23 @@ class Membership:
         self.worker = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._place = workers / self.worker
         self._records: dict[str, RecordFile] = {}
-        self._marks: set[str] = set()
         # Under another name first: a place without a lock would look like that of a dead process.
         new = workers / f".{self.worker}"
         new.mkdir(0o700)
-        self._alive = FileLock(descriptors, new / _ALIVE)
+        self._lock = FolderLock(descriptors, new)
         try:
-            if not self._alive.acquire():
+            if not self._lock.acquire():
                 raise BlockingIOError
             new.rename(self._place)
         except OSError:
-            self._alive.release()
+            self._lock.release()
             remove(new)
             raise
-        self._alive.moved(self._place / _ALIVE)
+        self._lock.moved(self._place)
 
-    def renew(self) -> bool:
-        """See to it that others see that this process lives; False where its place is gone.
-
-        Whoever cleared the folder may have left the records. Without the lock they would be
-        nobody's, and with a second place they would be counted twice.
-        """
-        if self._alive.intact():
-            return True
-        self._alive.release()
-        self._marks.clear()
-        try:
-            return self._alive.acquire()
-        except FileNotFoundError:
-            return False
+    def intact(self) -> bool:
+        """Say whether others still see this process."""
+        return self._lock.intact()
 
     def publish(self, name: str, payload: bytes) -> None:
         """Write a record; raises ``OSError`` where that fails."""
@@ -91,13 +78,12 @@ class Membership:
 
     def mark(self, mark: str) -> None:
         """Say something of this process to the others."""
-        if mark not in self._marks:
-            (self._place / mark).touch(0o600)
-            self._marks.add(mark)
+        path = self._place / mark
+        if not path.exists():
+            path.touch(0o600)
 
     def unmark(self, mark: str) -> None:
         """Take it back."""
-        self._marks.discard(mark)
         (self._place / mark).unlink(missing_ok=True)
 
 
@@ -137,19 +123,8 @@ def _entries(folder: Path) -> list[str]:
 
 
 def is_alive(place: Path) -> bool:
-    """Say whether the owner of a place lives."""
-    return not is_dead(place)
-
-
-def is_dead(place: Path) -> bool:
-    """Say whether the owner of a place is dead.
-
-    Without the file of the lock nobody can tell. Then what it has published stays, for its owner
-    may come again and would be counted twice; a place with nothing in it is what was left when its
-    removal was interrupted.
-    """
-    locked = is_locked(place / _ALIVE)
-    return not locked if locked is not None else not names(place)
+    """Say whether the owner of a place lives; a place that cannot be looked at counts as living."""
+    return is_locked(place) is not False
 
 
 def is_marked(place: Path, mark: str) -> bool:
@@ -174,8 +149,8 @@ def records_of(workers: Path, worker: str, prefix: str) -> list[Record]:
 
 
 def remove(place: Path) -> None:
-    """Remove a place with all that is in it, the lock last: half a place must not look alive."""
+    """Remove a place with all that is in it."""
     with suppress(OSError):
-        for path in sorted(place.iterdir(), key=lambda path: path.name == _ALIVE):
+        for path in place.iterdir():
             path.unlink()
         place.rmdir()

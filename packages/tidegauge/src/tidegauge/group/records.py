@@ -83,7 +83,7 @@ class RecordFile:
         """Write over the older copy; False where the file is gone, or not as it was left."""
         try:
             descriptor = os.open(self._path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-        except FileNotFoundError:
+        except OSError:  # most often it is gone; in any case it is no file of ours
             return False
         try:
             if os.fstat(descriptor).st_size != 2 * self._slot_bytes:
@@ -184,6 +184,8 @@ def _read(path: Path) -> bytes | None:
 
 
 def _write(descriptor: int, data: bytes, offset: int) -> None:
-    written = os.pwrite(descriptor, data, offset)
-    if written < len(data):  # the disk is full: say what the next byte would be told
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    """Write all; a disk that is full takes a part first, and says why with the rest."""
+    rest = memoryview(data)
+    while rest:
+        written = os.pwrite(descriptor, rest, offset)
+        rest, offset = rest[written:], offset + written
