@@ -53,6 +53,7 @@ def test_a_taken_port_is_one_warning_and_tried_again(
     second = listen(port=port)
     assert second.port is None
     assert get(port).body == b"hi"
+    wait_for(lambda: caplog.records)
     first.close()
     wait_for(lambda: second.port == port)
     assert get(port).body == b"hi"

@@ -328,3 +328,14 @@ def test_an_sdk_that_keeps_its_readers_elsewhere(core: Any) -> None:
         _sdk_config = Config()
 
     assert ("a", "b") == otel_private.readers(Old())
+
+
+def test_whether_instruments_are_asked_is_known(provider: Make) -> None:
+    """Who collects more often than the app's exporters do spares its callbacks; unknown is yes."""
+    reader = InMemoryMetricReader()
+    made = provider(reader)
+    callback = otel_private.collect_callback(reader)
+    assert otel_private.has_callbacks(callback) is False
+    made.get_meter("app").create_observable_gauge("g", [lambda _: []])
+    assert otel_private.has_callbacks(callback) is True
+    assert otel_private.has_callbacks(None) is True

@@ -70,12 +70,15 @@ def test_a_launcher_alone_writes_nothing(make: Make, tmp_path: Path) -> None:
 
 
 def test_a_child_without_predictions_writes_nothing(make: Make, tmp_path: Path) -> None:
-    """Only a prediction makes a member."""
+    """It has to predict or to have something else to share."""
     group = make(predicts=False)
     group.tick(0.0)
     group.publish("counters", b"1")
     assert (False, False) == (group.active, group.member)
     assert [] == list(tmp_path.iterdir())
+    group.takes_part = True
+    group.publish("counters", b"1")
+    assert (True, 1) == (group.member, counted(group))
 
 
 def test_children_and_then_the_launcher_share_their_records(make: Make) -> None:

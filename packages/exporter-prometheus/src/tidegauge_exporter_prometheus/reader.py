@@ -5,14 +5,19 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 import weakref
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.metrics.export import MetricReader, MetricsData
 from tidegauge import guard
+from tidegauge.group import current
+from tidegauge.otel_private import has_callbacks
 from tidegauge.settings import SettingError
 
 from tidegauge_exporter_prometheus import settings
+from tidegauge_exporter_prometheus.exchange import Exchange
 from tidegauge_exporter_prometheus.exposition import Unavailable
 from tidegauge_exporter_prometheus.families import families
 from tidegauge_exporter_prometheus.mapping import collection
@@ -32,6 +37,10 @@ _logger = logging.getLogger(__name__)
 
 # As long as Prometheus waits by default.
 COLLECT_TIMEOUT_S = 10.0
+# An exit waits no longer for a collection that is under way.
+_FLUSH_TIMEOUT_S = 1.0
+# A forked child may end or exec at once: it does nothing before.
+REVIVAL_S = 2.0
 
 _NONE_RUNS = (
     "No Tidegauge Prometheus reader runs in this process. "
@@ -74,9 +83,17 @@ class PrometheusReader(MetricReader):
         self._registry = registry
         self._settings: settings.PrometheusSettings | None = None
         self._listener: Listener | None = None
+        # In a forked child, the port that its parent got where any was right.
+        self._inherited_port = 0
         self._shut_down = False
         # What collect() hands over, by the thread that called it.
         self._received = threading.local()
+        # The provider's own callback: the app's instruments without Tidegauge's metrics.
+        self._provider_collect: Callable[..., MetricsData | None] | None = None
+        taken = {reader.number for reader in _running}
+        #: Which reader of its process this is: the same in all workers of a launch.
+        self.number: int = next(number for number in count() if number not in taken)
+        self._exchange = Exchange(self.number, self._collect_others, self._has_callbacks)
         self._shared_collection = SharedCall(self._collection)
         if unknown:
             _logger.error(
@@ -92,7 +109,7 @@ class PrometheusReader(MetricReader):
             after = weakref.WeakMethod(self._after_fork)
             os.register_at_fork(after_in_child=lambda: (method := after()) and method())
         _running.append(self)
-        if self._settings is not None and self._settings.listen:
+        if self._settings is not None and self._settings.listen and not current().helper:
             with guard.guarded("prometheus.start"):
                 self.start()
 
@@ -102,20 +119,22 @@ class PrometheusReader(MetricReader):
         return None if self._listener is None else self._listener.port
 
     def start(self) -> None:
-        """Listen, unless this reader already does, is shut down or has a bad setting.
-
-        The constructor calls this; a forked child that shall answer for itself calls it again.
-        """
+        """Listen, unless this reader already does, is shut down or has a bad setting."""
         if self._listener is not None or self._shut_down or self._settings is None:
             return
         app = application(lambda: expose([self]), path=METRICS_PATH)
-        self._listener = Listener(app, self._settings.host, self._settings.port)
+        port = self._settings.port or self._inherited_port
+        self._listener = Listener(
+            app, self._settings.host, port, launch=lambda: current().launch_id
+        )
         self._listener.start()
 
     def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:  # noqa: ARG002 - the base's signature
         """Close the port; a second call does nothing."""
         if self._shut_down:
             return
+        self._exchange.stop()
+        self._publish_last(timeout_millis)
         self._shut_down = True
         if self in _running:
             _running.remove(self)
@@ -123,9 +142,14 @@ class PrometheusReader(MetricReader):
         if listener is not None:
             listener.close(min(1.0, max(0.0, timeout_millis / 1000)))
 
-    def force_flush(self, timeout_millis: float = 10_000) -> bool:  # noqa: ARG002 - the base's signature
-        """Do nothing: a reader that is asked holds nothing back."""
+    def force_flush(self, timeout_millis: float = 10_000) -> bool:
+        """Leave the app's instruments to the other workers; alone, nothing is held back."""
+        self._publish_last(timeout_millis)
         return True
+
+    def _publish_last(self, timeout_millis: float) -> None:
+        with guard.guarded("prometheus.exit"):
+            self._exchange.publish_now(min(_FLUSH_TIMEOUT_S, max(0.0, timeout_millis / 1000)))
 
     def read(self, timeout_s: float = COLLECT_TIMEOUT_S) -> Collection | None:
         """Collect, once for all who ask at the same time; None when there is nothing yet.
@@ -158,9 +182,22 @@ class PrometheusReader(MetricReader):
         return self._registry
 
     def _collection(self) -> Collection:
-        self._received.data = None
-        self.collect(timeout_millis=COLLECT_TIMEOUT_S * 1000)
-        return collection(self._received.data)
+        if not self._exchange.turn.acquire(timeout=COLLECT_TIMEOUT_S):
+            raise TimeoutError
+        try:
+            self._received.data = None
+            self.collect(timeout_millis=COLLECT_TIMEOUT_S * 1000)
+            return self._exchange.exchanged(collection(self._received.data))
+        finally:
+            self._exchange.turn.release()
+
+    def _collect_others(self) -> Collection | None:
+        if self._provider_collect is None or self._shut_down:
+            return None
+        return collection(self._provider_collect(self, timeout_millis=COLLECT_TIMEOUT_S * 1000))
+
+    def _has_callbacks(self) -> bool:
+        return has_callbacks(self._provider_collect)
 
     def _receive_metrics(
         self,
@@ -173,17 +210,36 @@ class PrometheusReader(MetricReader):
     def _set_collect_callback(self, func: Callable[..., Any] | None) -> None:  # type: ignore[misc]
         # Final to type checkers only; here alone a reader learns of its provider.
         super()._set_collect_callback(func)
+        self._provider_collect = func
         if func is not None:
             with guard.guarded("prometheus.attach"):
+                self._exchange.start()
                 from tidegauge.attach import attach_reader  # noqa: PLC0415 - only with a provider
 
                 attach_reader(self)
 
     def _after_fork(self) -> None:
-        self._shared_collection.reset()
-        listener, self._listener = self._listener, None
-        if listener is not None:
-            listener.abandon()
+        with guard.guarded("prometheus.fork"):
+            self._shared_collection.reset()
+            self._exchange.reset()
+            listener, self._listener = self._listener, None
+            if listener is not None:
+                self._inherited_port = listener.port or self._inherited_port
+                listener.abandon()
+            listens = listener is not None or (self._settings is not None and self._settings.listen)
+            if not self._shut_down:
+                threading.Thread(
+                    target=self._revive, args=(listens,), name="tidegauge-revival", daemon=True
+                ).start()
+
+    def _revive(self, listens: bool) -> None:
+        """Take part as the parent does, and answer when whoever has the port is gone."""
+        time.sleep(REVIVAL_S)
+        with guard.guarded("prometheus.fork"):
+            if self.has_provider:
+                self._exchange.start()
+            if listens and not current().helper:
+                self.start()
 
 
 def running() -> list[PrometheusReader]:

@@ -1,8 +1,11 @@
-"""The listening socket: bound at once or as soon as the port is free, never fatal."""
+"""The listening socket: bound at once or as soon as the port is free, never fatal.
+
+One process of a launch has the port and answers for all. The others try to take it over every two
+seconds, so that it is soon had again when its owner dies, however that came about.
+"""
 
 from __future__ import annotations
 
-import errno
 import io
 import logging
 import os
@@ -16,13 +19,16 @@ from wsgiref.simple_server import WSGIRequestHandler
 from prometheus_client.exposition import ThreadingWSGIServer
 from tidegauge import guard
 
+from tidegauge_exporter_prometheus.port_owner import PortOwner, signature
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+    from wsgiref.types import StartResponse, WSGIEnvironment
 
 _logger = logging.getLogger(__name__)
 
 # A dead owner's port is taken over within 5 s.
-_RETRY_S = 2.0
+RETRY_S = 2.0
 # How soon the accepting thread sees that it shall stop.
 _POLL_S = 0.25
 # A client that sends or reads nothing for so long is dropped; Prometheus itself waits 10 s.
@@ -30,27 +36,31 @@ _CLIENT_TIMEOUT_S = 10.0
 # More than the scrapers of one target that may knock at the same moment.
 _BACKLOG = 128
 
-_ADVICE = {
-    errno.EADDRINUSE: "Another process or reader has the port: set "
-    "OTEL_EXPORTER_PROMETHEUS_PORT to a free one (0 takes any), or stop the other",
-    errno.EACCES: "Ports below 1024 need a privilege: set "
-    "OTEL_EXPORTER_PROMETHEUS_PORT to a higher one",
-}
-_OTHER_ADVICE = "Set OTEL_EXPORTER_PROMETHEUS_HOST to an address of this machine"
-
 
 class Listener:
-    """Serves a WSGI application on a port from daemon threads, one a connection."""
+    """Serves a WSGI application on a port from daemon threads, one a connection.
+
+    ``launch`` tells what launch this process belongs to, empty where nobody knows.
+    """
 
     def __init__(
-        self, application: Callable[..., Any], host: str, port: int, *, retry_s: float = _RETRY_S
+        self,
+        application: Callable[..., Any],
+        host: str,
+        port: int,
+        *,
+        launch: Callable[[], str] = str,
+        retry_s: float | None = None,
     ) -> None:
         self._application = application
         self._host = host
         self._port = port
-        self._retry_s = retry_s
+        self._launch = launch
+        self._retry_s = RETRY_S if retry_s is None else retry_s
         self._server: _Server | None = None
+        self._owner = PortOwner(host, port, launch)
         self._closing = threading.Event()
+        self._abandoned = False
         self._thread: threading.Thread | None = None
 
     @property
@@ -60,20 +70,8 @@ class Listener:
         return None if server is None else int(server.server_address[1])
 
     def start(self) -> None:
-        """Bind now if the port is free, else say so once and go on trying."""
-        try:
-            self._server = self._bind()
-        except (OSError, UnicodeError) as error:
-            number = error.errno if isinstance(error, OSError) else None
-            _logger.warning(
-                "The Prometheus endpoint cannot listen on %s port %d yet: %s. %s. "
-                "The app is not affected; Tidegauge tries again every %g s.",
-                self._host,
-                self._port,
-                error,
-                _ADVICE.get(number or 0, _OTHER_ADVICE),
-                self._retry_s,
-            )
+        """Bind now if the port is free, else go on trying."""
+        self._try(ask=False)  # whose the port is will be asked without haste
         self._thread = threading.Thread(target=self._run, name="tidegauge-prometheus", daemon=True)
         self._thread.start()
 
@@ -83,35 +81,44 @@ class Listener:
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout_s)
-        self.abandon()
-
-    def abandon(self) -> None:
-        """Close the socket only: a forked child has no thread that could be asked to stop.
-
-        It must not touch the event either: its lock may have been held when the process forked.
-        """
         server, self._server = self._server, None
         if server is not None:
             server.server_close()
 
+    def abandon(self) -> None:
+        """Close the sockets only: a forked child has no thread that could be asked to stop.
+
+        It must not touch the event either: its lock may have been held when the process forked.
+        """
+        self._abandoned = True  # where threads are greenlets, they live on in the child
+        server, self._server = self._server, None
+        if server is not None:
+            server.abandon()
+
     def _run(self) -> None:
+        wait_s = 0.0
         with guard.guarded("prometheus.listener"):
             while self._server is None:
-                if self._closing.wait(self._retry_s):
+                if self._closing.wait(wait_s) or self._abandoned:
                     return
-                self._try_again()
+                wait_s = self._retry_s
+                if self._try(ask=True):
+                    _logger.info(
+                        "The Prometheus endpoint listens on %s port %s now.", self._host, self.port
+                    )
             self._serve(self._server)
 
-    def _try_again(self) -> None:
+    def _try(self, *, ask: bool) -> bool:
         try:
             server = self._bind()
-        except (OSError, UnicodeError):
-            return
+        except (OSError, UnicodeError) as error:
+            self._owner.explain(error, self._retry_s, ask=ask)
+            return False
         if self._closing.is_set():
             server.server_close()
-            return
+            return False
         self._server = server
-        _logger.info("The Prometheus endpoint listens on %s port %s now.", self._host, self.port)
+        return True
 
     def _serve(self, server: _Server) -> None:
         try:
@@ -119,7 +126,7 @@ class Listener:
                 server.handle_request()
         except (OSError, ValueError):
             # The socket was closed under the selector.
-            if not self._closing.is_set():
+            if not (self._closing.is_set() or self._abandoned):
                 raise
 
     def _bind(self) -> _Server:
@@ -127,8 +134,17 @@ class Listener:
             self._host, self._port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         server = _Server((str(address[0]), self._port), _Handler, family, self._closing)
-        server.set_app(self._application)
+        server.set_app(self._signed)
         return server
+
+    def _signed(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer, and say which launch it is that answers."""
+
+        def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+            return start_response(status, [*headers, signature(self._launch())], *rest)
+
+        answer: Iterable[bytes] = self._application(environ, start)
+        return answer
 
 
 class _Server(ThreadingWSGIServer):
@@ -150,6 +166,7 @@ class _Server(ThreadingWSGIServer):
     ) -> None:
         self.address_family = family
         self._closing = closing
+        self._connections: set[socket.socket] = set()
         super().__init__(address, handler)
 
     def server_bind(self) -> None:
@@ -157,6 +174,26 @@ class _Server(ThreadingWSGIServer):
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
         self.setup_environ()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer on a thread; a fork meanwhile is to find the connection."""
+        self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Close the connection."""
+        self._connections.discard(request)
+        super().shutdown_request(request)
+
+    def abandon(self) -> None:
+        """Close what a forked child inherited, which would keep clients waiting for its end.
+
+        By their numbers: files that belong to threads of the parent would keep them open.
+        """
+        for connection in (self.socket, *self._connections):
+            descriptor = connection.detach()
+            if descriptor >= 0:
+                os.close(descriptor)
 
     def get_request(self) -> tuple[socket.socket, Any]:
         """Accept a connection; out of descriptors, wait instead of spinning."""

@@ -44,6 +44,12 @@ def resource(callback: object) -> Any:
     return getattr(getattr(consumer, "_sdk_config", None), "resource", None)
 
 
+def has_callbacks(callback: object) -> bool:
+    """Say whether instruments of the app are asked when a reader collects; yes if unknown."""
+    consumer = getattr(callback, "__self__", None)
+    return bool(getattr(consumer, "_async_instruments", True))
+
+
 def collect_callback(reader: object) -> Collect | None:
     """Return the callback by which a reader collects; None before it has a provider."""
     return getattr(reader, "_collect", None)

@@ -49,8 +49,10 @@ class Group:
         self._given = base
         #: Whether there is a reader to export to: others never lead.
         self.attached = False
-        #: Whether a prediction was recorded here: others never join.
+        #: Whether a prediction was recorded here: others join only to take part.
         self.predicts = False
+        #: Whether there is something else to share: the app's own instruments, a scrape.
+        self.takes_part = False
         #: The ``service.instance.id`` of this process's own resource, if it has one.
         self.own_instance_id = ""
         self._merges: dict[str, Merge] = {}
@@ -71,7 +73,7 @@ class Group:
         """Be a forked child: of the same launch, but no member, and with none of its locks."""
         self._descriptors.abandon()
         self.launch = self.launch.inherited()
-        self.predicts = False
+        self.predicts = self.takes_part = False
         self._forget()
 
     # -- who -----------------------------------------------------------------------------------
@@ -131,7 +133,7 @@ class Group:
             return None
         try:
             found = folders.find(self._base, self.launch, private=self._private)
-            if not self.predicts:
+            if not (self.predicts or self.takes_part):
                 return found
             if found is not None or self.launch.child:
                 with self._held() as held:
