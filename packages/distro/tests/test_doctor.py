@@ -175,6 +175,25 @@ def test_a_reference_is_read_and_its_series_are_counted(tidegauge: Run, tmp_path
     (series,) = found["sections"]["series of a model in Prometheus, at most"]
     assert str(1 + 2 * 10 + 2 * 5) == series["drift"]
     assert series["drift's budget"] == "600"
+    assert series["fleet, beside the budget"] == "0"
+
+
+@pytest.mark.parametrize(("globs", "expected"), [("", 2 * 23), ("b", 23)])
+def test_the_series_of_a_fleet_are_counted(
+    tidegauge: Run, tmp_path: Path, globs: str, expected: int
+) -> None:
+    """Ten bins and their shares, missing and other values, the design effect: 23 a feature."""
+    (tmp_path / "train.csv").write_text(
+        "a,b\n" + "".join(f"{i % 90},{i % 90 / 7}\n" for i in range(900))
+    )
+    assert tidegauge("reference", "build", "train.csv", "-o", "m.reference.json").returncode == 0
+    done = tidegauge(
+        "doctor", "--json", **HEALTHY,
+        TIDEGAUGE_REFERENCE="m.reference.json",
+        TIDEGAUGE_DRIFT_FLEET="true", TIDEGAUGE_DRIFT_FLEET_FEATURES=globs,
+    )  # fmt: skip
+    (series,) = report(done)["sections"]["series of a model in Prometheus, at most"]
+    assert series["fleet, beside the budget"] == str(expected)
 
 
 def test_a_free_port_is_free() -> None:

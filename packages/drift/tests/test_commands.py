@@ -125,14 +125,20 @@ def test_show_prints_a_table(train: Path) -> None:
     assert by_name["id"][7].startswith("left out: names rows")
 
 
-def test_show_prints_json(train: Path) -> None:
-    """For programs: the profile and its reference."""
+def test_show_prints_json(train: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For programs: the profile, its reference, and the series that a fleet's counts have."""
     target = str(train.parent / "a.reference.json")
     _run("reference build", str(train), "-o", target)
     content = json.loads(_run("reference show", target, "--json").written)
 
     assert content["rows"] == 500
     assert len(content["reference"]) == 8
+    assert content["fleet_series"] > 23
+    for globs, windows, expected in (("amount", "", 23), ("amount", "wrong", None)):
+        monkeypatch.setenv("TIDEGAUGE_DRIFT_FLEET_FEATURES", globs)
+        monkeypatch.setenv("TIDEGAUGE_DRIFT_WINDOWS", windows)
+        found = json.loads(_run("reference show", target, "--json").written)["fleet_series"]
+        assert found == (expected or content["fleet_series"])
 
 
 def test_what_fails_is_one_clear_line(train: Path) -> None:

@@ -11,6 +11,8 @@ from tidegauge.settings import SettingError
 from tidegauge.settings import load as load_settings
 
 from tidegauge_drift.files import build_file
+from tidegauge_drift.fleet import series
+from tidegauge_drift.layout import Layout
 from tidegauge_drift.profile import Feature, NumericFeature, ProfileError, ReferenceProfile
 from tidegauge_drift.references import SUFFIX
 from tidegauge_drift.settings import DriftSettings
@@ -88,7 +90,11 @@ def _show(arguments: Namespace, terminal: Terminal) -> int:
     except ProfileError as error:
         raise CommandError(str(error)) from error
     if arguments.json:
-        content = {"reference": checksum(profile)[:8], **to_dict(profile)}
+        content = {
+            "reference": checksum(profile)[:8],
+            "fleet_series": series(Layout(profile), _fleet_features()),
+            **to_dict(profile),
+        }
         terminal.write(json.dumps(content, indent=2, allow_nan=False) + "\n")
         return 0
     title = (
@@ -98,6 +104,13 @@ def _show(arguments: Namespace, terminal: Terminal) -> int:
     columns = ("feature", "kind", "rows", "missing", "range", "cells", "worst KS error", "notes")
     terminal.table(title, columns, _rows(profile))
     return 0
+
+
+def _fleet_features() -> tuple[str, ...]:
+    try:
+        return load_settings(DriftSettings).fleet_features
+    except SettingError:  # said where drift starts, and by doctor
+        return ()
 
 
 def _rows(profile: ReferenceProfile) -> list[tuple[str, ...]]:

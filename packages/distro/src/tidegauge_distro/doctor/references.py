@@ -91,11 +91,18 @@ def examine(report: Report) -> None:
             )
         )
         drift, most = drift_series(watched)
-        series.append((file.name, str(drift), str(most), str(core_series())))
+        fleet = profile.get("fleet_series", 0) if in_force("TIDEGAUGE_DRIFT_FLEET") else 0
+        series.append((file.name, str(drift), str(most), str(fleet), str(core_series())))
     report.add("references", ("file", "reference", "rows", "features", "built"), rows)
     report.add(
         "series of a model in Prometheus, at most",
-        ("reference", "drift", "drift's budget", "requests, latency and values of one operation"),
+        (
+            "reference",
+            "drift",
+            "drift's budget",
+            "fleet, beside the budget",
+            "requests, latency and values of one operation",
+        ),
         series,
     )
 
