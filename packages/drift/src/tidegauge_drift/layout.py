@@ -151,8 +151,10 @@ def _slot(feature: Feature, family: str, start: int, stop: int) -> Slot:
 
 def _bins(feature: Feature) -> NDArray[np.uint8]:
     bins = np.zeros(feature.counts.size, np.uint8)
-    numeric = isinstance(feature, NumericFeature)
-    bins[:-2] = feature.bins if numeric else category_bins(feature.cells)
+    if isinstance(feature, NumericFeature):
+        bins[:-2] = feature.bins
+    else:
+        bins[:-2] = category_bins(feature.cells)
     return bins
 
 
