@@ -1,7 +1,8 @@
 """How much memory a model's state takes.
 
-The state is what lives on when all rows have been counted: a model's counts, reference, cells and
-windows. Measured by ``tracemalloc``, numpy's arrays included.
+The state is what lives on between two looks at the rows: a model's counts, reference, cells, panes
+and windows. Measured by ``tracemalloc``, numpy's arrays included; the most that it was while panes
+were open and not folded, and what was left when all were.
 """
 
 from __future__ import annotations
@@ -26,8 +27,13 @@ MIB = 1024 * KIB
 ONE_LIMIT = 512 * KIB
 #: A thousand models of 10 features.
 MANY_LIMIT = 128 * MIB
-ROWS, BLOCK = 3000, 250  # enough to close row windows
+BLOCK = 250
+DAYS = 3  # two windows of a day are kept, the third is open
+# Blocks a day: enough rows to close a window of rows; and so many that counts take 4 bytes each.
+QUIET, BUSY = 4, 270
+SAMPLE = 3  # panes take 5 blocks: each stage of a pane is looked at
 TICKS = 1000
+DAY_S = 86_400.0
 
 
 class Clock:
@@ -40,8 +46,8 @@ class Clock:
         return self.now_s
 
 
-def state_bytes(models: int, features: int) -> float:
-    """Return the bytes that so many models hold once windows have opened and closed."""
+def state_bytes(models: int, features: int, blocks_a_day: int) -> tuple[int, int]:
+    """Return the bytes that so many models hold, at most and once all windows have closed."""
     generator = np.random.default_rng(1)
     shared.clock = clock = Clock()
     with tempfile.TemporaryDirectory() as folder:
@@ -53,12 +59,19 @@ def state_bytes(models: int, features: int) -> float:
         current = Pipeline([DriftProcessor(settings=DriftSettings(reference=str(path)))])
         pipeline._current = current
         served = [_model(number) for number in range(models)]
-        for _ in range(ROWS // BLOCK):
-            rows = generator.normal(size=(BLOCK, features))
-            for model in served:
-                model.predict(rows)
-            current.flush()
-            clock.now_s += 5
+        most = 0
+        for _ in range(DAYS):
+            for block in range(blocks_a_day):
+                rows = generator.normal(size=(BLOCK, features))
+                for model in served:
+                    model.predict(rows)
+                del rows
+                current.flush()
+                if block % SAMPLE == 0:
+                    gc.collect()  # what the interpreter has free for reuse is no model's
+                    most = max(most, tracemalloc.get_traced_memory()[0] - before)
+                clock.now_s += 2
+            clock.now_s = (clock.now_s // DAY_S + 1) * DAY_S
         points, settled_s = 0, clock.now_s + 20  # all panes are closed and folded by then
         for _ in range(TICKS):  # verdicts that are due at once are spread over ticks
             clock.now_s += 0.5
@@ -71,7 +84,7 @@ def state_bytes(models: int, features: int) -> float:
         tracemalloc.stop()
     if points < models * features:
         raise RuntimeError(f"only {points} gauges: no window closed, so this measured nothing")
-    return after - before
+    return max(most, after - before), after - before
 
 
 def _model(number: int) -> object:
@@ -87,15 +100,17 @@ def _model(number: int) -> object:
 def main() -> int:
     """Print the figures; status 1 above a limit."""
     Pipeline.start = lambda _: None  # type: ignore[method-assign]
-    state_bytes(1, 2)  # what the first verdict imports is no model's state
+    state_bytes(1, 2, QUIET)  # what the first verdict imports is no model's state
     shared.channels.__init__()  # type: ignore[misc]
-    one = state_bytes(1, 100)
+    one, one_settled = state_bytes(1, 100, BUSY)
     shared.channels.__init__()  # type: ignore[misc]
-    many = state_bytes(1000, 10)
+    many, many_settled = state_bytes(1000, 10, QUIET)
     ok = one <= ONE_LIMIT and many <= MANY_LIMIT
-    print("\nState, default windows, after windows have closed")
-    print(f"  1 model, 100 features      {one / KIB:8.0f} KiB  <= {ONE_LIMIT / KIB:.0f}")
-    print(f"  1,000 models, 10 features  {many / MIB:8.1f} MiB  <= {MANY_LIMIT / MIB:.0f}")
+    print("\nState, default windows: at most with open panes; after all windows have closed")
+    print(f"  1 model, 100 features      {one / KIB:8.0f} KiB  <= {ONE_LIMIT / KIB:.0f}", end="")
+    print(f"   {one_settled / KIB:8.0f} KiB")
+    print(f"  1,000 models, 10 features  {many / MIB:8.1f} MiB  <= {MANY_LIMIT / MIB:.0f}", end="")
+    print(f"   {many_settled / MIB:8.1f} MiB")
     return int(not ok)
 
 

@@ -1,4 +1,4 @@
-"""Replays: rows at given times, in batches, with ticks, through a monitor."""
+"""Replays: rows at given times, in batches, with ticks, through a worker and a leader."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ import pytest
 from numpy.typing import NDArray
 from tidegauge import guard
 from tidegauge.batch import Batch, ModelKey, Table
+from tidegauge_drift.evaluator import Evaluator
 from tidegauge_drift.layout import Layout
-from tidegauge_drift.monitor import Monitor
+from tidegauge_drift.leader import Leader
 from tidegauge_drift.window import WindowSpec
+from tidegauge_drift.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,7 +40,7 @@ def make_batch(
 
 @dataclass
 class Replay:
-    """A monitor that is fed with rows as time goes on."""
+    """One process alone that is fed with rows as time goes on."""
 
     profile: ReferenceProfile
     windows: tuple[str, ...] = ("300rows",)
@@ -47,12 +49,30 @@ class Replay:
     seen: list[WindowVerdict] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Build the monitor."""
+        """Build both sides."""
         self.layout = Layout(self.profile)
-        self.monitor = Monitor(
-            MODEL, self.layout, [WindowSpec.parse(label) for label in self.windows], self.pane_s,
-            listener=lambda _, verdict: self.seen.append(verdict),
+        self.worker = Worker(lambda _: self.layout, self.pane_s)
+        specs = [WindowSpec.parse(label) for label in self.windows]
+        self.leader = Leader(
+            self.pane_s,
+            lambda key: Evaluator(
+                key, self.layout, specs, self.pane_s,
+                listener=lambda _, verdict: self.seen.append(verdict),
+            ),
+            lambda _: None,
         )  # fmt: skip
+
+    def advance(self, now_s: float) -> None:
+        """Close panes and windows."""
+        closed = self.worker.close(now_s)
+        if self.leader.is_due(closed):
+            self.leader.give(closed, self.worker.pop(closed))
+        self.leader.work(60.0)
+
+    @property
+    def late_rows(self) -> int:
+        """Rows that came after their pane was closed."""
+        return sum(counter.late_rows for counter in self.worker.counters())
 
     def feed(
         self,
@@ -68,15 +88,15 @@ class Replay:
         for i in range(0, len(features), chunk):
             part = slice(i, i + chunk)
             some = None if outputs is None else outputs[part]
-            self.monitor.take(make_batch(features[part], times[part], some, stride=stride))
-            self.monitor.advance(float(times[part][-1]))
+            self.worker.take(make_batch(features[part], times[part], some, stride=stride))
+            self.advance(float(times[part][-1]))
         self.now_s = float(times[-1]) + 1 / rate
         return self
 
     def end(self) -> list[WindowVerdict]:
         """Let the last pane close; return all verdicts so far."""
         self.now_s += 2 * self.pane_s + 3
-        self.monitor.advance(self.now_s)
+        self.advance(self.now_s)
         return self.seen
 
 

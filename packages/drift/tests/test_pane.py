@@ -8,14 +8,23 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tidegauge_drift.pane import Pane, PaneError, model_digest
+from tidegauge.batch import ModelKey
+from tidegauge.group.records import NAME
+from tidegauge_drift.packing import pack
+from tidegauge_drift.pane import Pane, PaneError, model_digest, prefix
 
-KEY = model_digest("fraud", "3")
-LAYOUT = b"layout01"
+MODEL = ModelKey("fraud", "3")
+LAYOUT = "0123456789abcdef"
 
 
-def _pane(counts: list[int], stride: int = 1, index: int = 170) -> Pane:
-    pane = Pane(KEY, LAYOUT, index, 10, np.array(counts, np.uint32), sum(counts))
+def _pane(
+    counts: list[int],
+    stride: int = 1,
+    index: int = 170,
+    operation: str = "predict",
+    layout: str = LAYOUT,
+) -> Pane:
+    pane = Pane(MODEL, operation, layout, index, 10, np.array(counts, np.uint32), sum(counts))
     if sum(counts):
         pane.saw_stride(stride, stride)
     return pane
@@ -36,7 +45,7 @@ def test_merge_is_associative_and_commutative(panes: list[Pane], random: object)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     left = reduce(Pane.merge, panes)
     right = reduce(lambda later, pane: pane.merge(later), reversed(shuffled))
-    through = reduce(Pane.merge, [Pane.from_bytes(pane.to_bytes(), LAYOUT) for pane in shuffled])
+    through = reduce(Pane.merge, [Pane.from_bytes(pane.to_bytes()) for pane in shuffled])
 
     assert left.to_bytes() == right.to_bytes() == through.to_bytes()
 
@@ -71,14 +80,60 @@ def test_torn_or_changed_bytes_are_refused(place: int, change: int) -> None:
             Pane.from_bytes(wrong)
 
 
-def test_another_layout_is_refused() -> None:
-    """Counts of another reference are not added."""
-    with pytest.raises(PaneError, match="another layout"):
-        Pane.from_bytes(_pane([1]).to_bytes(), b"layout02")
+@pytest.mark.parametrize(
+    "other",
+    [
+        _pane([1], index=171),
+        _pane([1], operation="predict_proba"),
+        _pane([1], layout="fedcba9876543210"),
+        _pane([1, 0]),
+    ],
+)
+def test_unequal_panes_never_merge(other: Pane) -> None:
+    """Another time, operation, reference or number of cells."""
     with pytest.raises(PaneError, match="another model, reference or time"):
-        _pane([1]).merge(_pane([1], index=171))
+        _pane([1]).merge(other)
+
+
+def test_a_record_says_whose_it_is() -> None:
+    """Each of index, model, layout and operation makes another name, and all names are allowed."""
+    panes = [
+        _pane([1]), _pane([1], index=-1), _pane([1], operation="Über/alles"),
+        _pane([1], layout="fedcba9876543210"),
+    ]  # fmt: skip
+    names = [pane.name for pane in panes]
+
+    assert len(set(names)) == 4
+    assert all(NAME.fullmatch(name) for name in names)
+    assert names[1].startswith(prefix(-1))
+
+
+def test_counts_are_as_wide_as_rows_ask_for() -> None:
+    """255 rows fit into a byte a cell; they widen as rows come, on merging too."""
+    pane = Pane(MODEL, "predict", LAYOUT, 1, 10, np.zeros(2, np.uint8))
+    pane.rows = 255
+    pane.add(0, np.array([255, 0]))
+    widths = [pane.counts.itemsize]
+    pane.rows = 400
+    pane.add(1, np.array([145]))
+    widths.append(pane.counts.itemsize)
+    merged = reduce(Pane.merge, [pane] * 200)
+
+    assert [*widths, merged.counts.itemsize] == [1, 2, 4]
+    assert (pane.counts.tolist(), merged.counts.tolist()) == ([255, 145], [51_000, 29_000])
+
+
+@pytest.mark.parametrize(
+    "header", [{}, {"model": 3}, {"model": ["m", "1", "2"]}, {"model": ["m"], "index": "x"}]
+)
+def test_a_whole_record_of_another_version_is_refused(header: dict[str, object]) -> None:
+    """The checksum is right, the content is not."""
+    content = pack(b"tgpane02", header, [np.zeros(3, np.uint8)])
+
+    with pytest.raises(PaneError, match="header of another format"):
+        Pane.from_bytes(content)
 
 
 def test_names_and_versions_cannot_be_confused() -> None:
     """("a", "bc") and ("ab", "c") are different models."""
-    assert model_digest("a", "bc") != model_digest("ab", "c")
+    assert model_digest(ModelKey("a", "bc")) != model_digest(ModelKey("ab", "c"))

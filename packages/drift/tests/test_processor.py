@@ -456,3 +456,21 @@ def test_collecting_never_changes_a_verdict(tmp_path: Path) -> None:
     assert len(sequences[0][0]) >= 3
     assert sequences[0][0][-1].detected["inputs"] is True
     assert sequences[0] == sequences[1] == sequences[2]
+
+
+def test_a_replay_without_ticks_stays_small(tmp_path: Path) -> None:
+    """Days of rows fed at once close their panes by themselves."""
+    rng = np.random.default_rng(18)
+    seen: list[WindowVerdict] = []
+    processor = _processor(
+        _reference(tmp_path / "a.json"), windows=(WindowSpec.parse("100rows"),),
+        listener=lambda _, verdict: seen.append(verdict),
+    )  # fmt: skip
+    for hour in range(50):
+        times = START_S + hour * 3600 + np.arange(100.0)
+        table = Table(100, None, matrix=rng.normal(size=(100, 3)))
+        processor.on_batch(Batch(FRAUD, "predict", times, table, None))
+    (counter,) = processor._worker.counters()
+
+    assert len(counter) <= 28
+    assert len(seen) >= 40

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from dataclasses import asdict
 from functools import reduce
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from tidegauge.batch import Batch, ModelKey, Table
+from tidegauge.batch import ModelKey, Table
 from tidegauge_drift import build
 from tidegauge_drift.layout import Layout
-from tidegauge_drift.monitor import Monitor
+from tidegauge_drift.packing import narrow
 from tidegauge_drift.pane import Pane
-from tidegauge_drift.verdict import WindowVerdict, judge
+from tidegauge_drift.verdict import WindowVerdict
 from tidegauge_drift.window import Tumbler, WindowSpec
+from tidegauge_drift.window_judge import judge
 
 Matrix = NDArray[np.float64]
 MakeReplay = Callable[..., Any]
@@ -74,38 +74,31 @@ def test_a_shift_alarms_within_rows(replay: MakeReplay, shift: float, within: in
         assert [f.name for f in onset.features if f.run.detected] == ["x0"]
 
 
-def _plain(verdicts: list[WindowVerdict]) -> list[dict[str, Any]]:
-    return [asdict(verdict) for verdict in verdicts]
-
-
 @given(st.lists(st.integers(1, 400), min_size=1, max_size=8))
-@settings(max_examples=8, deadline=None)
-def test_chunks_do_not_change_the_verdicts(cuts: list[int]) -> None:
+@settings(
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_chunks_do_not_change_the_verdicts(
+    replay: MakeReplay, batch: MakeReplay, cuts: list[int]
+) -> None:
     """Any batching of the same rows at the same times gives the same verdicts."""
     rng = np.random.default_rng(5)
-    layout = Layout(build(_draw(rng, 1000)))
+    profile = build(_draw(rng, 1000))
     rows = _draw(rng, 1500)
     times = 1_700_000_000 + np.arange(1500) / 20
     bounds = sorted({0, 1500, *(c * 3 % 1500 for c in cuts)})
 
-    def verdicts(bounds: list[int], make: Callable[..., Any]) -> list[WindowVerdict]:
-        seen: list[WindowVerdict] = []
-        specs = [WindowSpec.parse("300rows"), WindowSpec.parse("30s")]
-        monitor = Monitor(ModelKey("m"), layout, specs, 10, listener=lambda _, v: seen.append(v))
+    def verdicts(bounds: list[int]) -> list[WindowVerdict]:
+        run = replay(profile, ("300rows", "30s"))
         for a, b in itertools.pairwise(bounds):
-            monitor.take(make(rows[a:b], times[a:b]))
-            monitor.advance(float(times[b - 1]))
-        monitor.advance(float(times[-1]) + 60)
-        return sorted(seen, key=lambda verdict: verdict.spec.label)  # each kind by itself
+            run.worker.take(batch(rows[a:b], times[a:b]))
+            run.advance(float(times[b - 1]))
+        run.advance(float(times[-1]) + 60)
+        return sorted(run.seen, key=lambda verdict: verdict.spec.label)  # each kind by itself
 
-    expected = _plain(verdicts([0, 1500], _batch))
+    expected = verdicts([0, 1500])
     assert len(expected) >= 4
-    assert expected == _plain(verdicts(bounds, _batch))
-
-
-def _batch(features: Matrix, times: Matrix) -> Any:
-    table = Table(len(features), None, matrix=features)
-    return Batch(ModelKey("m"), "predict", times, table, None)
+    assert expected == verdicts(bounds)
 
 
 def test_panes_of_four_workers_give_the_verdicts_of_one() -> None:
@@ -118,11 +111,10 @@ def test_panes_of_four_workers_give_the_verdicts_of_one() -> None:
     columns = tuple(range(20))
 
     def pane(index: int, part: Matrix) -> Pane:
-        counts = np.zeros(layout.size, np.uint32)
-        counts += layout.inputs.count(Table(len(part), None, matrix=part), columns).astype(
-            np.uint32
+        counts = layout.inputs.count(Table(len(part), None, matrix=part), columns)
+        made = Pane(
+            ModelKey("m"), "predict", layout.digest, index, 10, narrow(counts, len(part)), len(part)
         )
-        made = Pane(b"m" * 8, layout.digest, index, 10, counts, len(part))
         made.saw_stride(1, 1)
         return made
 
@@ -137,14 +129,14 @@ def test_panes_of_four_workers_give_the_verdicts_of_one() -> None:
     parts = [rows[i : i + 100] for i in range(0, 2400, 100)]
     one = verdicts([pane(i, part) for i, part in enumerate(parts)])
     four = [
-        [Pane.from_bytes(pane(i, part[w::4]).to_bytes(), layout.digest) for w in (2, 0, 3, 1)]
+        [Pane.from_bytes(pane(i, part[w::4]).to_bytes()) for w in (2, 0, 3, 1)]
         for i, part in enumerate(parts)
     ]
     merged = verdicts([reduce(Pane.merge, workers) for workers in four])
 
     assert len(one) == 8
     assert one[-1].detected["inputs"] is True
-    assert _plain(one) == _plain(merged)
+    assert one == merged
 
 
 def test_late_rows_are_counted_and_not_compared(replay: MakeReplay, batch: MakeReplay) -> None:
@@ -154,15 +146,15 @@ def test_late_rows_are_counted_and_not_compared(replay: MakeReplay, batch: MakeR
     pane_end = (int(run.now_s) // 10 + 1) * 10.0
     rows = rng.normal(size=(40, 2))
     times = np.full(40, pane_end - 1)
-    run.monitor.take(batch(rows, times))
-    run.monitor.advance(pane_end + 2.9)
+    run.worker.take(batch(rows, times))
+    run.advance(pane_end + 2.9)
     assert run.seen == []
-    run.monitor.take(batch(rows[:20], times[:20]))
-    run.monitor.advance(pane_end + 3)
-    run.monitor.take(batch(rows, times))
+    run.worker.take(batch(rows[:20], times[:20]))
+    run.advance(pane_end + 3)
+    run.worker.take(batch(rows, times))
 
     assert [verdict.rows for verdict in run.seen] == [60]
-    assert run.monitor.late_rows == 40
+    assert run.late_rows == 40
 
 
 def test_a_clock_set_back_starts_windows_anew(replay: MakeReplay) -> None:
@@ -172,21 +164,9 @@ def test_a_clock_set_back_starts_windows_anew(replay: MakeReplay) -> None:
     run.feed(rng.normal(size=(400, 2)))
     before = len(run.end())
     run.now_s -= 3600
-    run.monitor.advance(run.now_s)
+    run.advance(run.now_s)
     run.feed(rng.normal(size=(400, 2)))
 
     assert before == 4
     assert len(run.end()) >= before + 3
-    assert run.monitor.late_rows == 0
-
-
-def test_a_replay_without_ticks_stays_small(replay: MakeReplay, batch: MakeReplay) -> None:
-    """Days of rows fed at once close their panes by themselves."""
-    rng = np.random.default_rng(9)
-    run = replay(build(rng.normal(size=(1000, 2))), ("100rows",))
-    for day in range(50):
-        times = run.now_s + day * 3600 + np.arange(100.0)
-        run.monitor.take(batch(rng.normal(size=(100, 2)), times))
-
-    assert len(run.monitor._panes) <= 28
-    assert len(run.seen) >= 40
+    assert run.late_rows == 0

@@ -14,8 +14,9 @@ from tidegauge import guard
 from tidegauge.batch import Table
 from tidegauge_drift import benjamini_hochberg, build, psi_from_counts
 from tidegauge_drift.layout import Layout
-from tidegauge_drift.verdict import Run, WindowVerdict, judge
+from tidegauge_drift.verdict import Run, WindowVerdict
 from tidegauge_drift.window import ClosedWindow, WindowSpec
+from tidegauge_drift.window_judge import judge
 
 SPEC = WindowSpec("300rows", rows=300)
 Matrix = NDArray[np.float64]
@@ -210,6 +211,7 @@ def test_a_broken_feature_is_undecided_and_the_others_go_on(reference: Matrix) -
     """A fault in one feature's test is counted; the others have their verdict."""
     layout = Layout(build(reference))
     broken = layout.slots[2]
+    layout.counts = layout.counts.astype(np.int64)
     layout.counts[broken.start : broken.stop] *= -1
     current = np.random.default_rng(9).normal(size=(300, 6))
     verdict = _judge(layout, _window(layout, _matrix(current)))

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tidegauge.batch import ModelKey
 from tidegauge_drift.multiplicity import MONTH_S, paging_alpha
+from tidegauge_drift.packing import narrow
 from tidegauge_drift.pane import Pane
 from tidegauge_drift.window import ClosedWindow, Tumbler, WindowSpec
 
 
 def _pane(index: int, rows: int, stride: int = 1) -> Pane:
-    pane = Pane(b"model001", b"layout01", index, 10, np.array([rows, 1], np.uint32), rows)
+    counts = narrow(np.array([rows, 1]), rows)
+    pane = Pane(ModelKey("m"), "predict", "0" * 16, index, 10, counts, rows)
     pane.saw_stride(stride, stride)
     return pane
 
@@ -95,10 +98,14 @@ def test_strides_are_kept_as_a_range() -> None:
     assert [(w.stride_min, w.stride_max) for w in closed] == [(1, 8)]
 
 
-def test_counts_never_outgrow_their_32_bits() -> None:
-    """A window closes before a pane that would."""
+def test_counts_grow_as_wide_as_they_must() -> None:
+    """Past 2 ** 32 rows too."""
     tumbler = Tumbler(WindowSpec("30d", seconds=MONTH_S), 10, 0)
-    big = _pane(0, 2**32 - 10)
-    closed = [*tumbler.fold(big), *tumbler.fold(_pane(1, 20))]
+    closed = [
+        *tumbler.fold(_pane(0, 2**32 - 10)), *tumbler.fold(_pane(1, 20)),
+        *tumbler.advance(MONTH_S // 10),
+    ]  # fmt: skip
 
-    assert [w.rows for w in closed] == [2**32 - 10]
+    assert [w.rows for w in closed] == [2**32 + 10]
+    assert closed[0].counts is not None
+    assert closed[0].counts.tolist() == [2**32 + 10, 2]

@@ -14,8 +14,8 @@ from tidegauge_drift.verdict import FAMILIES, QUALITY, STATES, WindowVerdict
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from tidegauge_drift.evaluator import Snapshot
     from tidegauge_drift.judge import Finding
-    from tidegauge_drift.monitor import Snapshot
     from tidegauge_drift.window import WindowSpec
 
 
@@ -35,7 +35,7 @@ def points(
     info = (*head, layout.source, layout.built, str(layout.rows))
     yield GaugePoint(m.DRIFT_REFERENCE_INFO, info, 1.0)
     for spec in windows:
-        verdict = snapshot.verdicts.get(spec)
+        verdict = snapshot.verdict(spec)
         if verdict is None:
             continue
         yield from _aggregates(verdict, head, export)

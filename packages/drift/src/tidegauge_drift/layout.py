@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,8 @@ import numpy as np
 from tidegauge_drift.bins import category_bins
 from tidegauge_drift.cells import CategoryCounter, NumericCounter, as_numbers
 from tidegauge_drift.matching import ABSENT, Match, match, match_outputs
+from tidegauge_drift.packing import digest as short
+from tidegauge_drift.packing import narrow
 from tidegauge_drift.profile import CategoricalFeature, Feature, NumericFeature, ReferenceProfile
 from tidegauge_drift.store import checksum
 
@@ -122,9 +123,10 @@ class Layout:
         self.slots = self.inputs.slots + self.outputs.slots
         self.size = self.inputs.size + self.outputs.size
         features = (*profile.features, *profile.outputs)
-        self.counts = np.concatenate([feature.counts for feature in features])
+        counts = np.concatenate([feature.counts for feature in features])
+        self.counts = narrow(counts, int(counts.max(initial=0)))
         self.bins = np.concatenate([_bins(feature) for feature in features])
-        self.digest = hashlib.blake2b(f"{digest}:{self.size}".encode(), digest_size=8).digest()
+        self.digest = short(f"{digest}:{self.size}")
         self._width = profile.columns
         named = profile.named
         self._features = tuple((f.name if named else "", f.position) for f in profile.features)

@@ -2,43 +2,46 @@
 
 from __future__ import annotations
 
-import hashlib
-import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+from tidegauge.batch import ModelKey
+
+from tidegauge_drift.packing import PackingError, digest, narrow, pack, unpack
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# magic, model, layout, pane index, pane length, smallest stride, largest stride, rows, cells
-_HEADER = struct.Struct("<8s8s8sqIIIQI")
-_MAGIC = b"tgpane01"
-_SUM_BYTES = 8
+    from tidegauge_drift.packing import Cells
+
+_MAGIC = b"tgpane02"
 
 
 class PaneError(ValueError):
     """Bytes that are no whole pane, or panes that do not belong together."""
 
 
-def model_digest(name: str, version: str) -> bytes:
-    """Return the 8 bytes that stand for a model in a pane's key."""
-    return hashlib.blake2b(f"{len(name)}:{name}{version}".encode(), digest_size=8).digest()
+def model_digest(model: ModelKey) -> str:
+    """Return what stands for a model in the names of records."""
+    return digest(f"{len(model.name)}:{model.name}{model.version}")
 
 
 @dataclass(slots=True, eq=False)
 class Pane:
     """Counts of one model's rows against one reference in ``[index, index + 1) * length_s``.
 
-    ``stride_min`` and ``stride_max`` are the thinning of its rows: one row in so many was kept.
+    ``operation`` is the one whose rows these are; ``layout`` the digest of what they are counted
+    on. ``counts`` are as wide as ``rows`` asks for. ``stride_min`` and ``stride_max`` are the
+    thinning of its rows: one row in so many was kept.
     """
 
-    model: bytes
-    layout: bytes
+    model: ModelKey
+    operation: str
+    layout: str
     index: int
     length_s: int
-    counts: NDArray[np.uint32] = field(repr=False)
+    counts: Cells = field(repr=False)
     rows: int = 0
     stride_min: int = 0
     stride_max: int = 0
@@ -48,14 +51,31 @@ class Pane:
         """Unix seconds of its beginning."""
         return self.index * self.length_s
 
+    @property
+    def name(self) -> str:
+        """Return the name of its record, unique among the panes of one process.
+
+        The index comes first: a reader that is due at one index names all panes of it.
+        """
+        head = f"{prefix(self.index)}{model_digest(self.model)}"
+        return f"{head}.{self.layout}.{digest(self.operation)}"
+
+    def add(self, start: int, counted: NDArray[np.intp]) -> None:
+        """Add counts at a place; ``rows`` must already include theirs."""
+        self.counts = narrow(self.counts, self.rows)
+        place = self.counts[start : start + counted.size]
+        np.add(place, counted, out=place, casting="unsafe")
+
     def saw_stride(self, smallest: int, largest: int) -> None:
         """Widen the range of strides."""
         self.stride_min = min(smallest, self.stride_min or smallest)
         self.stride_max = max(largest, self.stride_max)
 
-    def key(self) -> tuple[bytes, bytes, int, int, int]:
+    def key(self) -> tuple[ModelKey, str, str, int, int, int]:
         """Return what must be equal for two panes to be merged."""
-        return self.model, self.layout, self.index, self.length_s, self.counts.size
+        return (
+            self.model, self.operation, self.layout, self.index, self.length_s, self.counts.size
+        )  # fmt: skip
 
     def merge(self, other: Pane) -> Pane:
         """Return the pane of both panes' rows; associative and commutative.
@@ -63,54 +83,58 @@ class Pane:
         Raises
         ------
         PaneError
-            They are of another model, reference, time or layout.
+            They are of another model, operation, reference, time or layout.
         """
         if self.key() != other.key():
             raise PaneError(
                 "pane: got one of another model, reference or time from the argument; expected "
                 "equal keys. Merge panes of one key only."
             )
-        merged = Pane(
-            *self.key()[:4], counts=self.counts + other.counts, rows=self.rows + other.rows
-        )
+        rows = self.rows + other.rows
+        merged = Pane(*self.key()[:5], counts=narrow(self.counts, rows) + other.counts, rows=rows)
         for pane in (self, other):
             if pane.rows:
                 merged.saw_stride(pane.stride_min, pane.stride_max)
         return merged
 
     def to_bytes(self) -> bytes:
-        """Return the pane in its one form: header, counts (uint32, little endian), checksum."""
-        header = _HEADER.pack(
-            _MAGIC, self.model, self.layout, self.index, self.length_s,
-            self.stride_min, self.stride_max, self.rows, self.counts.size,
-        )  # fmt: skip
-        body = header + self.counts.astype("<u4").tobytes()
-        return body + _sum(body)
+        """Return the pane in its one form, which says by itself whose it is."""
+        header = {
+            "model": [self.model.name, self.model.version],
+            "operation": self.operation,
+            "layout": self.layout,
+            "index": self.index,
+            "length_s": self.length_s,
+            "rows": self.rows,
+            "strides": [self.stride_min, self.stride_max],
+        }
+        return pack(_MAGIC, header, [self.counts])
 
     @classmethod
-    def from_bytes(cls, content: bytes, layout: bytes | None = None) -> Pane:
-        """Read a pane, of the layout given if one is given.
+    def from_bytes(cls, content: bytes) -> Pane:
+        """Read a pane.
 
         Raises
         ------
         PaneError
-            The bytes are torn or changed, of another format, or of another layout.
+            The bytes are torn or changed, or of another format.
         """
-        body, found = content[:-_SUM_BYTES], content[-_SUM_BYTES:]
-        if len(body) < _HEADER.size or not body.startswith(_MAGIC) or _sum(body) != found:
+        try:
+            header, (counts,) = unpack(_MAGIC, content)
+            return cls(
+                ModelKey(*header["model"]), header["operation"], header["layout"],
+                int(header["index"]), int(header["length_s"]), counts, int(header["rows"]),
+                *header["strides"],
+            )  # fmt: skip
+        except PackingError as error:
+            raise PaneError(str(error)) from error
+        except (ValueError, TypeError, KeyError) as error:
             raise PaneError(
-                "pane: got bytes that are torn or of another format from the record; expected a "
-                "whole pane. Leave the record out."
-            )
-        _, model, digest, index, length_s, low, high, rows, cells = _HEADER.unpack_from(body)
-        if layout not in (None, digest) or len(body) != _HEADER.size + 4 * cells:
-            raise PaneError(
-                "pane: got counts of another layout from the record; expected those of the "
-                "reference in use. Leave the record out."
-            )
-        counts = np.frombuffer(body, "<u4", offset=_HEADER.size).astype(np.uint32)
-        return cls(model, digest, index, length_s, counts, rows, low, high)
+                "pane: got a header of another format from the record; expected this version's. "
+                "Leave the record out."
+            ) from error
 
 
-def _sum(body: bytes) -> bytes:
-    return hashlib.blake2b(body, digest_size=_SUM_BYTES).digest()
+def prefix(index: int) -> str:
+    """Return how the names of all panes of one index begin."""
+    return f"pane.{index}."

@@ -1,42 +1,46 @@
-"""Drift as a processor of predictions."""
+"""Drift as a processor of predictions: one process alone, or as a member of a group."""
 
 from __future__ import annotations
 
 import logging
-import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tidegauge import group as groups
 from tidegauge import guard
-from tidegauge.operations import rank
 from tidegauge.settings import SettingError, load
 
 from tidegauge_drift import export
-from tidegauge_drift.monitor import Listener, Monitor
+from tidegauge_drift.evaluator import Evaluator, Listener
+from tidegauge_drift.exchange import Exchange
+from tidegauge_drift.leader import Leader
 from tidegauge_drift.references import References
 from tidegauge_drift.settings import DriftSettings
+from tidegauge_drift.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tidegauge.batch import Batch, GaugePoint, ModelKey
+    from tidegauge.group import Group
+
+    from tidegauge_drift.layout import Layout
 
 _logger = logging.getLogger("tidegauge.drift")
 
-_MAXIMUM_MODELS = 1000
 # Verdicts of many models that are due at once (midnight) are spread over ticks: collections wait
 # for the same lock.
 _TICK_S = 0.05
-
-
-@dataclass(slots=True)
-class _Model:
-    operation: str
-    monitor: Monitor | None
+# What is shared with the group is written and read so often.
+_SHARE_S = 1.0
+# More panes of one model than this mean that time moved on without a tick: a replay.
+_CROWDED = 12
 
 
 class DriftProcessor:
     """Compares each model's rows with its reference; see ``PredictionProcessor``.
+
+    The rows of this process become panes in its ``Worker``. Its ``Leader`` makes windows and
+    verdicts of them if the process is alone, or of the panes of all processes if it leads a group.
 
     Parameters
     ----------
@@ -44,6 +48,8 @@ class DriftProcessor:
         Read from the environment if not given.
     listener : callable, optional
         Gets (model, verdict) when a window closes.
+    group : Group, optional
+        The group of this process if not given.
     **_
         What other processors are built with, such as a clock: times come with batches and ticks.
     """
@@ -53,15 +59,18 @@ class DriftProcessor:
         *,
         settings: DriftSettings | None = None,
         listener: Listener | None = None,
+        group: Group | None = None,
         **_: Any,
     ) -> None:
         self._listener = listener
+        self._group = group if group is not None else groups.current()
         try:
             self._settings = settings if settings is not None else load(DriftSettings)
         except SettingError as error:
             _logger.error("%s Drift is off.", error)  # noqa: TRY400 - one line, no trace
             self._settings = DriftSettings()
         chosen = self._settings
+        self._budget = export.budget(chosen.max_series, len(chosen.windows), chosen.export)
         self._references: References | None = None
         if chosen.reference:
             self._references = References(chosen.reference, chosen.include, chosen.exclude)
@@ -71,55 +80,28 @@ class DriftProcessor:
 
     def reset(self) -> None:
         """Start from zero: this is a forked child. References are only read: they stay."""
-        self._models: dict[ModelKey, _Model] = {}
-        self._shown: tuple[Monitor, ...] = ()
-        self._turn = 0
+        self._worker = Worker(self._find, self._settings.pane_s, self._settings.operation)
+        self._leader = Leader(self._settings.pane_s, self._make, self._keep)
+        self._exchange: Exchange | None = None
+        self._leads = True
+        self._shared_s = float("-inf")
+
+    def _find(self, name: str) -> Layout | None:
+        return self._references.get(name) if self._references is not None else None
+
+    # -- rows ------------------------------------------------------------------------------------
 
     def on_batch(self, batch: Batch) -> None:
         """Count the rows if they are of the operation that is compared."""
         if self._references is None:
             return
-        model = self._models.get(batch.model)
-        if model is None:
-            model = self._adopt(batch)
-        if model is None or not self._is_compared(model, batch.operation):
-            return
-        if model.monitor is not None:
-            model.monitor.take(batch)
+        panes = self._worker.take(batch)
+        if panes and self._leads:
+            self._leader.evaluator(batch.model)
+        if panes > _CROWDED:
+            self._step(float(batch.end_times.max()))
 
-    def _adopt(self, batch: Batch) -> _Model | None:
-        fixed = self._settings.operation
-        if fixed and batch.operation != fixed:
-            return None
-        if len(self._models) >= _MAXIMUM_MODELS:
-            guard.once(
-                "drift.models", "more than %s models: no drift of further ones", _MAXIMUM_MODELS
-            )
-            return None
-        model = _Model(batch.operation, self._monitor(batch.model))
-        self._models[batch.model] = model
-        self._show()
-        return model
-
-    def _monitor(self, key: ModelKey) -> Monitor | None:
-        layout = self._references.get(key.name) if self._references is not None else None
-        if layout is None:
-            return None
-        chosen = self._settings
-        budget = export.budget(chosen.max_series, len(chosen.windows), chosen.export)
-        return Monitor(
-            key, layout, chosen.windows, chosen.pane_s, budget=budget, listener=self._listener
-        )
-
-    def _is_compared(self, model: _Model, operation: str) -> bool:
-        if operation == model.operation:
-            return True
-        if self._settings.operation or rank(operation) <= rank(model.operation):
-            return False
-        model.operation = operation
-        if model.monitor is not None:
-            model.monitor.restart()
-        return True
+    # -- time ------------------------------------------------------------------------------------
 
     def on_tick(self, now_s: float) -> None:
         """Load changed references, close panes and windows."""
@@ -127,32 +109,99 @@ class DriftProcessor:
             return
         with guard.guarded("drift.reload"):
             if self._references.changed(now_s):
-                self._reload(now_s)
-        started = time.perf_counter()
-        for _ in range(len(self._shown)):
-            self._turn = (self._turn + 1) % len(self._shown)
-            with guard.guarded("drift.advance"):
-                self._shown[self._turn].advance(now_s)
-            if time.perf_counter() - started > _TICK_S:
+                self._reload(int(now_s // self._settings.pane_s) + 1)
+        self._step(now_s)
+
+    def _reload(self, index: int) -> None:
+        self._worker.reload(index)
+        self._leader.reload(self._find, index)
+
+    def _step(self, now_s: float) -> None:
+        closed = self._worker.close(now_s)
+        if not self._group.member:
+            if self._leader.is_due(closed):
+                self._leader.give(closed, self._worker.pop(closed))
+        elif not 0 <= now_s - self._shared_s < _SHARE_S:
+            self._shared_s = now_s
+            self.share(now_s)
+        self._work()
+
+    def _work(self) -> None:
+        before = self._leader.through
+        self._leader.work(_TICK_S)
+        through = self._leader.through
+        if self._exchange is not None and through is not None and through != before:
+            self._exchange.keep_index(through, self._leader.shown)
+            self._exchange.settle(through)
+
+    # -- the group -------------------------------------------------------------------------------
+
+    def share(self, now_s: float) -> None:
+        """Tell the group what this process has counted, and do the part of it that is due."""
+        with guard.guarded("drift.share"):
+            if not self._group.member:
                 return
+            if self._exchange is None:
+                self._exchange = Exchange(self._group, self._worker, self._settings.pane_s)
+                self._leads = False
+            exchange = self._exchange
+            if self._group.leads:
+                if not self._leads:
+                    self._take_over(exchange)
+                exchange.publish()
+                limit = exchange.due(now_s)
+                if limit is not None and self._leader.is_due(limit):
+                    self._leader.give(limit, exchange.collect(self._leader.through, limit))
+            else:
+                self._step_down()
+                exchange.follow()
+                exchange.publish()
 
-    def _reload(self, now_s: float) -> None:
-        for key, model in self._models.items():
-            if model.monitor is None:
-                model.monitor = self._monitor(key)
-                continue
-            layout = self._references.get(key.name) if self._references is not None else None
-            if layout is not None and layout.digest != model.monitor.newest.digest:
-                model.monitor.replace(layout, now_s)
-        self._show()
+    def _take_over(self, exchange: Exchange) -> None:
+        self._leads = True
+        through, models = exchange.models()
+        if through is None:  # nobody has led before: what this process has judged alone goes on
+            for evaluator in self._leader.shown:
+                exchange.keep(evaluator)
+            return
+        self._leader = Leader(self._settings.pane_s, self._make, self._keep, through)
+        for key in models:
+            self._leader.evaluator(key)
 
-    def _show(self) -> None:
-        found = (model.monitor for model in self._models.values())
-        self._shown = tuple(monitor for monitor in found if monitor is not None)
+    def _step_down(self) -> None:
+        if self._leads or self._leader.shown:
+            self._leads = False
+            self._leader = Leader(self._settings.pane_s, self._make, self._keep)
+
+    def _make(self, key: ModelKey) -> Evaluator | None:
+        exchange, references = self._exchange, self._references
+        if references is None:
+            return None
+        layout = references.get(key.name)
+        judged = "" if exchange is None else exchange.layout(key)
+        if layout is not None and judged not in ("", layout.digest) and references.look():
+            # The leader before this one had noticed a changed file, this process had not.
+            self._worker.reload(0)
+            layout = references.get(key.name)
+        if layout is None:
+            return None
+        chosen = self._settings
+        evaluator = Evaluator(
+            key, layout, chosen.windows, chosen.pane_s,
+            budget=self._budget, listener=self._listener,
+        )  # fmt: skip
+        if exchange is not None:
+            exchange.restore(evaluator)
+        return evaluator
+
+    def _keep(self, evaluator: Evaluator) -> None:
+        if self._exchange is not None:
+            self._exchange.keep(evaluator)
+
+    # -- reading ---------------------------------------------------------------------------------
 
     def points(self) -> Iterator[GaugePoint]:
         """Yield the gauges that the stored verdicts say; changes nothing."""
         chosen = self._settings
-        for monitor in self._shown:
-            if monitor.fits:
-                yield from export.points(monitor.snapshot, chosen.windows, chosen.export)
+        for evaluator in self._leader.shown:
+            yield from export.points(evaluator.snapshot, chosen.windows, chosen.export)

@@ -34,7 +34,7 @@ class References:
         self._layouts: dict[Path, Layout] = {}
         self._stamps: dict[Path, _Stamp] = {}
         self._broken: set[Path] = set()
-        self._looked_s = float("-inf")
+        self._looked: float | None = None
 
     def check(self) -> None:
         """Read a single file now, so that what is wrong with it is said at the start."""
@@ -49,10 +49,18 @@ class References:
         return self._layouts.get(file)
 
     def changed(self, now_s: float) -> bool:
-        """Look at the files at most every 5 s and tell whether a reference was loaded anew."""
-        if 0 <= now_s - self._looked_s < WATCH_S:
+        """Look at the files every 5 s and tell whether a reference was loaded anew.
+
+        At multiples of 5 s, so that all processes of a launch notice a change before the same pane.
+        """
+        turn = now_s // WATCH_S
+        if turn == self._looked:
             return False
-        self._looked_s = now_s
+        self._looked = turn
+        return self.look()
+
+    def look(self) -> bool:
+        """Look at the files now."""
         found = False
         for file, stamp in list(self._stamps.items()):
             if _stamp(file) != stamp:

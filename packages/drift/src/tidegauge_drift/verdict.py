@@ -1,20 +1,22 @@
-"""A closed window's verdict: a pure function of its counts, the reference and the last verdict."""
+"""What is said of a closed window: small arrays that can be stored, read as objects."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-from tidegauge import guard
+import numpy as np
 
-from tidegauge_drift.judge import Finding, Shares, judge_feature, judge_quality
-from tidegauge_drift.layout import INPUTS, OUTPUTS, Layout, Slot
-from tidegauge_drift.multiplicity import benjamini_hochberg
+from tidegauge_drift.judge import Check, Finding, Shares
+from tidegauge_drift.layout import INPUTS, OUTPUTS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from tidegauge_drift.window import ClosedWindow, WindowSpec
+    from numpy.typing import NDArray
+
+    from tidegauge_drift.layout import Slot
+    from tidegauge_drift.window import WindowSpec
 
 QUALITY = "data_quality"
 FAMILIES = (INPUTS, OUTPUTS, QUALITY)
@@ -22,6 +24,20 @@ FAMILIES = (INPUTS, OUTPUTS, QUALITY)
 OK, SUSPECTED, DRIFTED = "ok", "suspected", "drifted"
 UNDECIDED, MISSING, MISMATCH = "undecided", "missing", "reference_mismatch"
 STATES = (OK, SUSPECTED, DRIFTED, UNDECIDED, MISSING, MISMATCH)
+
+REASONS = ("", "rows", "missing", "sampling", "fault")
+CHECKS = ("missing", "type_error", "out_of_range", "new_category")
+
+# One row a feature: 168 bytes where the objects take 1 KiB. NaN and -1 stand for None.
+_TABLE = np.dtype(
+    [
+        ("rows", "<u8"), ("effective_rows", "<f8"), ("psi", "<f8"), ("ks", "<f8"),
+        ("p_value", "<f8"), ("effect", "<f8"), ("reason", "<u1"), ("adjusted", "<f8"),
+        ("flagged", "<i1"), ("before", "<i1"), ("detected", "<i1"), ("state", "<u1"),
+        ("checked_rows", "<u8"), ("checks", "<f8", (len(CHECKS), 3)),
+        ("quality_flagged", "<i1"), ("quality_before", "<i1"), ("quality_detected", "<i1"),
+    ]
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,171 +78,148 @@ class QualityVerdict:
     run: Run
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class WindowVerdict:
-    """All of one window. ``detected`` has each family that was ever decided."""
+    """All of one window. ``table`` has a row for each of ``slots``; read it by the properties."""
 
     spec: WindowSpec
     opened_s: int
     closed_s: int
     rows: int
     alpha: float
-    features: tuple[FeatureVerdict, ...]
-    quality: tuple[QualityVerdict, ...]
-    detected: dict[str, bool]
     mismatch: bool
     judged: bool
+    slots: Sequence[Slot] = field(repr=False)
+    table: NDArray[Any] = field(repr=False)
+
+    @property
+    def features(self) -> tuple[FeatureVerdict, ...]:
+        """Each feature's numbers, flag and state."""
+        return tuple(map(_feature, self.slots, self.table))
+
+    @property
+    def quality(self) -> tuple[QualityVerdict, ...]:
+        """Each feature's shares of missing, out-of-range, new and ill-typed values."""
+        return tuple(map(_quality, self.slots, self.table))
+
+    @property
+    def detected(self) -> dict[str, bool]:
+        """The alarm of each family that was ever decided."""
+        families = [slot.family for slot in self.slots]
+        pairs = [*zip(families, self.table["detected"].tolist(), strict=True)]
+        pairs += [(QUALITY, alarm) for alarm in self.table["quality_detected"].tolist()]
+        found: dict[str, bool] = {}
+        for family, alarm in pairs:
+            if alarm >= 0:
+                found[family] = found.get(family, False) or bool(alarm)
+        return found
 
     def states(self) -> dict[str, int]:
         """Return the number of features in each state."""
-        found = dict.fromkeys(STATES, 0)
-        for feature in self.features:
-            found[feature.state] += 1
-        return found
+        numbers = np.bincount(self.table["state"], minlength=len(STATES))
+        return dict(zip(STATES, numbers.tolist(), strict=True))
 
+    def ranked(self) -> list[str]:
+        """Return the features' names by falling effect."""
+        order = np.argsort(-self.table["effect"], kind="stable")
+        return [self.slots[i].name for i in order.tolist()]
 
-def judge(
-    window: ClosedWindow, layout: Layout, kinds: int, previous: WindowVerdict | None
-) -> WindowVerdict:
-    """Return the verdict of a closed window.
+    def state(self) -> dict[str, Any]:
+        """Return what is stored of it beside its table and its kind of window."""
+        return {name: getattr(self, name) for name in _STATE}
 
-    Per family Benjamini-Hochberg at ``window.alpha / kinds`` and an effect floor flag a feature;
-    two flagged windows in a row raise its alarm, two clean ones end it. A feature that could not be
-    judged keeps its alarm as it was. If half of the inputs are flagged in the first window that
-    could be judged, the reference is not this model's: ``mismatch`` replaces the inputs' alarms.
+    @classmethod
+    def restored(
+        cls, spec: WindowSpec, state: dict[str, Any], slots: Sequence[Slot], table: NDArray[Any]
+    ) -> WindowVerdict:
+        """Return the verdict whose state and table, as bytes, these are.
 
-    Parameters
-    ----------
-    window : ClosedWindow
-        Its counts are None when no row came.
-    layout : Layout
-        Of the reference that the counts were made with.
-    kinds : int
-        Number of window kinds that share the budget of false alarms.
-    previous : WindowVerdict or None
-        Of the window of this kind before; None for the first.
-    """
-    level = window.alpha / kinds
-    findings = [_finding(window, layout, i) for i in range(len(layout.slots))]
-    shares = [_shares(window, layout, i) for i in range(len(layout.slots))]
-    runs = [f.run for f in previous.features] if previous else [Run()] * len(findings)
-    quality_runs = [q.run for q in previous.quality] if previous else [Run()] * len(findings)
-    adjusted: dict[int, float] = {}
-    for family in (INPUTS, OUTPUTS):
-        members = [i for i, slot in enumerate(layout.slots) if slot.family == family]
-        adjusted.update(_adjust(members, [findings[i].p_value for i in members]))
-    flags: list[bool | None] = [
-        adjusted[i] <= level and finding.effect >= 1 if i in adjusted else None
-        for i, finding in enumerate(findings)
-    ]
-    mismatch, judged = _mismatch(flags, layout, previous)
-    features = tuple(
-        _feature(slot, findings[i], flags[i], runs[i], adjusted=adjusted.get(i), mismatch=mismatch)
-        for i, slot in enumerate(layout.slots)
-    )
-    quality = _quality(layout, shares, quality_runs, level)
-    verdict = WindowVerdict(
-        window.spec, window.opened_s, window.closed_s, window.rows, window.alpha,
-        features, quality, {}, mismatch, judged,
-    )  # fmt: skip
-    return replace(verdict, detected=_families(features, quality))
+        Raises
+        ------
+        KeyError, ValueError
+            The state lacks something, or the table is of other features.
+        """
+        rows = table.view(_TABLE)
+        if len(rows) != len(slots):
+            raise ValueError("table")
+        return cls(spec, **{name: state[name] for name in _STATE}, slots=slots, table=rows)
 
-
-def _finding(window: ClosedWindow, layout: Layout, i: int) -> Finding:
-    slot = layout.slots[i]
-    if window.counts is None:
-        return Finding(0, reason="rows")
-    if window.stride_max > 2 * window.stride_min:
-        return Finding(0, reason="sampling")
-    place = slice(slot.start, slot.stop)
-    try:
-        return judge_feature(
-            slot, layout.counts[place], window.counts[place], layout.bins[place], layout.deff
+    def __eq__(self, other: object) -> bool:
+        """Equal in all that was said, of features of the same names."""
+        if not isinstance(other, WindowVerdict):
+            return NotImplemented
+        return (
+            (self.spec, self.state()) == (other.spec, other.state())
+            and [(s.name, s.family) for s in self.slots]
+            == [(s.name, s.family) for s in other.slots]
+            and self.table.tobytes() == other.table.tobytes()
         )
-    except Exception as error:  # one broken feature must not silence the others
-        guard.fault("drift.verdict", error)
-        return Finding(0, reason="fault")
+
+    __hash__ = None  # type: ignore[assignment]
 
 
-def _shares(window: ClosedWindow, layout: Layout, i: int) -> Shares:
-    slot = layout.slots[i]
-    if window.counts is None or window.stride_max > 2 * window.stride_min:
-        return Shares(0)
-    place = slice(slot.start, slot.stop)
-    try:
-        return judge_quality(slot, layout.counts[place], window.counts[place], layout.deff)
-    except Exception as error:  # as above
-        guard.fault("drift.quality", error)
-        return Shares(0)
+_STATE = ("opened_s", "closed_s", "rows", "alpha", "mismatch", "judged")
 
 
-def _adjust(members: Sequence[int], p_values: Sequence[float | None]) -> dict[int, float]:
-    known = [(i, p) for i, p in zip(members, p_values, strict=True) if p is not None]
-    adjusted = benjamini_hochberg([p for _, p in known])
-    return {i: float(value) for (i, _), value in zip(known, adjusted, strict=True)}
+def tabulate(features: Sequence[FeatureVerdict], quality: Sequence[QualityVerdict]) -> NDArray[Any]:
+    """Return the table of what was found."""
+    table = np.zeros(len(features), _TABLE)
+    findings = [feature.finding for feature in features]
+    for name in ("rows", "effective_rows", "effect"):
+        table[name] = [getattr(finding, name) for finding in findings]
+    for name in ("psi", "ks", "p_value"):
+        table[name] = [_number(getattr(finding, name)) for finding in findings]
+    table["reason"] = [REASONS.index(finding.reason) for finding in findings]
+    table["adjusted"] = [_number(feature.adjusted_p_value) for feature in features]
+    table["state"] = [STATES.index(feature.state) for feature in features]
+    table["checked_rows"] = [verdict.shares.rows for verdict in quality]
+    table["checks"] = np.nan
+    for checks, verdict in zip(table["checks"], quality, strict=True):
+        for check in verdict.shares.checks:
+            checks[CHECKS.index(check.name)] = check.share, check.p_value, check.effect
+    for prefix, verdicts in (("", features), ("quality_", quality)):
+        table[f"{prefix}flagged"] = [_flag(verdict.flagged) for verdict in verdicts]
+        table[f"{prefix}before"] = [_flag(verdict.run.flagged) for verdict in verdicts]
+        table[f"{prefix}detected"] = [_flag(verdict.run.detected) for verdict in verdicts]
+    return table
 
 
-def _mismatch(
-    flags: Sequence[bool | None], layout: Layout, previous: WindowVerdict | None
-) -> tuple[bool, bool]:
-    """Return whether the reference fits another model, and whether a window was ever judged."""
-    inputs = [
-        flag
-        for flag, slot in zip(flags, layout.slots, strict=True)
-        if slot.family == INPUTS and flag is not None
-    ]
-    before = previous is not None and previous.judged
-    if not inputs:
-        return bool(previous and previous.mismatch), before
-    if before and previous is not None and not previous.mismatch:
-        return False, True
-    # One feature alone cannot tell a wrong reference from drift.
-    return len(inputs) > 1 and 2 * sum(inputs) >= len(inputs), True
+def _number(value: float | None) -> float:
+    return np.nan if value is None else value
 
 
-def _feature(
-    slot: Slot,
-    finding: Finding,
-    flagged: bool | None,
-    run: Run,
-    *,
-    adjusted: float | None,
-    mismatch: bool,
-) -> FeatureVerdict:
-    replaced = mismatch and slot.family == INPUTS
-    run = Run() if replaced else run.after(flagged)
-    if flagged is None:
-        state = MISSING if finding.reason == "missing" else UNDECIDED
-    elif replaced and flagged:
-        state = MISMATCH
-    elif run.detected:
-        state = DRIFTED
-    else:
-        state = SUSPECTED if flagged else OK
-    return FeatureVerdict(slot.name, slot.family, finding, adjusted, flagged, run, state)
+def _flag(value: bool | None) -> int:
+    return -1 if value is None else int(value)
 
 
-def _quality(
-    layout: Layout, shares: Sequence[Shares], runs: Sequence[Run], level: float
-) -> tuple[QualityVerdict, ...]:
-    tests = [(i, c) for i, found in enumerate(shares) for c in range(len(found.checks))]
-    adjusted = benjamini_hochberg([shares[i].checks[c].p_value for i, c in tests])
-    flags: list[bool | None] = [False if found.checks else None for found in shares]
-    for (i, c), p in zip(tests, adjusted, strict=True):
-        if p <= level and shares[i].checks[c].effect >= 1:
-            flags[i] = True
-    return tuple(
-        QualityVerdict(slot.name, found, flag, run.after(flag))
-        for slot, found, flag, run in zip(layout.slots, shares, flags, runs, strict=True)
-    )
+def _feature(slot: Slot, row: Any) -> FeatureVerdict:
+    finding = Finding(
+        int(row["rows"]), float(row["effective_rows"]), _known(row["psi"]), _known(row["ks"]),
+        _known(row["p_value"]), float(row["effect"]), REASONS[row["reason"]],
+    )  # fmt: skip
+    return FeatureVerdict(
+        slot.name, slot.family, finding, _known(row["adjusted"]), _decided(row["flagged"]),
+        Run(_decided(row["before"]), _decided(row["detected"])), STATES[row["state"]],
+    )  # fmt: skip
 
 
-def _families(
-    features: Sequence[FeatureVerdict], quality: Sequence[QualityVerdict]
-) -> dict[str, bool]:
-    found: dict[str, bool] = {}
-    members = [(feature.family, feature.run) for feature in features]
-    for family, run in members + [(QUALITY, verdict.run) for verdict in quality]:
-        if run.detected is not None:
-            found[family] = found.get(family, False) or run.detected
-    return found
+def _quality(slot: Slot, row: Any) -> QualityVerdict:
+    return QualityVerdict(
+        slot.name, Shares(int(row["checked_rows"]), tuple(_checks(row["checks"].tolist()))),
+        _decided(row["quality_flagged"]),
+        Run(_decided(row["quality_before"]), _decided(row["quality_detected"])),
+    )  # fmt: skip
+
+
+def _checks(rows: list[list[float]]) -> Iterator[Check]:
+    for name, (share, p_value, effect) in zip(CHECKS, rows, strict=True):
+        if share == share:  # noqa: PLR0124 - NaN: the feature has no such check
+            yield Check(name, share, p_value, effect)
+
+
+def _known(value: Any) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+def _decided(value: int) -> bool | None:
+    return None if value < 0 else bool(value)

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tidegauge_drift.multiplicity import MONTH_S, paging_alpha
+from tidegauge_drift.packing import narrow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import numpy as np
-    from numpy.typing import NDArray
-
+    from tidegauge_drift.packing import Cells
     from tidegauge_drift.pane import Pane
 
 # A window of rows closes after a day with what it has: a quiet model is judged too.
 ROWS_LIMIT_S = 86_400
-# Counts are 32 bits wide: a window that would outgrow them closes early.
-_MAXIMUM_ROWS = 2**32 - 1
 # After a sleep of the machine, so many empty windows are gone through; more are skipped.
 _MAXIMUM_EMPTY = 1_000
+# What a tumbler is, beside its counts.
+_STATE = ("opened_s", "end_s", "lasted_s", "alpha", "rows", "low", "high")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
@@ -53,7 +52,10 @@ class WindowSpec:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClosedWindow:
-    """What a verdict is made of. ``alpha`` was fixed when the window opened."""
+    """What a verdict is made of. ``alpha`` was fixed when the window opened.
+
+    ``counts`` are None where no row came.
+    """
 
     spec: WindowSpec
     opened_s: int
@@ -62,7 +64,7 @@ class ClosedWindow:
     stride_min: int
     stride_max: int
     alpha: float
-    counts: NDArray[np.uint32] | None = field(default=None, repr=False)
+    counts: Cells | None = field(default=None, repr=False)
 
 
 class Tumbler:
@@ -80,6 +82,27 @@ class Tumbler:
         self._lasted_s = spec.seconds or pane_s
         self._open(first)
 
+    def state(self) -> tuple[dict[str, Any], Cells | None]:
+        """Return what another process needs to go on, and the counts."""
+        return {name: getattr(self, f"_{name}") for name in _STATE}, self._counts
+
+    @classmethod
+    def restored(
+        cls, spec: WindowSpec, pane_s: int, state: dict[str, Any], counts: Cells | None
+    ) -> Tumbler:
+        """Return the tumbler whose state this is.
+
+        Raises
+        ------
+        KeyError
+            The state lacks something.
+        """
+        found = cls(spec, pane_s, 0)
+        for name in _STATE:
+            setattr(found, f"_{name}", state[name])
+        found._counts = counts
+        return found
+
     def _open(self, index: int) -> None:
         self._opened_s = index * self._pane_s
         length = self._spec.seconds
@@ -87,22 +110,20 @@ class Tumbler:
             (self._opened_s // length + 1) * length if length else self._opened_s + ROWS_LIMIT_S
         )
         self._alpha = paging_alpha(max(1.0, MONTH_S / self._lasted_s))
-        self._counts: NDArray[np.uint32] | None = None
+        self._counts: Cells | None = None
         self._rows = self._low = self._high = 0
 
     def fold(self, pane: Pane) -> Iterator[ClosedWindow]:
         """Add a closed pane; yield the windows that closed before or with it."""
         yield from self.advance(pane.index)
-        if self._rows + pane.rows > _MAXIMUM_ROWS:
-            yield self._close(pane.index)
+        self._rows += pane.rows
         if self._counts is None:
-            self._counts = pane.counts.copy()
+            self._counts = pane.counts  # never added to in place
         else:
-            self._counts += pane.counts
+            self._counts = narrow(self._counts, self._rows) + pane.counts
         if pane.rows:
             self._low = min(pane.stride_min, self._low or pane.stride_min)
             self._high = max(pane.stride_max, self._high)
-        self._rows += pane.rows
         if self._spec.rows and self._rows >= self._spec.rows:
             yield self._close(pane.index + 1)
 

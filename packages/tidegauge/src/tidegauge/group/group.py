@@ -258,8 +258,8 @@ class Group:
 
     # -- what is shared ------------------------------------------------------------------------
 
-    def publish(self, name: str, payload: bytes) -> None:
-        """Write a record of this process; the last write counts.
+    def publish(self, name: str, payload: bytes) -> bool:
+        """Write a record of this process, and say whether that worked; the last write counts.
 
         Where two threads publish the same name, they put themselves in order.
         """
@@ -271,6 +271,9 @@ class Group:
                         self._membership.publish(name, payload)
                     except OSError as error:
                         self._unwritten(name, error)
+                    else:
+                        return True
+        return False
 
     def withdraw(self, name: str) -> None:
         """Remove a record of this process."""

@@ -1,0 +1,213 @@
+"""The worker's side of one model: rows into panes."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from tidegauge import guard
+from tidegauge.batch import Batch, ModelKey, Table
+
+from tidegauge_drift.layout import INPUTS, OUTPUTS
+from tidegauge_drift.pane import Pane
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from tidegauge_drift.layout import Block, Layout
+    from tidegauge_drift.matching import Match
+
+_logger = logging.getLogger("tidegauge.drift")
+
+# A pane stays open so long after its end for calls that are still in the buffer.
+GRACE_S = 3
+# A clock that went back further than this was set: panes and windows start anew at the new time.
+_BACKWARDS_S = 60
+# So many panes of a model wait for the leader; then the oldest are given up.
+MAXIMUM_PANES = 16
+
+_Key: TypeAlias = tuple[int, str]
+
+
+def first_open(now_s: float, pane_s: int) -> int:
+    """Return the first pane that is not closed at this time."""
+    return int((now_s - GRACE_S) // pane_s)
+
+
+def went_back(before: int, limit: int, pane_s: int) -> bool:
+    """Tell a clock that was set back from one that a time server slowed down."""
+    return (before - limit) * pane_s > _BACKWARDS_S + pane_s
+
+
+class PaneCounter:
+    """Counts one model's rows in panes of the wall clock; all methods on one thread.
+
+    Parameters
+    ----------
+    model : ModelKey
+        Whose rows these are.
+    layout : Layout
+        The reference, made ready.
+    pane_s : int
+        Length of a pane.
+    """
+
+    def __init__(self, model: ModelKey, layout: Layout, pane_s: int) -> None:
+        self.model = model
+        self.layout = layout
+        self._pane_s = pane_s
+        self._next: tuple[Layout, int] | None = None
+        self._closed: int | None = None  # the first pane that is not closed yet
+        self._panes: dict[_Key, Pane] = {}
+        self._matches: dict[str, tuple[object, Match]] = {}
+        self._said: set[str] = set()
+        self.late_rows = 0
+        self.dropped_rows = 0
+
+    def __len__(self) -> int:
+        """Return the number of panes that are open or wait to be folded."""
+        return len(self._panes)
+
+    def __iter__(self) -> Iterator[Pane]:
+        """Yield the panes that are open or wait to be folded."""
+        yield from self._panes.values()
+
+    def take(self, batch: Batch) -> None:
+        """Count a batch's rows in the panes of their end times."""
+        if batch.features is None and batch.outputs is None:
+            return
+        times = np.asarray(batch.end_times, np.float64)
+        if times.size == 0 or not np.isfinite(times).all():
+            return
+        index = np.floor(times / self._pane_s).astype(np.int64)
+        for pane in np.unique(index).tolist():
+            chosen = (
+                None if index[0] == pane == index[-1] and (index == pane).all() else index == pane
+            )
+            rows = times.size if chosen is None else int(chosen.sum())
+            if self._closed is not None and pane < self._closed:
+                self.late_rows += rows
+                guard.once(
+                    "drift.late",
+                    "rows arrived more than %s s after their pane's end: they are not in drift",
+                    GRACE_S,
+                )
+                continue
+            self._count(batch, pane, rows, chosen)
+
+    def _count(self, batch: Batch, index: int, rows: int, chosen: NDArray[np.bool_] | None) -> None:
+        layout = self._at(index)
+        found: list[tuple[Block, NDArray[np.intp]]] = []
+        for side, table in ((INPUTS, batch.features), (OUTPUTS, batch.outputs)):
+            block = layout.inputs if side == INPUTS else layout.outputs
+            if table is None or not block.slots:
+                continue
+            matched = self._match(layout, side, table)
+            if matched.reason and side == INPUTS:
+                return  # another model's rows: its outputs are not comparable either
+            if not matched.reason:
+                part = table if chosen is None else _rows(table, chosen, rows)
+                found.append((block, block.count(part, matched.columns)))
+        if not found:
+            return
+        key = (index, batch.operation)
+        pane = self._panes.get(key)
+        if pane is None or pane.layout != layout.digest:
+            counts = np.zeros(layout.size, np.uint8)
+            pane = Pane(self.model, batch.operation, layout.digest, index, self._pane_s, counts)
+            self._panes[key] = pane
+        pane.rows += rows
+        for block, counted in found:
+            pane.add(block.start, counted)
+        pane.saw_stride(batch.stride, batch.stride)
+
+    def _at(self, index: int) -> Layout:
+        if self._next is not None and index >= self._next[1]:
+            return self._next[0]
+        return self.layout
+
+    def _match(self, layout: Layout, side: str, table: Table) -> Match:
+        width = table.matrix.shape[1] if table.matrix is not None else len(table.columns or ())
+        key = (layout, table.names, width)
+        kept = self._matches.get(side)
+        if kept is not None and kept[0] == key:
+            return kept[1]
+        found = layout.match_inputs(table) if side == INPUTS else layout.match_outputs(table)
+        self._matches[side] = (key, found)
+        self._say(layout, side, found)
+        return found
+
+    def _say(self, layout: Layout, side: str, found: Match) -> None:
+        if found.reason:
+            self._once(
+                f"{layout.reference}.{side}.reason",
+                f"no drift of its {side}: {found.reason}. Build the reference from rows as the "
+                "model gets them.",
+            )
+            return
+        if found.missing:
+            names = ", ".join(found.missing[:5])
+            self._once(
+                f"{layout.reference}.{side}.missing",
+                f"{len(found.missing)} features of the reference are missing ({names}); the others "
+                "are compared.",
+            )
+        if found.extra:
+            names = ", ".join(found.extra[:5])
+            self._once(
+                f"{layout.reference}.{side}.extra",
+                f"{len(found.extra)} columns are not in the reference ({names}) and not compared.",
+            )
+
+    def _once(self, cause: str, message: str) -> None:
+        if cause not in self._said:
+            self._said.add(cause)
+            _logger.warning("%s %s: %s", self.model.name, self.model.version, message)
+
+    @property
+    def newest(self) -> Layout:
+        """The reference in use, or the one that the next pane begins with."""
+        return self._next[0] if self._next is not None else self.layout
+
+    def replace(self, layout: Layout, index: int) -> None:
+        """Compare with another reference from a pane on."""
+        self._next = (layout, index)
+
+    def close(self, limit: int) -> None:
+        """Close the panes below ``limit``: rows of theirs that come now are late."""
+        if self._closed is not None and went_back(self._closed, limit, self._pane_s):
+            self._panes.clear()
+            self._closed = limit
+        self._closed = limit if self._closed is None else max(limit, self._closed)
+        if self._next is not None and limit >= self._next[1]:
+            self.layout, _ = self._next
+            self._next = None
+            self._said.clear()
+            self._matches.clear()
+
+    def pop(self, limit: int) -> list[Pane]:
+        """Give the panes below ``limit`` away."""
+        keys = sorted(key for key in self._panes if key[0] < limit)
+        return [self._panes.pop(key) for key in keys]
+
+    def bound(self) -> None:
+        """Give up the oldest panes where too many wait: nobody has folded them."""
+        for key in sorted(self._panes)[: max(0, len(self._panes) - MAXIMUM_PANES)]:
+            self.dropped_rows += self._panes.pop(key).rows
+            guard.once(
+                "drift.waiting",
+                "%s panes of a model wait to be judged and none was: the oldest are given up, "
+                "their rows are not in drift. See the messages before this one.",
+                MAXIMUM_PANES,
+                level=logging.ERROR,
+            )
+
+
+def _rows(table: Table, chosen: NDArray[np.bool_], rows: int) -> Table:
+    if table.matrix is not None:
+        return Table(rows, table.names, matrix=table.matrix[chosen])
+    columns = tuple(np.asarray(column)[chosen] for column in table.columns or ())
+    return Table(rows, table.names, columns=columns)

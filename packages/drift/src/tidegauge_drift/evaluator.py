@@ -1,0 +1,241 @@
+"""The leader's side of one model: panes into windows, windows into verdicts."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import reduce
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from tidegauge import guard
+from tidegauge.batch import ModelKey
+from tidegauge.operations import rank
+
+from tidegauge_drift.budget import choose
+from tidegauge_drift.counter import went_back
+from tidegauge_drift.pane import Pane
+from tidegauge_drift.verdict import WindowVerdict
+from tidegauge_drift.window import ClosedWindow, Tumbler, WindowSpec
+from tidegauge_drift.window_judge import judge
+
+if TYPE_CHECKING:
+    from tidegauge_drift.layout import Layout
+
+_logger = logging.getLogger("tidegauge.drift")
+
+Listener: TypeAlias = Callable[[ModelKey, WindowVerdict], None]
+
+# Of each kind of window: the one that is shown and the one before it.
+KEPT = 2
+
+
+class Totals(Protocol):
+    """Something that grows with each pane and is kept with the windows."""
+
+    def fold(self, layout: Layout, pane: Pane) -> None:
+        """Add a closed pane, merged over all processes; each comes once, in order of time."""
+        ...
+
+    def to_bytes(self) -> bytes:
+        """Return what a successor needs to go on."""
+        ...
+
+    def restore(self, content: bytes) -> None:
+        """Go on from what a predecessor returned; ValueError where it is nothing of the kind."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A window that has closed and what was said of it."""
+
+    window: ClosedWindow
+    verdict: WindowVerdict
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What collections read: replaced as a whole when a window closes, never changed.
+
+    ``closed`` has the last two windows of each kind, the newest first. ``members`` are the features
+    that are exported, with how long each has been outside of the largest effects.
+    """
+
+    model: ModelKey
+    layout: Layout
+    closed: dict[WindowSpec, tuple[Closed, ...]] = field(default_factory=dict)
+    members: dict[str, int] = field(default_factory=dict)
+
+    def verdict(self, spec: WindowSpec) -> WindowVerdict | None:
+        """Return the last verdict of one kind of window."""
+        kept = self.closed.get(spec)
+        return kept[0].verdict if kept else None
+
+
+class Evaluator:
+    """Windows and verdicts of one model; all methods but ``snapshot`` on one thread.
+
+    What it says depends on the panes and their indices alone: not on when they come, how rows were
+    spread over processes, or who reads.
+
+    Parameters
+    ----------
+    model : ModelKey
+        Whose windows these are.
+    layout : Layout
+        The reference, made ready.
+    windows : sequence of WindowSpec
+        Kinds of windows; the first one's features are exported.
+    pane_s : int
+        Length of a pane.
+    budget : int
+        Features that may be exported.
+    listener : callable, optional
+        Gets each verdict when it is made. After a leader's death one verdict can be made again.
+    totals : Totals, optional
+        Gets each pane that is folded.
+    """
+
+    def __init__(
+        self,
+        model: ModelKey,
+        layout: Layout,
+        windows: Sequence[WindowSpec],
+        pane_s: int,
+        *,
+        budget: int = 1_000_000,
+        listener: Listener | None = None,
+        totals: Totals | None = None,
+    ) -> None:
+        self.windows = tuple(windows)
+        self.pane_s = pane_s
+        self.totals = totals
+        self._budget = budget
+        self._listener = listener
+        self._next: tuple[Layout, int] | None = None
+        self.operation = ""
+        self.first: int | None = None  # the first pane that is not folded yet
+        self.tumblers: tuple[Tumbler, ...] = ()
+        self.snapshot = Snapshot(model, layout)
+        #: Whether there is something to keep; its reader sets it back.
+        self.changed = False
+
+    def resume(
+        self, operation: str, first: int | None, tumblers: tuple[Tumbler, ...], snapshot: Snapshot
+    ) -> None:
+        """Go on where another evaluator of this model stood."""
+        self.operation = operation
+        self.first = first
+        self.tumblers = tumblers
+        self.snapshot = snapshot
+
+    def fold(self, panes: Sequence[Pane]) -> None:
+        """Add all closed panes of one index, of whatever process, operation or reference."""
+        index = panes[0].index
+        if self.first is not None and index < self.first:
+            return  # folded before, by this process or the leader before it
+        self._swap(index)
+        self._choose(panes)
+        now = self.snapshot
+        equal = [
+            pane
+            for pane in panes
+            if (pane.operation, pane.layout, pane.length_s, pane.counts.size)
+            == (self.operation, now.layout.digest, self.pane_s, now.layout.size)
+        ]
+        if any(pane.layout != now.layout.digest for pane in panes):
+            guard.once(
+                "drift.unequal",
+                "%s %s: processes counted on different references; only rows counted on the "
+                "leader's are compared until all have noticed the change.",
+                now.model.name, now.model.version, level=logging.INFO,
+            )  # fmt: skip
+        if equal:
+            self._add(reduce(Pane.merge, equal))
+        self.first = index + 1
+        self.changed = True
+
+    def _choose(self, panes: Sequence[Pane]) -> None:
+        """Go over to the highest operation that any process has seen: windows start anew."""
+        highest = max((rank(pane.operation), pane.operation) for pane in panes)[1]
+        if not self.operation:
+            self.operation = highest
+        elif rank(highest) > rank(self.operation):
+            self.operation = highest
+            self._restart(self.snapshot.layout)
+
+    def _add(self, pane: Pane) -> None:
+        if not self.tumblers:
+            self.tumblers = tuple(Tumbler(spec, self.pane_s, pane.index) for spec in self.windows)
+        if self.totals is not None:
+            with guard.guarded("drift.totals"):
+                self.totals.fold(self.snapshot.layout, pane)
+        for tumbler in self.tumblers:
+            self._judge(tumbler.fold(pane))
+
+    def advance(self, limit: int) -> None:
+        """Close the windows whose time is over now that all panes below ``limit`` are folded."""
+        if self.first is not None and went_back(self.first, limit, self.pane_s):
+            model = self.snapshot.model
+            _logger.warning(
+                "%s %s: the clock went back; drift's windows start anew.",
+                model.name, model.version,
+            )  # fmt: skip
+            self.tumblers = ()
+            self.first = limit
+            self.changed = True
+        for tumbler in self.tumblers:
+            self._judge(tumbler.advance(limit))
+        if self.first is not None:
+            self.first = max(limit, self.first)
+        self._swap(limit)
+
+    @property
+    def newest(self) -> Layout:
+        """The reference in use, or the one that comes next."""
+        return self._next[0] if self._next is not None else self.snapshot.layout
+
+    def replace(self, layout: Layout, index: int) -> None:
+        """Compare with another reference from a pane on."""
+        self._next = (layout, index)
+
+    def _swap(self, index: int) -> None:
+        if self._next is not None and index >= self._next[1]:
+            layout, _ = self._next
+            self._next = None
+            self._restart(layout)
+
+    def _restart(self, layout: Layout) -> None:
+        """Forget all windows: what follows is not comparable with what came before."""
+        self.tumblers = ()
+        self.snapshot = Snapshot(self.snapshot.model, layout)
+        self.changed = True
+
+    def _judge(self, closed: Iterable[ClosedWindow]) -> None:
+        for window in closed:
+            before = self.snapshot
+            last = before.verdict(window.spec)
+            verdict = judge(window, before.layout, len(self.windows), last)
+            known = any(kept[0].verdict.mismatch for kept in before.closed.values())
+            if verdict.mismatch and not known:
+                _say_mismatch(before.model)
+            kept = (Closed(window, verdict), *before.closed.get(window.spec, ()))[:KEPT]
+            members = before.members
+            if window.spec == self.windows[0]:
+                members = choose(verdict.ranked(), self._budget, members)
+            closed_windows = {**before.closed, window.spec: kept}
+            self.snapshot = Snapshot(before.model, before.layout, closed_windows, members)
+            self.changed = True
+            if self._listener is not None:
+                with guard.guarded("drift.listener"):
+                    self._listener(before.model, verdict)
+
+
+def _say_mismatch(model: ModelKey) -> None:
+    _logger.error(
+        "%s %s: half of its features or more differ from the reference in the first window: the "
+        "reference seems to be of other data. Input alarms are off; build the reference from rows "
+        "as the model gets them now.",
+        model.name, model.version,
+    )  # fmt: skip

@@ -1,0 +1,228 @@
+"""Panes between the processes of a group: what is published, who is waited for, what is kept."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+from tidegauge import guard
+from tidegauge.batch import ModelKey
+
+from tidegauge_drift.counter import MAXIMUM_PANES, first_open
+from tidegauge_drift.pane import Pane, PaneError, model_digest, prefix
+from tidegauge_drift.state import StateError, dump, layout_of, restore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tidegauge.group import Group, Record
+
+    from tidegauge_drift.evaluator import Evaluator
+    from tidegauge_drift.worker import Worker
+
+# A living process that has not said that it closed a pane is waited for so long.
+WAIT_S = 5
+_INDEX = "drift"
+_CLOSED = "panes"
+_PANES = "pane."
+# Panes of dead processes that came too late to be folded are looked for once in so many folds,
+# and at gaps longer than this all records are read once instead of one index after the other.
+_SWEEP = 32
+
+
+class Exchange:
+    """What this process says to its group and reads from it.
+
+    A pane is published as it grows and once more when it is closed, then the index through which
+    this process has closed. The leader folds the panes of all, keeps each model's state, and then
+    says in one small record through which index it has folded: only then is a pane withdrawn. So
+    whatever moment a leader dies at, its successor finds either the state before a pane and the
+    pane, or the state after it, which knows its index.
+    """
+
+    def __init__(self, group: Group, worker: Worker, pane_s: int) -> None:
+        self._group = group
+        self._worker = worker
+        self._pane_s = pane_s
+        self._published: dict[str, tuple[int, int]] = {}  # name: index, rows
+        self._given: set[str] = set()
+        self._said = ""
+        self._folds = 0
+        self._dead: list[tuple[int, Record]] = []
+
+    # -- a worker's part -------------------------------------------------------------------------
+
+    def publish(self) -> None:
+        """Write what has changed of this process's panes, then what it has closed."""
+        self._worker.bound()
+        panes = {pane.name: pane for counter in self._worker.counters() for pane in counter}
+        waiting = [pane.index for pane in panes.values() if not self._write(pane)]
+        self._say_closed(waiting, spoke=bool(panes))
+        for name in self._published.keys() - panes.keys() - self._given:
+            self._withdraw(name)
+
+    def _say_closed(self, waiting: list[int], *, spoke: bool) -> None:
+        closed = self._worker.closed
+        if closed is None or not (spoke or self._said):
+            return
+        through = min([closed, *waiting])
+        said = json.dumps({"closed": through, "waiting": through < closed, "pane_s": self._pane_s})
+        if said != self._said and self._group.publish(_CLOSED, said.encode()):
+            self._said = said
+
+    def _write(self, pane: Pane) -> bool:
+        name = pane.name
+        known = self._published.get(name)
+        if known is not None and known[1] == pane.rows:
+            return True
+        written = self._group.publish(name, pane.to_bytes())
+        if written:
+            self._published[name] = (pane.index, pane.rows)
+        return written
+
+    def _withdraw(self, name: str) -> None:
+        self._group.withdraw(name)
+        self._given.discard(name)
+        del self._published[name]
+
+    def follow(self) -> None:
+        """Forget the panes that the leader has folded; count the operations that it compares."""
+        index = self._index()
+        if index is None:
+            return
+        for key, operation in index["models"].items():
+            self._worker.follow(key, operation)
+        if self._worker.closed is None:
+            return
+        # After a clock was set back the leader may still speak of the time before.
+        through = min(index["through"], self._worker.closed)
+        for pane in self._worker.pop(through):
+            _, published = self._published.get(pane.name, (0, 0))
+            if published < pane.rows:
+                guard.once(
+                    "drift.unseen",
+                    "The leader has judged a pane before this process could publish all of its "
+                    "rows: they are not in drift. Was the process stopped, or is the disk full?",
+                )
+        self.settle(through)
+
+    def settle(self, through: int) -> None:
+        """Remove the records of panes that are folded: this process's, and dead ones'."""
+        for name in [name for name, (index, _) in self._published.items() if index < through]:
+            self._withdraw(name)
+        for index, record in self._dead:
+            if index < through:
+                self._group.drop(record)
+        self._dead = [(index, record) for index, record in self._dead if index >= through]
+
+    def _index(self) -> dict[str, Any] | None:
+        """Return what the leader has said: through which pane it has folded, and its models."""
+        content = self._group.kept(_INDEX)
+        if content is None:
+            return None
+        try:
+            found = json.loads(content)
+            models = {ModelKey(n, v): str(operation) for n, v, operation in found["models"]}
+            return {"through": int(found["through"]), "models": models}
+        except (ValueError, TypeError, KeyError):
+            _refuse("drift's index")
+            return None
+
+    # -- the leader's part -----------------------------------------------------------------------
+
+    def models(self) -> tuple[int | None, list[ModelKey]]:
+        """Return through which pane the leader before has folded, and the models it has judged."""
+        index = self._index()
+        return (None, []) if index is None else (index["through"], list(index["models"]))
+
+    def due(self, now_s: float) -> int | None:
+        """Return the first pane that somebody has not closed and may still be waited for."""
+        limit = self._worker.closed
+        if limit is None:
+            return None
+        waited = first_open(now_s - WAIT_S, self._pane_s)
+        for record in self._group.records(_CLOSED):
+            if not record.living:
+                self._group.drop(record)
+            elif record.worker != self._group.worker:
+                limit = min(limit, self._closed(record, waited, limit))
+        return limit
+
+    def _closed(self, record: Record, waited: int, limit: int) -> int:
+        """Return through which pane a living process need not be waited for."""
+        try:
+            said = json.loads(record.payload)
+            if said["pane_s"] != self._pane_s:
+                return limit
+            # One that cannot write its panes has them in memory, as many as it may.
+            return max(int(said["closed"]), limit - MAXIMUM_PANES if said["waiting"] else waited)
+        except (ValueError, TypeError, KeyError):
+            _refuse("a worker's index")
+            return limit
+
+    def collect(self, through: int | None, limit: int) -> list[Pane]:
+        """Take all panes below ``limit`` that are not folded, this process's and the others'."""
+        own = self._worker.pop(limit)
+        self._given |= {pane.name for pane in own} & self._published.keys()
+        if through is None or not 0 <= limit - through < _SWEEP or self._folds % _SWEEP == 0:
+            records = self._group.records(_PANES)
+        else:
+            records = [r for i in range(through, limit) for r in self._group.records(prefix(i))]
+        self._folds += 1
+        panes = own
+        for record in records:
+            pane = None if record.worker == self._group.worker else _read(record)
+            if pane is not None and pane.index < limit:
+                panes.append(pane)
+                if not record.living:
+                    self._dead.append((pane.index, record))
+        return panes
+
+    def keep(self, evaluator: Evaluator) -> None:
+        """Write what a successor needs to go on with a model."""
+        self._group.keep(_name(evaluator.snapshot.model), dump(evaluator))
+
+    def keep_index(self, through: int, evaluators: Iterable[Evaluator]) -> None:
+        """Say that all panes below ``through`` are in the states that are kept."""
+        models = [
+            [e.snapshot.model.name, e.snapshot.model.version, e.operation] for e in evaluators
+        ]
+        self._group.keep(_INDEX, json.dumps({"through": through, "models": models}).encode())
+
+    def layout(self, key: ModelKey) -> str:
+        """Return the digest of the layout that a model was judged on; empty if it was not."""
+        content = self._group.kept(_name(key))
+        return "" if content is None else layout_of(content)
+
+    def restore(self, evaluator: Evaluator) -> None:
+        """Let an evaluator go on where the leader before this one stood."""
+        content = self._group.kept(_name(evaluator.snapshot.model))
+        if content is None:
+            return
+        try:
+            restore(evaluator, content)
+        except StateError as error:
+            guard.once("drift.state", "%s Windows start anew.", error, level=logging.ERROR)
+
+
+def _name(key: ModelKey) -> str:
+    return f"{_INDEX}.{model_digest(key)}"
+
+
+def _read(record: Record) -> Pane | None:
+    try:
+        return Pane.from_bytes(record.payload)
+    except PaneError as error:
+        guard.once("drift.pane", "%s", error, level=logging.ERROR)
+        return None
+
+
+def _refuse(what: str) -> None:
+    guard.once(
+        "drift.exchange",
+        "%s: got another format from the group; expected this version's. It is left out; run one "
+        "version of Tidegauge in all processes.",
+        what,
+        level=logging.ERROR,
+    )

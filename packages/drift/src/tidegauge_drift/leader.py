@@ -1,0 +1,108 @@
+"""The leader's side of drift: closed panes of all processes into verdicts, a little at a time."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from itertools import groupby
+from typing import TYPE_CHECKING, TypeAlias
+
+from tidegauge import guard
+
+from tidegauge_drift.counter import went_back
+
+if TYPE_CHECKING:
+    from tidegauge.batch import ModelKey
+
+    from tidegauge_drift.evaluator import Evaluator
+    from tidegauge_drift.pane import Pane
+    from tidegauge_drift.worker import FindLayout
+
+Make: TypeAlias = "Callable[[ModelKey], Evaluator | None]"
+Keep: TypeAlias = "Callable[[Evaluator], None]"
+
+
+class Leader:
+    """All evaluators of one process, and the panes that they have not got yet.
+
+    Parameters
+    ----------
+    pane_s : int
+        Length of a pane.
+    make : callable
+        Returns the evaluator of a model that was not seen before, or None without a reference.
+    keep : callable
+        Gets an evaluator that has changed, when all panes given are folded.
+    through : int, optional
+        The leader before has folded all panes below it.
+    """
+
+    def __init__(self, pane_s: int, make: Make, keep: Keep, through: int | None = None) -> None:
+        self._pane_s = pane_s
+        self._make = make
+        self._keep = keep
+        self._evaluators: dict[ModelKey, Evaluator] = {}
+        self._work: deque[tuple[ModelKey, list[Pane]]] = deque()
+        self._limit: int | None = None
+        #: All panes below it are folded.
+        self.through = through
+        #: What collections read; replaced as a whole.
+        self.shown: tuple[Evaluator, ...] = ()
+
+    def evaluator(self, key: ModelKey) -> Evaluator | None:
+        """Return the evaluator of a model, made if there is none yet."""
+        found = self._evaluators.get(key)
+        if found is None:
+            found = self._make(key)
+            if found is not None:
+                self._evaluators[key] = found
+                self.shown = tuple(self._evaluators.values())
+        return found
+
+    def is_due(self, limit: int) -> bool:
+        """Tell whether there are new panes below ``limit`` and time to fold them."""
+        through = self.through
+        return not self._work and (
+            through is None or limit > through or went_back(through, limit, self._pane_s)
+        )
+
+    def give(self, limit: int, panes: Iterable[Pane]) -> None:
+        """Take over all panes below ``limit``, of whatever process; none of them comes again."""
+        ordered = sorted(panes, key=lambda pane: (pane.model, pane.index))
+        waiting = {key: list(group) for key, group in groupby(ordered, lambda pane: pane.model)}
+        for key in {**self._evaluators, **waiting}:
+            self._work.append((key, waiting.get(key, [])))
+        self._limit = limit
+        if not self._work:
+            self.through = limit
+
+    def work(self, budget_s: float) -> None:
+        """Fold and judge, one model at a time, until all is done or the time is used up."""
+        started = time.perf_counter()
+        while self._work and self._limit is not None:
+            key, panes = self._work.popleft()
+            with guard.guarded("drift.advance"):
+                self._fold(key, panes, self._limit)
+            if not self._work:
+                self.through = self._limit
+            if time.perf_counter() - started > budget_s:
+                return
+
+    def _fold(self, key: ModelKey, panes: list[Pane], limit: int) -> None:
+        evaluator = self.evaluator(key)
+        if evaluator is None:
+            return
+        for _, group in groupby(panes, lambda pane: pane.index):
+            evaluator.fold(list(group))
+        evaluator.advance(limit)
+        if evaluator.changed:
+            evaluator.changed = False
+            self._keep(evaluator)
+
+    def reload(self, find: FindLayout, index: int) -> None:
+        """Compare with the references as they are now from a pane on."""
+        for key, evaluator in self._evaluators.items():
+            layout = find(key.name)
+            if layout is not None and layout.digest != evaluator.newest.digest:
+                evaluator.replace(layout, index)

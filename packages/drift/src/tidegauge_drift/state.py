@@ -1,0 +1,138 @@
+"""What a leader leaves to its successor: an evaluator as bytes, versioned and checksummed."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from tidegauge import guard
+
+from tidegauge_drift.evaluator import Closed, Evaluator, Snapshot
+from tidegauge_drift.packing import PackingError, pack, unpack
+from tidegauge_drift.verdict import WindowVerdict
+from tidegauge_drift.window import ClosedWindow, Tumbler, WindowSpec
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tidegauge_drift.packing import Cells
+
+_MAGIC = b"tgdrift1"
+_WINDOW = ("opened_s", "closed_s", "rows", "stride_min", "stride_max", "alpha")
+
+
+class StateError(ValueError):
+    """Bytes that are no evaluator's, or one's of other settings."""
+
+
+def dump(evaluator: Evaluator) -> bytes:
+    """Return all that the verdicts to come depend on, and the last ones."""
+    snapshot = evaluator.snapshot
+    arrays: list[NDArray[Any] | bytes] = []
+    header = {
+        "layout": snapshot.layout.digest,
+        "operation": evaluator.operation,
+        "first": evaluator.first,
+        "pane_s": evaluator.pane_s,
+        "windows": [spec.label for spec in evaluator.windows],
+        "members": snapshot.members,
+        "open": [_open(tumbler, arrays) for tumbler in evaluator.tumblers],
+        "closed": [
+            [_closed(each, arrays) for each in snapshot.closed.get(spec, ())]
+            for spec in evaluator.windows
+        ],
+        "totals": evaluator.totals is not None,
+    }
+    if evaluator.totals is not None:
+        arrays.append(evaluator.totals.to_bytes())
+    return pack(_MAGIC, header, arrays)
+
+
+def _open(tumbler: Tumbler, arrays: list[NDArray[Any] | bytes]) -> dict[str, Any]:
+    state, counts = tumbler.state()
+    return {**state, "counts": _put(counts, arrays)}
+
+
+def _closed(closed: Closed, arrays: list[NDArray[Any] | bytes]) -> dict[str, Any]:
+    window = {name: getattr(closed.window, name) for name in _WINDOW}
+    window["counts"] = _put(closed.window.counts, arrays)
+    arrays.append(closed.verdict.table.tobytes())
+    return {"window": window, "verdict": closed.verdict.state()}
+
+
+def _put(counts: Cells | None, arrays: list[NDArray[Any] | bytes]) -> bool:
+    if counts is not None:
+        arrays.append(counts)
+    return counts is not None
+
+
+def layout_of(content: bytes) -> str:
+    """Return the digest of the layout that the bytes are of, empty where they are no state."""
+    try:
+        return str(unpack(_MAGIC, content)[0].get("layout", ""))
+    except PackingError:
+        return ""
+
+
+def restore(evaluator: Evaluator, content: bytes) -> None:
+    """Let a new evaluator go on where another one stood when it was dumped.
+
+    If the windows were of another reference than the evaluator's, they start anew at the next pane.
+
+    Raises
+    ------
+    StateError
+        The bytes are torn or of another format, or of other windows or panes; nothing has changed.
+    """
+    try:
+        header, arrays = unpack(_MAGIC, content)
+        _check(evaluator, header)
+        operation, first = str(header["operation"]), header["first"]
+        snapshot = evaluator.snapshot
+        if header["layout"] != snapshot.layout.digest:
+            evaluator.resume(operation, first, (), snapshot)
+            return
+        rest = deque(arrays)
+        tumblers = tuple(
+            Tumbler.restored(spec, evaluator.pane_s, state, _get(state, rest))
+            for spec, state in zip(evaluator.windows, header["open"], strict=False)
+        )
+        closed = {
+            spec: tuple(_restored(evaluator, spec, state, rest) for state in states)
+            for spec, states in zip(evaluator.windows, header["closed"], strict=True)
+            if states
+        }
+        members = {str(name): int(outside) for name, outside in header["members"].items()}
+        totals = rest.popleft().tobytes() if header["totals"] else None
+    except StateError:
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise StateError(str(error)) from error
+    snapshot = Snapshot(snapshot.model, snapshot.layout, closed, members)
+    evaluator.resume(operation, first, tumblers, snapshot)
+    if totals is not None and evaluator.totals is not None:
+        with guard.guarded("drift.totals"):
+            evaluator.totals.restore(totals)
+
+
+def _check(evaluator: Evaluator, header: dict[str, Any]) -> None:
+    labels = [spec.label for spec in evaluator.windows]
+    if (header["pane_s"], header["windows"]) != (evaluator.pane_s, labels):
+        raise StateError(
+            f"drift's state: got panes of {header['pane_s']} s and windows {header['windows']} "
+            f"from the group; expected {evaluator.pane_s} s and {labels}. Start all processes with "
+            "the same TIDEGAUGE_DRIFT_* settings."
+        )
+
+
+def _restored(
+    evaluator: Evaluator, spec: WindowSpec, state: dict[str, Any], rest: deque[NDArray[Any]]
+) -> Closed:
+    given = state["window"]
+    window = ClosedWindow(spec, **{name: given[name] for name in _WINDOW}, counts=_get(given, rest))
+    slots = evaluator.snapshot.layout.slots
+    return Closed(window, WindowVerdict.restored(spec, state["verdict"], slots, rest.popleft()))
+
+
+def _get(state: dict[str, Any], rest: deque[NDArray[Any]]) -> Cells | None:
+    return rest.popleft() if state["counts"] else None

@@ -1,0 +1,169 @@
+"""A closed window's verdict: a pure function of its counts, the reference and the last verdict."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from tidegauge import guard
+
+from tidegauge_drift.judge import Finding, Shares, judge_feature, judge_quality
+from tidegauge_drift.layout import INPUTS, OUTPUTS, Layout, Slot
+from tidegauge_drift.multiplicity import benjamini_hochberg
+from tidegauge_drift.verdict import (
+    DRIFTED,
+    MISMATCH,
+    MISSING,
+    OK,
+    SUSPECTED,
+    UNDECIDED,
+    FeatureVerdict,
+    QualityVerdict,
+    Run,
+    WindowVerdict,
+    tabulate,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tidegauge_drift.window import ClosedWindow
+
+
+def judge(
+    window: ClosedWindow, layout: Layout, kinds: int, previous: WindowVerdict | None
+) -> WindowVerdict:
+    """Return the verdict of a closed window.
+
+    Per family Benjamini-Hochberg at ``window.alpha / kinds`` and an effect floor flag a feature;
+    two flagged windows in a row raise its alarm, two clean ones end it. A feature that could not be
+    judged keeps its alarm as it was. If half of the inputs are flagged in the first window that
+    could be judged, the reference is not this model's: ``mismatch`` replaces the inputs' alarms.
+
+    Parameters
+    ----------
+    window : ClosedWindow
+        Its counts are None when no row came.
+    layout : Layout
+        Of the reference that the counts were made with.
+    kinds : int
+        Number of window kinds that share the budget of false alarms.
+    previous : WindowVerdict or None
+        Of the window of this kind before; None for the first.
+    """
+    level = window.alpha / kinds
+    findings = [_finding(window, layout, i) for i in range(len(layout.slots))]
+    shares = [_shares(window, layout, i) for i in range(len(layout.slots))]
+    runs = [f.run for f in previous.features] if previous else [Run()] * len(findings)
+    quality_runs = [q.run for q in previous.quality] if previous else [Run()] * len(findings)
+    adjusted: dict[int, float] = {}
+    for family in (INPUTS, OUTPUTS):
+        members = [i for i, slot in enumerate(layout.slots) if slot.family == family]
+        adjusted.update(_adjust(members, [findings[i].p_value for i in members]))
+    flags: list[bool | None] = [
+        adjusted[i] <= level and finding.effect >= 1 if i in adjusted else None
+        for i, finding in enumerate(findings)
+    ]
+    mismatch, judged = _mismatch(flags, layout, previous)
+    features = tuple(
+        _feature(slot, findings[i], flags[i], runs[i], adjusted=adjusted.get(i), mismatch=mismatch)
+        for i, slot in enumerate(layout.slots)
+    )
+    quality = _quality(layout, shares, quality_runs, level)
+    return WindowVerdict(
+        window.spec, window.opened_s, window.closed_s, window.rows, window.alpha,
+        mismatch, judged, layout.slots, tabulate(features, quality),
+    )  # fmt: skip
+
+
+def _finding(window: ClosedWindow, layout: Layout, i: int) -> Finding:
+    slot = layout.slots[i]
+    if window.counts is None:
+        return Finding(0, reason="rows")
+    if window.stride_max > 2 * window.stride_min:
+        return Finding(0, reason="sampling")
+    place = slice(slot.start, slot.stop)
+    try:
+        return judge_feature(
+            slot, layout.counts[place].astype(np.int64), window.counts[place].astype(np.int64),
+            layout.bins[place], layout.deff,
+        )  # fmt: skip
+    except Exception as error:  # one broken feature must not silence the others
+        guard.fault("drift.verdict", error)
+        return Finding(0, reason="fault")
+
+
+def _shares(window: ClosedWindow, layout: Layout, i: int) -> Shares:
+    slot = layout.slots[i]
+    if window.counts is None or window.stride_max > 2 * window.stride_min:
+        return Shares(0)
+    place = slice(slot.start, slot.stop)
+    try:
+        return judge_quality(
+            slot, layout.counts[place].astype(np.int64), window.counts[place].astype(np.int64),
+            layout.deff,
+        )  # fmt: skip
+    except Exception as error:  # as above
+        guard.fault("drift.quality", error)
+        return Shares(0)
+
+
+def _adjust(members: Sequence[int], p_values: Sequence[float | None]) -> dict[int, float]:
+    known = [(i, p) for i, p in zip(members, p_values, strict=True) if p is not None]
+    adjusted = benjamini_hochberg([p for _, p in known])
+    return {i: float(value) for (i, _), value in zip(known, adjusted, strict=True)}
+
+
+def _mismatch(
+    flags: Sequence[bool | None], layout: Layout, previous: WindowVerdict | None
+) -> tuple[bool, bool]:
+    """Return whether the reference fits another model, and whether a window was ever judged."""
+    inputs = [
+        flag
+        for flag, slot in zip(flags, layout.slots, strict=True)
+        if slot.family == INPUTS and flag is not None
+    ]
+    before = previous is not None and previous.judged
+    if not inputs:
+        return bool(previous and previous.mismatch), before
+    if before and previous is not None and not previous.mismatch:
+        return False, True
+    # One feature alone cannot tell a wrong reference from drift.
+    return len(inputs) > 1 and 2 * sum(inputs) >= len(inputs), True
+
+
+def _feature(
+    slot: Slot,
+    finding: Finding,
+    flagged: bool | None,
+    run: Run,
+    *,
+    adjusted: float | None,
+    mismatch: bool,
+) -> FeatureVerdict:
+    replaced = mismatch and slot.family == INPUTS
+    run = Run() if replaced else run.after(flagged)
+    if flagged is None:
+        state = MISSING if finding.reason == "missing" else UNDECIDED
+    elif replaced and flagged:
+        state = MISMATCH
+    elif run.detected:
+        state = DRIFTED
+    else:
+        state = SUSPECTED if flagged else OK
+    return FeatureVerdict(slot.name, slot.family, finding, adjusted, flagged, run, state)
+
+
+def _quality(
+    layout: Layout, shares: Sequence[Shares], runs: Sequence[Run], level: float
+) -> tuple[QualityVerdict, ...]:
+    tests = [(i, c) for i, found in enumerate(shares) for c in range(len(found.checks))]
+    adjusted = benjamini_hochberg([shares[i].checks[c].p_value for i, c in tests])
+    flags: list[bool | None] = [False if found.checks else None for found in shares]
+    for (i, c), p in zip(tests, adjusted, strict=True):
+        if p <= level and shares[i].checks[c].effect >= 1:
+            flags[i] = True
+    return tuple(
+        QualityVerdict(slot.name, found, flag, run.after(flag))
+        for slot, found, flag, run in zip(layout.slots, shares, flags, runs, strict=True)
+    )
