@@ -22,7 +22,8 @@ from tidegauge import guard, identity, pipeline
 from tidegauge.batch import Batch, CountPoint, GaugePoint
 from tidegauge.channel import Channels
 from tidegauge.configuration import CoreSettings
-from tidegauge.group.launch import look
+from tidegauge.group import Group
+from tidegauge.group.launch import Launch, look
 from tidegauge.info import ModelInfo
 from tidegauge.observe import observer
 from tidegauge.pipeline import Pipeline
@@ -112,6 +113,7 @@ def core(monkeypatch: pytest.MonkeyPatch) -> Iterator[Core]:
     monkeypatch.setattr(shared, "channels", Channels())
     monkeypatch.setattr(shared, "stride", 1)
     monkeypatch.setattr(shared, "settings", CoreSettings())
+    monkeypatch.setattr("tidegauge.group.group._current", Group(Launch()))  # alone
     monkeypatch.setattr(identity, "_named_by_environment", set())
     identity.forget_all()
     guard.reset()
@@ -135,6 +137,7 @@ def threaded(core: Core, monkeypatch: pytest.MonkeyPatch) -> Iterator[Core]:
     monkeypatch.setattr(shared, "settings", CoreSettings())
     monkeypatch.setattr(shared, "clock", core.clock)
     monkeypatch.setattr(shared, "stride", 1)
+    monkeypatch.setattr("tidegauge.group.group._current", Group(Launch()))
     monkeypatch.setattr(pipeline, "_current", core.pipeline)
     yield core
     halt(core.pipeline)

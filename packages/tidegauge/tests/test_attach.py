@@ -218,7 +218,7 @@ def test_a_fault_of_ours_does_not_end_a_periodic_reader(
         raise RuntimeError
 
     with monkeypatch.context() as patch:
-        patch.setattr("tidegauge.producer.cumulative", boom)
+        patch.setattr("tidegauge.standing.of_tally", boom)
         until(lambda: guard.counts().get("producer:RuntimeError", 0) >= 3)
         until(lambda: exporter.names()[-1] == {"app"})
     until(lambda: {"app", REQUESTS} <= exporter.names()[-1])

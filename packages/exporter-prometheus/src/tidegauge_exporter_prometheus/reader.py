@@ -70,6 +70,9 @@ class PrometheusReader(MetricReader):
         A prometheus_client registry whose metrics are shown too.
     """
 
+    #: A scrape may reach any process of a launch: each answers for all.
+    pulled = True
+
     def __init__(
         self,
         *,

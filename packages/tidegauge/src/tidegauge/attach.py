@@ -7,14 +7,19 @@ metrics and ours. Nothing of the provider is replaced.
 from __future__ import annotations
 
 import logging
+import re
 from typing import Any
 
 from opentelemetry.metrics import get_meter_provider
 
+from tidegauge import group
 from tidegauge import otel_private as private
 from tidegauge.guard import fault, guarded, once
 
 _MARK = "_tidegauge_collect"
+_INSTANCE_ID = "service.instance.id"
+# A part of a file's name.
+_MAX_NAME = 100
 
 
 def attach(provider: object) -> bool:
@@ -49,7 +54,7 @@ def attach_reader(reader: Any) -> None:
     if callback is None or getattr(callback, _MARK, False):
         return
     # Here, not above: an app that only records has no need of the SDK.
-    from tidegauge.producer import Producer, with_produced  # noqa: PLC0415
+    from tidegauge.producer import Producer  # noqa: PLC0415
 
     temporality = private.temporalities(reader)
     exponential = "Exponential" in type(private.aggregations(reader).get("Histogram")).__name__
@@ -60,7 +65,10 @@ def attach_reader(reader: Any) -> None:
             if instrument in temporality
         },
         exponential=exponential,
+        pulled=is_pulled(reader),
+        name=_name(reader),
     )
+    _introduce(private.resource(callback))
 
     def collect(*args: Any, **kwargs: Any) -> Any:
         # An exception in here would end a periodic reader's thread for good.
@@ -77,15 +85,41 @@ def attach_reader(reader: Any) -> None:
                 error=error,
             )
         try:
-            scope = producer.produce()
-            if scope is not None:
-                data = with_produced(data, scope, private.resource(callback))
+            resource = private.resource(callback)
+            _introduce(resource)
+            data = producer.join(data, resource)
         except Exception as error:
             fault("producer", error)
         return data
 
     setattr(collect, _MARK, True)
     private.set_collect_callback(reader, collect)
+
+
+def is_pulled(reader: object) -> bool:
+    """Say whether a reader is asked by its backend, so that any process may be asked.
+
+    Ours say so by a class attribute ``pulled``. OpenTelemetry's own Prometheus reader is one too.
+    """
+    found = getattr(reader, "pulled", None)
+    if isinstance(found, bool):
+        return found
+    return any(kind.__name__ == "PrometheusMetricReader" for kind in type(reader).__mro__)
+
+
+def _name(reader: object) -> str:
+    """Name a reader by what it exports with: all processes of a launch have the same ones."""
+    kind = type(private.exporter(reader) or reader)
+    return re.sub("[^a-z0-9_]", "_", kind.__name__.lower())[:_MAX_NAME]
+
+
+def _introduce(resource: Any) -> None:
+    """Let the group know that there is a reader, and who this process is to it."""
+    here = group.current()
+    here.attached = True
+    found = getattr(resource, "attributes", {}).get(_INSTANCE_ID)
+    if isinstance(found, str):
+        here.own_instance_id = found
 
 
 def attach_global() -> bool:

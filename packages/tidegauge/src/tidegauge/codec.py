@@ -16,6 +16,7 @@ from tidegauge_semconv import Kind, Merge, MetricSpec, all_metrics
 
 from tidegauge.batch import Floats, GaugePoint, ModelKey
 from tidegauge.counts import Exemplar
+from tidegauge.exact import Exact
 from tidegauge.points import HistogramPoint, Point, SumPoint
 from tidegauge.totals import Totals
 
@@ -104,7 +105,8 @@ def _histogram(point: HistogramPoint) -> list[Any]:
     log = None if point.log is None else [list(point.log), list(point.log.values())]
     counts = point.counts.tolist()
     return [
-        counts, point.total, point.low, point.high, exemplars, point.start_s, log, point.zeros,
+        counts, point.total.parts, point.low, point.high, exemplars, point.start_s, log,
+        point.zeros,
     ]  # fmt: skip
 
 
@@ -138,7 +140,7 @@ def _point(
         values,
         bounds[data[0]],
         np.array(counts, dtype=np.float64),
-        total,
+        Exact(tuple(map(float, total))),
         low,
         high,
         tuple(

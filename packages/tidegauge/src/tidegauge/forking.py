@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
-from tidegauge import group, guard, identity, observe, pipeline
+from tidegauge import group, guard, identity, observe, pipeline, standing
 
 
 def install() -> None:
@@ -24,6 +24,7 @@ def _after_in_child() -> None:
     with guard.guarded("fork"):
         observe.renew_process_id()
         pipeline.current().reset()
+        standing.desk().reset()
         # Loaded only where something exports.
         producer = sys.modules.get("tidegauge.producer")
         if producer is not None:

@@ -1,31 +1,45 @@
 """The end of a process: what was predicted last still reaches the backend.
 
-``atexit`` counts what waits, before the SDK's own exit handler exports it. SIGTERM ends a process
-that does not handle it without any ``atexit``, and so does uvicorn, which handles it and then
-raises it again. So a handler is put where the default would be: it exports what waits, within
-``TIDEGAUGE_SHUTDOWN_TIMEOUT_S``, and then lets the signal do what it would have done.
+In a group it is written down for the others, and who is the last to go exports for all. A process
+alone exports what waits; at a normal exit the SDK's own exit handler does.
+
+Three ways lead here, each within ``TIDEGAUGE_SHUTDOWN_TIMEOUT_S``. ``atexit``. SIGTERM, which ends
+a process that does not handle it without any ``atexit``, and so does uvicorn, which handles it and
+then raises it again: so a handler is put where the default would be, and lets the signal do
+afterwards what it would have done. And a finalizer of ``multiprocessing``, whose forked children
+end by ``os._exit``.
 """
 
 from __future__ import annotations
 
 import _thread
 import atexit
+import os
 import signal
+import sys
 import threading
+import time
 import weakref
+from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import Any
 
 from opentelemetry import metrics, trace
 from opentelemetry._logs import get_logger_provider
 
-from tidegauge import pipeline
+from tidegauge import group, pipeline, standing
 from tidegauge.guard import guarded
 from tidegauge.runtime import shared
 
 _providers: weakref.WeakSet[Any] = weakref.WeakSet()
 _installed = False
 _leaving = False
+# The processes of which the end is looked after, and has been: a forked child inherits both.
+_finalized = 0
+_left = 0
+
+# Before the finalizers of queues and pools, which may wait for others.
+_PRIORITY = 100
 
 
 def watch(provider: object) -> None:
@@ -45,55 +59,125 @@ def install() -> None:
         signal.signal(signal.SIGTERM, _on_sigterm)
 
 
+def prepare() -> None:
+    """Arrange that a process which predicts is looked after, however it was set up."""
+    pipeline.at_start.append(look_after)
+
+
+def look_after() -> None:
+    """Flush at the end of this process, also if it is a child of ``multiprocessing``."""
+    global _finalized  # noqa: PLW0603 - one a process
+    install()
+    process = sys.modules.get("multiprocessing.process")
+    if process is None or process.parent_process() is None or _finalized == os.getpid():
+        return
+    from multiprocessing.util import Finalize  # noqa: PLC0415 - it is loaded: this is its child
+
+    _finalized = os.getpid()
+    Finalize(None, _at_end_of_child, exitpriority=_PRIORITY)
+
+
 def flush(timeout_s: float) -> None:
     """Count what waits and export it: metrics first, for they are ours, then traces and logs."""
+    deadline = time.monotonic() + timeout_s
+    exported = _leave(deadline)
+    providers = [] if exported else _metrics()
+    _force_flush([*providers, trace.get_tracer_provider(), get_logger_provider()], deadline)
+
+
+def _leave(deadline: float) -> bool:
+    """Count what waits and leave the group; say whether this process was the one to export."""
+    global _left  # noqa: PLW0603 - one a process
     with guarded("exit.drain"):
-        pipeline.flush(timeout_s)
-    found = [metrics.get_meter_provider(), *_providers]
-    found += [trace.get_tracer_provider(), get_logger_provider()]
-    for provider in dict.fromkeys(found):
+        pipeline.flush(_rest_s(deadline))
+    if _left == os.getpid() or not group.current().active:
+        return False
+    _left = os.getpid()
+    exported = False
+
+    def export() -> None:
+        nonlocal exported
+        exported = True
+        _force_flush(_metrics(), deadline)
+
+    with guarded("exit.leave"):
+        standing.desk().publish()
+        group.current().leave(_rest_s(deadline), export)
+    return exported
+
+
+def _metrics() -> list[Any]:
+    return [metrics.get_meter_provider(), *_providers]
+
+
+def _force_flush(providers: Iterable[Any], deadline: float) -> None:
+    for provider in dict.fromkeys(providers):
         force_flush = getattr(provider, "force_flush", None)
         if force_flush is not None:
             with guarded("exit.flush"):
-                force_flush(timeout_millis=int(timeout_s * 1000))
+                force_flush(timeout_millis=int(_rest_s(deadline) * 1000))
+
+
+def _rest_s(deadline: float) -> float:
+    return max(0.0, deadline - time.monotonic())
 
 
 def _at_exit() -> None:
-    # The SDK's exit handler was registered earlier, so it runs after this one and exports.
-    with guarded("exit.drain"):
-        pipeline.flush(shared.settings.shutdown_timeout_s)
+    # The SDK's exit handler was registered earlier, so it runs after this one. It exports what is
+    # this process's own; what is the group's is exported here, by the last to go.
+    timeout_s = shared.settings.shutdown_timeout_s
+    deadline = time.monotonic() + timeout_s
+    if not group.current().active:
+        with guarded("exit.drain"):
+            pipeline.flush(timeout_s)
+    elif not _aside(lambda: _leave(deadline), timeout_s):
+        _leave(deadline)
+
+
+def _at_end_of_child() -> None:
+    # After this comes ``os._exit``: no exit handler of the SDK.
+    timeout_s = shared.settings.shutdown_timeout_s
+    if not _aside(lambda: flush(timeout_s), timeout_s):
+        flush(timeout_s)
 
 
 def _on_sigterm(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of handlers
-    global _leaving  # noqa: PLW0603 - one a process
+    global _leaving, _left  # noqa: PLW0603 - one a process
     if not _leaving:  # a second SIGTERM does not wait for the first
         _leaving = True
-        _flush_aside(shared.settings.shutdown_timeout_s)
+        timeout_s = shared.settings.shutdown_timeout_s
+        _aside(lambda: flush(timeout_s), timeout_s)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.raise_signal(signal.SIGTERM)
     # Still here: the kernel spares process 1 of a container. It goes on as without us.
-    _leaving = False
+    _leaving, _left = False, 0
 
 
-def _flush_aside(timeout_s: float) -> None:
-    """Flush in another thread and wait for it, but not longer than the limit.
+def _aside(work: Callable[[], object], timeout_s: float) -> bool:
+    """Work in another thread and wait for it, but not longer than the limit.
 
-    This interrupted the main thread anywhere, perhaps inside a lock of the SDK, of logging or of
+    A signal interrupts the main thread anywhere, perhaps inside a lock of the SDK, of logging or of
     ``threading.Thread.start``: so nothing here takes a lock that others hold.
+
+    Returns
+    -------
+    bool
+        False where no thread is to be had: the interpreter is ending already.
     """
     done = _thread.allocate_lock()
     done.acquire()
 
-    def work() -> None:
+    def run() -> None:
         try:
-            flush(timeout_s)
+            work()
         except BaseException:  # noqa: S110 - nobody is left to be told
             pass
         finally:
             done.release()
 
     try:
-        _thread.start_new_thread(work, ())
-    except RuntimeError:  # no thread to be had: the interpreter is ending already
-        return
+        _thread.start_new_thread(run, ())
+    except RuntimeError:
+        return False
     done.acquire(timeout=timeout_s)
+    return True

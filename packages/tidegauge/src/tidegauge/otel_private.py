@@ -60,6 +60,11 @@ def set_collect_callback(reader: Any, callback: Collect) -> None:
     reader._collect = callback  # noqa: SLF001 - the purpose of this module
 
 
+def exporter(reader: object) -> object:
+    """Return the exporter that a periodic reader pushes through; None for other readers."""
+    return getattr(reader, "_exporter", None)
+
+
 def temporalities(reader: object) -> dict[str, Any]:
     """Return the temporality that a reader prefers, by the name of the instrument's class."""
     return _by_name(getattr(reader, "_instrument_class_temporality", {}))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from tidegauge import group
@@ -33,6 +33,12 @@ _PATIENCE_TICKS = 10
 _COLLECT_TIMEOUT_S = 1.0
 # After so many predictions somebody should have asked for them.
 _UNHEARD_CALLS = 100
+
+
+#: Done when the background starts, on the thread of the first prediction.
+at_start: list[Callable[[], None]] = []
+#: Done about once a second, when the group has been looked after.
+each_second: list[Callable[[], None]] = []
 
 
 class Pipeline:
@@ -66,6 +72,7 @@ class Pipeline:
                 thread.start()
                 self._thread = thread
                 group.current().predicts = True
+                _do(at_start)
         finally:
             self._starting.release()
 
@@ -94,6 +101,7 @@ class Pipeline:
             if now_s >= group_at_s:
                 group_at_s = now_s + _GROUP_TICK_S
                 group.current().tick(now_s)
+                _do(each_second)
 
     def _attach(self) -> None:
         """Find the app's provider, whoever set it and however late."""
@@ -225,6 +233,12 @@ def _take_slice(channel: Channel) -> list[Plain]:
     except IndexError:
         channel.waiting_bytes = 0
     return entries
+
+
+def _do(all_work: list[Callable[[], None]]) -> None:
+    for work in all_work:
+        with guarded(f"pipeline.{work.__name__}"):
+            work()
 
 
 _current = Pipeline()

@@ -12,6 +12,7 @@ from tidegauge_semconv import MetricSpec, metrics
 from tidegauge import guard
 from tidegauge.batch import Floats
 from tidegauge.counts import Exemplar, Histogram
+from tidegauge.exact import Exact
 from tidegauge.tally import Tally
 
 
@@ -33,7 +34,7 @@ class HistogramPoint:
     attributes: tuple[str, ...]
     bounds: Floats
     counts: Floats
-    total: float
+    total: Exact
     low: float
     high: float
     exemplars: tuple[Exemplar, ...]
@@ -91,7 +92,7 @@ def _histogram(
         attributes,
         histogram.bounds,
         histogram.counts.copy(),
-        histogram.total,
+        Exact((histogram.total,)),
         histogram.low,
         histogram.high,
         tuple(histogram.exemplars.values()),

@@ -6,10 +6,12 @@ own: delta or cumulative is the reader's choice, and so is the form of histogram
 
 from __future__ import annotations
 
+import itertools
+import math
 import threading
 import weakref
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from opentelemetry.sdk.metrics import Exemplar as SdkExemplar
@@ -28,24 +30,39 @@ from opentelemetry.sdk.metrics.export import (
     ScopeMetrics,
     Sum,
 )
-from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.resources import SERVICE_INSTANCE_ID, Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from tidegauge_semconv import Kind, MetricSpec, attributes
 
-from tidegauge import pipeline
-from tidegauge.batch import CountPoint, GaugePoint
+from tidegauge import codec, group, guard, pipeline, standing
 from tidegauge.counts import LOG_SCALE, Exemplar
-from tidegauge.points import HistogramPoint, SumPoint, cumulative
+from tidegauge.points import HistogramPoint, Point, SumPoint
 from tidegauge.runtime import shared
+from tidegauge.standing import Standing
+from tidegauge.totals import (
+    Totals,
+    began_anew,
+    comparable,
+    difference,
+    identity,
+    is_empty,
+    zero,
+)
 
 SCOPE_NAME = "tidegauge"
 _SCOPE = InstrumentationScope(SCOPE_NAME)
 _DELTA = AggregationTemporality.DELTA
 _CUMULATIVE = AggregationTemporality.CUMULATIVE
-
-Key = tuple[str, tuple[str, ...]]
+_NS = 1e9
 
 _producers: weakref.WeakSet[Producer] = weakref.WeakSet()
+
+
+def _free(name: str) -> str:
+    """Return a name of its own for a reader: all processes of a launch make them in one order."""
+    taken = {producer.name for producer in list(_producers)}
+    numbered = (f"{name}.{number}" for number in itertools.count())
+    return next(each for each in numbered if each not in taken)
 
 
 def reset_all() -> None:
@@ -54,8 +71,44 @@ def reset_all() -> None:
         producer.reset()
 
 
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What one reader was told last, and when; times in nanoseconds since 1970.
+
+    ``totals`` is what a delta reader was told, and since when each series of any reader counts.
+    """
+
+    totals: Totals = field(default_factory=Totals)
+    started: int = 0
+    last: int = 0
+    whole: bool = False
+
+    def encode(self) -> bytes:
+        """Write it down for the process that takes over."""
+        return codec.encode(self.totals, started=self.started, last=self.last)
+
+
+def _decode(payload: bytes) -> Baseline:
+    totals, more = codec.decode(payload)
+    return Baseline(totals, int(more["started"]), int(more["last"]), whole=True)
+
+
 class Producer:
-    """Produces for one reader: one lock, one baseline."""
+    """Produces for one reader: one lock, one baseline.
+
+    Parameters
+    ----------
+    sums, histograms
+        Delta or cumulative.
+    exponential
+        Whether what has a fine form is given in it.
+    pulled
+        Whether the reader is asked by its backend. Then any process of a group answers for all;
+        otherwise the leader alone exports.
+    name
+        What the reader is called in the processes of a group: where another takes the lead, its
+        reader of this name goes on where this one has ended.
+    """
 
     def __init__(
         self,
@@ -63,14 +116,19 @@ class Producer:
         sums: AggregationTemporality = _CUMULATIVE,
         histograms: AggregationTemporality = _CUMULATIVE,
         exponential: bool = False,
+        pulled: bool = False,
+        name: str = "reader",
     ) -> None:
         self._sums = sums
         self._histograms = histograms
         self._exponential = exponential
+        self._pulled = pulled
+        self.name: str = _free(f"{name}.{sums.name}.{histograms.name}".lower())
         self._lock = threading.Lock()
         self._counts: object = None
-        self._baseline: dict[Key, SumPoint | HistogramPoint] = {}
-        self._last_ns = 0
+        self._baseline = Baseline()
+        self._written = b""
+        self._record = f"baseline.{self.name}"
         _producers.add(self)
 
     def reset(self) -> None:
@@ -79,54 +137,103 @@ class Producer:
 
     def produce(self) -> ScopeMetrics | None:
         """Return all that there is to export now; None where there is nothing."""
-        with self._lock:
-            current = pipeline.current()
-            with current.frozen() as tally:
-                points = list(cumulative(tally))
-            gauges: list[GaugePoint] = []
-            for point in current.points():
-                if isinstance(point, GaugePoint):
-                    gauges.append(point)
-                else:
-                    points.append(_counted(point))
-            started = int(tally.start_s * 1e9)
-            # A clock that is set back must not carry the points back with it.
-            now = max(self._last_ns, started, int(shared.clock() * 1e9))
-            if tally is not self._counts:  # a forked child, or the first collection
-                self._counts, self._baseline, self._last_ns = tally, {}, started
-            found = self._metrics(points, gauges, started, now)
-            self._last_ns = now
-            return ScopeMetrics(_SCOPE, found, "") if found else None
+        found, _ = self._produce()
+        return found
 
-    def _metrics(
-        self,
-        points: Sequence[SumPoint | HistogramPoint],
-        gauges: Iterable[GaugePoint],
-        started: int,
-        now: int,
-    ) -> list[Metric]:
+    def join(self, data: MetricsData | None, resource: object) -> MetricsData | None:
+        """Return a provider's metrics with ours.
+
+        They are beside the provider's, under the same resource; those of a group are under the
+        group's ``service.instance.id``, for they are no process's own.
+        """
+        scope, whole = self._produce()
+        if scope is None:
+            return data
+        if whole and not self._pulled:
+            return with_group(data, scope, resource, group.current().instance_id)
+        return with_produced(data, scope, resource)
+
+    def _produce(self) -> tuple[ScopeMetrics | None, bool]:
+        with self._lock:
+            now = standing.desk().stand(pulled=self._pulled)
+            if now is None or not math.isfinite(now.totals.start_s):
+                return None, False
+            last = self._last_told(now)
+            if not last.started:
+                last = replace(last, started=_ns(now.totals.start_s))
+            # A clock that is set back must not carry the points back with it.
+            time = max(last.last, last.started, _ns(shared.clock()))
+            metrics, told = self._metrics(now, last, time)
+            baseline = Baseline(told, last.started, time, now.whole)
+            if now.whole and not self._pulled and not self._hand_on(baseline):
+                return None, True
+            self._baseline = baseline
+            return (ScopeMetrics(_SCOPE, metrics, "") if metrics else None), now.whole
+
+    def _hand_on(self, baseline: Baseline) -> bool:
+        """Tell whoever leads next; False where that is another process already.
+
+        Before it is exported: where a process is killed in between, an interval is lost, which is
+        better than one that is told twice.
+        """
+        self._written = baseline.encode()
+        group.current().keep(self._record, self._written)
+        return group.current().leads
+
+    def _last_told(self, now: Standing) -> Baseline:
+        """Return what this reader was told last, by whichever process."""
+        counts = pipeline.current().tally
+        if counts is not self._counts:  # a forked child, or the first collection
+            self._counts, self._baseline, self._written = counts, Baseline(), b""
+        if not now.whole or self._pulled:
+            return self._baseline
+        kept = group.current().kept(self._record)
+        if kept is None or kept == self._written:
+            return self._baseline
+        with guard.guarded("producer.baseline"):
+            found = _decode(kept)
+            # What could not be written, on a full disk, is known here alone.
+            if not (self._baseline.whole and self._baseline.last > found.last):
+                return found
+        return self._baseline
+
+    def _metrics(self, now: Standing, last: Baseline, time: int) -> tuple[list[Metric], Totals]:
         grouped: dict[MetricSpec, list[Any]] = defaultdict(list)
-        for point in points:
-            temporality = self._sums if isinstance(point, SumPoint) else self._histograms
-            change, begin = point, max(started, min(now, _start_ns(point)))
-            if temporality is _DELTA:
-                key = (point.spec.name, point.attributes)
-                before = self._baseline.get(key)
-                self._baseline[key] = point
-                begin = max(self._last_ns, begin)
-                if before is not None and _start_ns(before) == _start_ns(point):
-                    change = _difference(point, before)
-                    if _empty(change):
-                        continue
-            grouped[point.spec].append(self._data_point(change, begin, now))
-        for gauge in gauges:
-            grouped[gauge.spec].append(
-                NumberDataPoint(_named(gauge.spec, gauge.attributes), started, now, gauge.value)
-            )
-        return [
+        before = comparable(last.totals, now.totals)
+        series = {(point.spec.name, point.attributes) for point in last.totals.points}
+        told: list[Point] = []
+        for point in now.totals.points:
+            known = before.get(identity(point))
+            if known is not None and began_anew(point, known):
+                known = None
+            start_s = point.start_s
+            if start_s is not None:
+                if known is not None:
+                    start_s = known.start_s  # others that began earlier may have come
+                elif isinstance(point, HistogramPoint) and (
+                    (point.spec.name, point.attributes) in series
+                ):
+                    # Other processes' values, or other bounds: after what was told of the old.
+                    start_s = max(start_s, math.nextafter(last.last / _NS, math.inf))
+            begin = max(last.started, min(time, _ns(start_s or 0.0)))
+            delta = (self._sums if isinstance(point, SumPoint) else self._histograms) is _DELTA
+            if delta:
+                told.append(replace(point, start_s=start_s))
+            elif start_s is not None:
+                told.append(zero(point, start_s))
+            change = difference(point, known) if delta and known is not None else point
+            if change is not point and is_empty(change):
+                continue
+            begin = max(last.last, begin) if delta else begin
+            grouped[point.spec].append(self._data_point(change, begin, time))
+        for gauge in now.gauges:
+            named = _named(gauge.spec, gauge.attributes)
+            grouped[gauge.spec].append(NumberDataPoint(named, last.started, time, gauge.value))
+        metrics = [
             Metric(spec.name, spec.description, spec.unit, self._data(spec, data))
             for spec, data in grouped.items()
         ]
+        return metrics, replace(now.totals, points=tuple(told))
 
     def _data(self, spec: MetricSpec, data: list[Any]) -> Any:
         if spec.kind is Kind.COUNTER:
@@ -137,7 +244,7 @@ class Producer:
             return ExponentialHistogram(data, self._histograms)
         return Histogram(data, self._histograms)
 
-    def _data_point(self, point: SumPoint | HistogramPoint, begin: int, now: int) -> Any:
+    def _data_point(self, point: Point, begin: int, now: int) -> Any:
         named = _named(point.spec, point.attributes)
         if isinstance(point, SumPoint):
             return NumberDataPoint(named, begin, now, point.value)
@@ -148,11 +255,11 @@ class Producer:
         exemplars = [_exemplar(exemplar) for exemplar in point.exemplars]
         if self._exponential and point.log is not None:
             return ExponentialHistogramDataPoint(
-                named, begin, now, count, point.total, LOG_SCALE, point.zeros,
+                named, begin, now, count, float(point.total), LOG_SCALE, point.zeros,
                 _buckets(point.log), Buckets(0, []), 0, low, high, exemplars,
             )  # fmt: skip
         return HistogramDataPoint(
-            named, begin, now, count, point.total,
+            named, begin, now, count, float(point.total),
             [int(number) for number in point.counts], point.bounds.tolist(), low, high, exemplars,
         )  # fmt: skip
 
@@ -167,43 +274,25 @@ def with_produced(data: MetricsData | None, scope: ScopeMetrics, resource: Any) 
     return MetricsData([joined, *rest])
 
 
-def _counted(point: CountPoint) -> SumPoint:
-    return SumPoint(point.spec, point.attributes, point.value, point.start_s)
+def with_group(
+    data: MetricsData | None, scope: ScopeMetrics, resource: Any, instance_id: str
+) -> MetricsData:
+    """Return a provider's metrics, and a group's under a resource of its own."""
+    others = [] if data is None else list(data.resource_metrics)
+    if isinstance(resource, Resource):
+        own = resource
+    else:
+        own = others[0].resource if others else Resource.create()
+    ours = own.merge(Resource({SERVICE_INSTANCE_ID: instance_id}))
+    return MetricsData([*others, ResourceMetrics(ours, [scope], own.schema_url)])
 
 
 def _named(spec: MetricSpec, values: tuple[str, ...]) -> dict[str, str]:
     return dict(zip(spec.attributes, values, strict=True))
 
 
-def _difference(
-    now: SumPoint | HistogramPoint, before: SumPoint | HistogramPoint
-) -> SumPoint | HistogramPoint:
-    if isinstance(now, SumPoint) and isinstance(before, SumPoint):
-        return SumPoint(now.spec, now.attributes, now.value - before.value, now.start_s)
-    if isinstance(now, HistogramPoint) and isinstance(before, HistogramPoint):
-        seen = set(before.exemplars)
-        return HistogramPoint(
-            now.spec,
-            now.attributes,
-            now.bounds,
-            now.counts - before.counts,
-            now.total - before.total,
-            now.low,
-            now.high,
-            tuple(exemplar for exemplar in now.exemplars if exemplar not in seen),
-            now.start_s,
-            now.log - (before.log or Counter()) if now.log is not None else None,
-            now.zeros - before.zeros,
-        )
-    return now
-
-
-def _start_ns(point: SumPoint | HistogramPoint) -> int:
-    return 0 if point.start_s is None else int(point.start_s * 1e9)
-
-
-def _empty(point: SumPoint | HistogramPoint) -> bool:
-    return not point.value if isinstance(point, SumPoint) else not point.counts.any()
+def _ns(seconds: float) -> int:
+    return int(seconds * _NS)
 
 
 def _buckets(log: Counter[int]) -> Buckets:

@@ -20,6 +20,7 @@ from tidegauge.batch import ModelKey
 from tidegauge.channel import MAX_MODELS, OTHER
 from tidegauge.counts import MAX_ERROR_TYPES, Exemplar
 from tidegauge.counts import OTHER as OTHER_LABEL
+from tidegauge.exact import Exact
 from tidegauge.guard import MAX_CAUSES, once
 from tidegauge.operations import rank
 from tidegauge.points import HistogramPoint, Point, SumPoint, cumulative
@@ -110,31 +111,41 @@ def comparable(before: Totals, now: Totals) -> dict[Identity, Point]:
     Names that have become ``other`` are in there; a series that began anew is not.
     """
     found = {identity(point): point for point in before.points}
+    if not found:
+        return found
     if before.operations == now.operations and found.keys() <= set(map(identity, now.points)):
         return found
-    nothing = Totals(math.inf, tuple(map(_zero, now.points)), now.operations)
-    return {identity(point): point for point in merge([before, nothing]).points}
+    nothing = Totals(math.inf, tuple(zero(p, math.inf) for p in now.points), now.operations)
+    # What was not there before still says that it never began.
+    return {identity(p): p for p in merge([before, nothing]).points if p.start_s != math.inf}
+
+
+def began_anew(now: Point, before: Point) -> bool:
+    """Say whether a series that ``comparable`` has found counts from zero again."""
+    if isinstance(now, SumPoint) and isinstance(before, SumPoint):
+        return now.value < before.value or (now.start_s or 0) > (before.start_s or 0)
+    if isinstance(now, HistogramPoint) and isinstance(before, HistogramPoint):
+        return bool((now.counts < before.counts).any())
+    return True
 
 
 def difference(now: Point, before: Point) -> Point:
     """Return what a series counted since; all of it where it has begun anew."""
+    if began_anew(now, before):
+        return now
     if isinstance(now, SumPoint) and isinstance(before, SumPoint):
-        anew = now.value < before.value or (now.start_s or 0) > (before.start_s or 0)
-        return now if anew else replace(now, value=now.value - before.value)
+        return replace(now, value=now.value - before.value)
     if isinstance(now, HistogramPoint) and isinstance(before, HistogramPoint):
-        counts = now.counts - before.counts
-        if (counts < 0).any():
-            return now
         seen = set(before.exemplars)
         return replace(
             now,
-            counts=counts,
-            total=now.total - before.total,
+            counts=now.counts - before.counts,
+            total=Exact((float(now.total) - float(before.total),)),
             exemplars=tuple(exemplar for exemplar in now.exemplars if exemplar not in seen),
             log=now.log - (before.log or Counter()) if now.log is not None else None,
             zeros=now.zeros - before.zeros,
         )
-    return now
+    raise TypeError(f"{now.spec.name}: got a sum and a histogram")
 
 
 def is_empty(point: Point) -> bool:
@@ -264,17 +275,18 @@ def _age(point: Point) -> tuple[float, Identity]:
     return point.start_s or 0.0, identity(point)
 
 
-def _zero(point: Point) -> Point:
+def zero(point: Point, start_s: float) -> Point:
+    """Return a series before it counted anything."""
     if isinstance(point, SumPoint):
-        return replace(point, value=0, start_s=math.inf)
+        return replace(point, value=0, start_s=start_s)
     return replace(
         point,
         counts=np.zeros_like(point.counts),
-        total=0.0,
+        total=Exact((0.0,)),
         low=math.inf,
         high=-math.inf,
         exemplars=(),
-        start_s=math.inf,
+        start_s=start_s,
         log=None if point.log is None else Counter(),
         zeros=0,
     )

@@ -1,0 +1,222 @@
+"""What there is to export now: of this process alone, or of all processes of its launch.
+
+A process that is asked writes down its own counts first, and reads the others' after. So what it
+answers is never less than what another process has answered before.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from tidegauge_semconv import Merge
+
+from tidegauge import codec, group, guard, pipeline
+from tidegauge.batch import CountPoint, GaugePoint
+from tidegauge.points import Point, SumPoint
+from tidegauge.totals import Totals, merge, of_tally, shown
+
+#: What each process has counted; of those that have ended, the sum.
+COUNTERS = "counters"
+#: Of each living process: what adds up but is no count. Of the leader: what it says for all.
+GAUGES = "gauges"
+
+# A disk that hangs must not hang a collection.
+_LOCK_TIMEOUT_S = 1.0
+# So often even what is the same is written: a disk that was full may have room again.
+_AGAIN_S = 10.0
+
+_Gauge: TypeAlias = GaugePoint | SumPoint
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The counts and gauges to export. ``whole``: those of a group, not of one process."""
+
+    totals: Totals
+    gauges: tuple[GaugePoint, ...]
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Own:
+    """What this process knows: its counts, what adds up over processes, what one says for all."""
+
+    totals: Totals
+    added: tuple[GaugePoint, ...]
+    leading: tuple[_Gauge, ...]
+
+
+class Desk:
+    """What this process writes down for its group, and what it has read of the others."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Start from nothing: this is a forked child."""
+        self._lock = threading.Lock()
+        self._mark: tuple[int, float] | None = None
+        self._again_s = 0.0
+        self._read: dict[tuple[str, bytes], Totals] = {}
+
+    def stand(self, *, pulled: bool) -> Standing | None:
+        """Return what to export; None where another process exports it.
+
+        Parameters
+        ----------
+        pulled : bool
+            Somebody asked this process, so it answers for its group. Otherwise only the leader
+            exports.
+        """
+        here = group.current()
+        if not here.active:
+            if not pulled and here.launch.child and not here.predicts:
+                return None  # it will be one of a group, or have nothing to say
+            own = _own()
+            totals, gauges = _together(own.totals, [*own.added, *own.leading])
+            return Standing(totals, gauges, whole=False)
+        own = self.publish()
+        if not (pulled or here.leads):
+            return None
+        return self._gather(own)
+
+    def tick(self) -> None:
+        """Write down what this process has counted since, if anything: about once a second."""
+        here = group.current()
+        if here.member:
+            now_s = time.monotonic()
+            self.publish(even_if_same=now_s >= self._again_s)
+            if now_s >= self._again_s:
+                self._again_s = now_s + _AGAIN_S
+
+    def publish(self, *, even_if_same: bool = True) -> _Own:
+        """Write down what this process has counted."""
+        here = group.current()
+        # The lock is around the copy too: an older copy must not be written after a newer one.
+        held = self._lock.acquire(timeout=_LOCK_TIMEOUT_S)
+        try:
+            own = _own()
+            if held and here.member:
+                mark = _mark(own.totals)
+                if even_if_same or mark != self._mark:
+                    self._mark = mark
+                    here.publish(COUNTERS, codec.encode(own.totals))
+                if own.added:
+                    here.publish(GAUGES, codec.encode_gauges(own.added))
+                if here.leads:
+                    here.keep(GAUGES, codec.encode_gauges(own.leading))
+            return own
+        finally:
+            if held:
+                self._lock.release()
+
+    def _gather(self, own: _Own) -> Standing:
+        here = group.current()
+        records = here.records(COUNTERS)
+        parts: list[Totals] = []
+        # Of a process without predictions nobody else could tell, so it says nothing of itself.
+        if here.member:
+            parts.append(own.totals)
+        read: dict[tuple[str, bytes], Totals] = {}
+        for record in records:
+            if record.name != COUNTERS or record.worker == here.worker:
+                continue
+            found = self._read.get((record.worker, record.payload))
+            if found is None:
+                with guard.guarded("group.counters"):
+                    found, _ = codec.decode(record.payload)
+            if found is not None:
+                read[record.worker, record.payload] = found
+        self._read = read
+        lives = here.member or any(record.living for record in records)
+        gauges = [*_others_gauges(here), *own.added]
+        if here.leads:
+            gauges += own.leading
+        elif lives:
+            gauges += _kept_gauges(here)
+        totals, standing = _together(shown(merge([*parts, *read.values()])), gauges)
+        return Standing(totals, standing, whole=True)
+
+
+def _own() -> _Own:
+    current = pipeline.current()
+    with current.frozen() as tally:
+        totals = of_tally(tally)
+    counts: list[Point] = list(totals.points)
+    added: list[GaugePoint] = []
+    leading: list[_Gauge] = []
+    for point in current.points():
+        everyone = point.spec.merge is Merge.SUM
+        if isinstance(point, CountPoint):
+            count = SumPoint(point.spec, point.attributes, point.value, point.start_s)
+            (counts if everyone else leading).append(count)
+        else:
+            (added if everyone else leading).append(point)
+    return _Own(replace(totals, points=tuple(counts)), tuple(added), tuple(leading))
+
+
+def _mark(totals: Totals) -> tuple[int, float]:
+    """Return what differs when anything was counted."""
+    sums = (point.value for point in totals.points if isinstance(point, SumPoint))
+    return len(totals.points), sum(sums)
+
+
+def _together(totals: Totals, gauges: list[_Gauge]) -> tuple[Totals, tuple[GaugePoint, ...]]:
+    """Put counts to the counts, and add gauges of the same series."""
+    counts = list(totals.points)
+    values: dict[tuple[str, tuple[str, ...]], GaugePoint] = {}
+    for gauge in gauges:
+        if isinstance(gauge, SumPoint):
+            counts.append(gauge)
+            continue
+        key = (gauge.spec.name, gauge.attributes)
+        before = values.get(key)
+        both = gauge if before is None else replace(gauge, value=gauge.value + before.value)
+        values[key] = both
+    return replace(totals, points=tuple(counts)), tuple(values.values())
+
+
+def _others_gauges(here: group.Group) -> list[_Gauge]:
+    found: list[_Gauge] = []
+    for record in here.records(GAUGES):
+        if record.name == GAUGES and record.living and record.worker != here.worker:
+            with guard.guarded("group.gauges"):
+                found += codec.decode_gauges(record.payload)
+    return found
+
+
+def _kept_gauges(here: group.Group) -> list[_Gauge]:
+    payload = here.kept(GAUGES)
+    if payload is not None:
+        with guard.guarded("group.gauges"):
+            return codec.decode_gauges(payload)
+    return []
+
+
+def _add_ended(payloads: list[bytes]) -> bytes:
+    """Add up what processes that have ended have counted."""
+    return codec.encode(merge([codec.decode(payload)[0] for payload in payloads]))
+
+
+def _forget_ended(_: list[bytes]) -> bytes:
+    """Gauges go with their process."""
+    return b""
+
+
+def write_down() -> None:
+    """Let the others of the group know what this process has counted."""
+    _desk.tick()
+
+
+_desk = Desk()
+pipeline.each_second.append(write_down)
+group.current().archive_by(COUNTERS, _add_ended)
+group.current().archive_by(GAUGES, _forget_ended)
+
+
+def desk() -> Desk:
+    """Return the desk of this process."""
+    return _desk
