@@ -263,17 +263,17 @@ class Group:
 
         Where two threads publish the same name, they put themselves in order.
         """
+        written = False
         with guarded(f"group.publish.{name}"):
             self._enter()
             with self._held() as held:
                 if held and self._membership is not None:
                     try:
                         self._membership.publish(name, payload)
+                        written = True
                     except OSError as error:
                         self._unwritten(name, error)
-                    else:
-                        return True
-        return False
+        return written
 
     def withdraw(self, name: str) -> None:
         """Remove a record of this process."""
