@@ -245,7 +245,7 @@ class Worker:
 class Launcher:
     """A launch: one process that starts workers and does not know Tidegauge."""
 
-    def __init__(self, folder: Path, **environ: str) -> None:
+    def __init__(self, folder: Path, *arguments: str, **environ: str) -> None:
         folder.mkdir(exist_ok=True)
         self._address = str(folder / f"{time.monotonic_ns()}.socket")
         self._listener = socket.socket(socket.AF_UNIX)
@@ -253,7 +253,7 @@ class Launcher:
         self._listener.listen()
         self._listener.settimeout(LIMIT_S)
         self._process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).parent / "programs" / "launcher.py")],
+            [sys.executable, str(Path(__file__).parent / "programs" / "launcher.py"), *arguments],
             stdin=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -273,7 +273,7 @@ class Launcher:
 
     def close(self) -> None:
         """End the launcher and its workers, and keep what they have said."""
-        if self._process.returncode is not None:
+        if self._listener.fileno() < 0:
             return
         for worker in self._workers:
             worker.close()
@@ -282,15 +282,20 @@ class Launcher:
         self.said = said.splitlines()
         self._listener.close()
 
+    def kill(self) -> None:
+        """End the launcher alone, without warning."""
+        self._process.kill()
+        self._process.wait(LIMIT_S)
+
 
 @pytest.fixture
 def launch(tmp_path: Path) -> Iterator[Callable[..., Launcher]]:
     """Start launchers whose groups have their folders in ``tmp_path / "groups"``."""
     with ExitStack() as stack:
 
-        def begin(**environ: str) -> Launcher:
+        def begin(*arguments: str, **environ: str) -> Launcher:
             environ = {"TIDEGAUGE_GROUP_DIR": str(tmp_path / "groups"), **environ}
-            launcher = Launcher(tmp_path / "sockets", **environ)
+            launcher = Launcher(tmp_path / "sockets", *arguments, **environ)
             stack.callback(launcher.close)
             return launcher
 

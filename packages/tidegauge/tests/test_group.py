@@ -16,6 +16,8 @@ from tidegauge.group.launch import Launch, detect
 
 Make = Callable[..., Group]
 
+LIMIT_S = 20.0
+
 
 def total(payloads: list[bytes]) -> bytes:
     """Merge as counts are merged."""
@@ -142,6 +144,112 @@ def test_the_dead_are_archived(make: Make, tmp_path: Path) -> None:
     assert {} == guard.counts()
 
 
+def test_what_cannot_be_merged_stays_where_it_is(
+    make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The others are archived; one line says so, and in the end it makes room."""
+    leader, good, bad = make(), make(), make()
+    leader.publish("counters", b"1")
+    good.publish("counters", b"2")
+    bad.publish("counters", b"x")
+    for group in (good, bad):
+        die(group)
+    for now_s in (0.0, 1.0, 599.0):
+        leader.tick(now_s)
+        assert [b"1", b"2", b"x"] == sorted(r.payload for r in leader.records("counters"))
+    leader.tick(600.0)
+    assert [b"1", b"2"] == sorted(r.payload for r in leader.records("counters"))
+    assert [
+        f"The record 'counters' of the ended process {bad.worker} cannot be merged (ValueError): "
+        "what it counted is left out. Do all workers run the same version of Tidegauge?"
+    ] == [line.getMessage() for line in caplog.records]
+
+
+def test_what_nobody_uses_up_is_removed_in_the_end(make: Make, tmp_path: Path) -> None:
+    """A dead process's pane waits for a leader that knows its model, but not for ever."""
+    leader, dead = make(), make()
+    leader.tick(0.0)
+    dead.publish("pane.1", b"open")
+    die(dead)
+    for now_s, left in ((10.0, 1), (609.0, 1), (610.0, 0)):
+        leader.tick(now_s)
+        assert left == len(leader.records("pane"))
+    assert 1 == len(list(tmp_path.glob("*/workers/*")))
+
+
+def test_only_the_leader_drops_and_only_what_is_dead(make: Make) -> None:
+    """A record of a living process is its own to remove."""
+    leader, other, dead = make(), make(), make()
+    leader.tick(0.0)
+    for group in (other, dead):
+        group.publish("pane", b"open")
+    die(dead)
+    for group in (other, leader):
+        for record in group.records("pane"):
+            group.drop(record)
+    assert [other.worker] == [record.worker for record in leader.records("pane")]
+
+
+def test_where_nobody_has_a_reader_the_dead_are_archived_too(make: Make, tmp_path: Path) -> None:
+    """Nobody leads then, but the folder does not grow."""
+    first, second, dead = make(attached=False), make(attached=False), make(attached=False)
+    for group in (first, second, dead):
+        group.publish("counters", b"1")
+    die(dead)
+    for group in (first, second):
+        group.tick(0.0)
+        assert not group.leads
+    assert 3 == counted(first)
+    assert 2 == len(list(tmp_path.glob("*/workers/*")))
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "..", "A", "x" * 201, "a\n"])
+def test_a_name_that_is_none_is_a_fault_of_ours(make: Make, name: str) -> None:
+    """It is counted, and nothing is written."""
+    group = make()
+    assert not group.publish(name, b"1")
+    assert group.kept(name) is None
+    assert group.publish("a", b"1")
+    assert ["a"] == [record.name for record in group.records("")]
+    assert 2 == sum(guard.counts().values())
+
+
+def test_children_wait_a_while_for_their_launcher_to_lead(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its windows began before theirs, and its instance id is known to the backend."""
+    monkeypatch.setattr("tidegauge.group.group._LAUNCHER_FIRST_S", 3.0)
+    child, launcher = make(), make(child=False)
+    launcher.own_instance_id = "known"
+    child.own_instance_id = "unknown"
+    child.tick(0.0)
+    assert not child.leads
+    launcher.tick(1.0)
+    child.tick(1.0)
+    assert (True, False) == (launcher.leads, child.leads)
+    assert "known" == launcher.instance_id == child.instance_id
+    die(launcher)
+    child.tick(2.0)
+    assert child.leads
+    assert "known" == child.instance_id
+
+
+@pytest.mark.parametrize("reason", ["it does not come", "it is gone"])
+def test_children_do_not_wait_for_ever(
+    make: Make, ours: Launch, monkeypatch: pytest.MonkeyPatch, reason: str
+) -> None:
+    """The launcher may not predict, or not live."""
+    monkeypatch.setattr("tidegauge.group.group._LAUNCHER_FIRST_S", 3.0)
+    gone = reason == "it is gone"
+    child = make(launcher_start=ours.launcher_start - gone)
+    child.tick(0.0)
+    assert gone == child.leads
+    child._joined_s -= 3.0
+    child.tick(1.0)
+    assert child.leads
+    assert ours.instance_id() == child.instance_id or gone
+
+
 def test_the_last_to_leave_exports(make: Make) -> None:
     """The others go at once, and a leader gives way."""
     first, second, third = make(), make(), make()
@@ -159,3 +267,62 @@ def test_a_process_alone_exports_when_it_leaves(make: Make) -> None:
     exported: list[float] = []
     make(child=False).leave(1.0, lambda: exported.append(time.monotonic()))
     assert 1 == len(exported)
+
+
+def test_who_has_no_reader_does_not_stay_for_others(make: Make) -> None:
+    """It could not export what they leave."""
+    first, idle = make(), make(attached=False)
+    for group in (first, idle):
+        group.tick(0.0)
+    exported: list[Group] = []
+    first.leave(1.0, partial(exported.append, first))
+    assert [first] == exported
+
+
+def test_leaving_takes_no_longer_than_its_limit(make: Make) -> None:
+    """The leader is leaving itself, and has not come to an end with its export."""
+    first, second = make(), make()
+    for group in (first, second):
+        group.tick(0.0)
+    exported: list[Group] = []
+    took_s: list[float] = []
+
+    def export() -> None:
+        began = time.monotonic()
+        second.leave(0.2, partial(exported.append, second))
+        took_s.append(time.monotonic() - began)
+
+    second._membership.mark("leaving")  # type: ignore[union-attr]
+    first.leave(1.0, export)
+    assert [] == exported
+    assert 0.2 <= took_s[0] < LIMIT_S
+
+
+def test_who_is_spared_comes_back(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first process of a container outlives its SIGTERM."""
+    group, other = make(), make()
+    group.tick(0.0)
+    group.leave(1.0, lambda: None)
+    group.tick(1.0)
+    assert not group.leads
+    monkeypatch.setattr("tidegauge.group.group._SPARED_S", 0.0)
+    group.tick(2.0)
+    assert group.leads
+    exported: list[Group] = []
+    other.tick(2.0)
+    other.leave(1.0, partial(exported.append, other))
+    assert [] == exported
+
+
+def test_an_export_that_fails_does_not_keep_the_leadership(make: Make) -> None:
+    """The fault is counted, and another one may try."""
+    first, second = make(), make()
+    first.tick(0.0)
+
+    def fail() -> None:
+        raise RuntimeError
+
+    first.leave(1.0, fail)
+    assert {"group.leave:RuntimeError": 1} == guard.counts()
+    second.tick(1.0)
+    assert second.leads

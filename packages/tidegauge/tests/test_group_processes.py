@@ -7,6 +7,7 @@ import json
 import os
 import signal
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -150,3 +151,62 @@ def test_a_forked_child_has_a_place_of_its_own(launch: Launch) -> None:
     assert name != worker("group.worker")
     # The pipe has come, and the locks have gone: the place's, and the one on the folder.
     assert before + 2 - 2 == descriptors
+
+
+def test_all_leave_at_once(launch: Launch) -> None:
+    """Whoever is the last exports what all have published; nobody waits for those who are gone."""
+    launcher = launch()
+    workers = [launcher.start() for _ in range(4)]
+    for number, worker in enumerate(workers):
+        worker.publish(10**number)
+        worker.hurry()
+        worker.tick()
+        worker("globals().update(seen=[])")
+    leave = (
+        'group.leave(5.0, lambda: seen.append(sum(int(r.payload) for r in group.records("counters"'
+        ")))) or seen"
+    )
+    with ThreadPoolExecutor() as pool:
+        seen = list(pool.map(lambda worker: worker(leave), workers))
+    exports = sorted(count for counts in seen for count in counts)
+    assert exports
+    assert 1111 == exports[-1]
+    assert [{}] * 4 == [worker.faults() for worker in workers]
+
+
+def test_folders_of_launches_that_are_over_are_removed(launch: Launch, tmp_path: Path) -> None:
+    """Not while a worker lives, or the launcher, or before a while has gone by."""
+    over, orphaned, idle, young = (launch() for _ in range(4))
+    folders = {}
+    for launcher in (over, orphaned, idle, young):
+        worker = launcher.start()
+        worker.publish(1)
+        folders[launcher] = tmp_path / "groups" / worker("group.launch_id")
+        if launcher is not orphaned:
+            worker.kill()
+        if launcher is not idle:
+            launcher.kill()
+        if launcher is not young:
+            for path in [folders[launcher], *folders[launcher].rglob("*")]:
+                os.utime(path, (0, 0))
+    half = tmp_path / "groups" / "0123456789ab.17"
+    (half / "workers").mkdir(parents=True)
+    launch().start().publish(1)
+    assert {over: False, orphaned: True, idle: True, young: True} == {
+        launcher: folder.exists() for launcher, folder in folders.items()
+    }
+    assert not half.exists()
+
+
+def test_a_launcher_that_serves_nothing_clears_up_when_it_ends(
+    launch: Launch, tmp_path: Path
+) -> None:
+    """As gunicorn's arbiter under zero-code instrumentation: it loads Tidegauge, and only forks."""
+    launcher = launch("loaded")
+    worker = launcher.start()
+    worker.publish(1)
+    [folder] = (tmp_path / "groups").iterdir()
+    worker.kill()
+    assert folder.exists()
+    launcher.close()
+    assert [] == list((tmp_path / "groups").iterdir())

@@ -264,7 +264,7 @@ class Group:
         Where two threads publish the same name, they put themselves in order.
         """
         written = False
-        with guarded(f"group.publish.{name}"):
+        with guarded("group.publish"):
             self._enter()
             with self._held() as held:
                 if held and self._membership is not None:
@@ -277,7 +277,7 @@ class Group:
 
     def withdraw(self, name: str) -> None:
         """Remove a record of this process."""
-        with guarded(f"group.withdraw.{name}"), self._held() as held:
+        with guarded("group.withdraw"), self._held() as held:
             if held and self._membership is not None:
                 self._membership.withdraw(name)
 
@@ -301,14 +301,14 @@ class Group:
 
     def keep(self, name: str, payload: bytes) -> None:
         """Write a record of the whole group. Only the leader's are written."""
-        with guarded(f"group.keep.{name}"), self._held() as held:
+        with guarded("group.keep"), self._held() as held:
             if held and self.leads and self._leadership is not None:
                 self._leadership.keep(name, payload)
 
     def kept(self, name: str) -> bytes | None:
         """Return a record of the whole group."""
         content = None
-        with guarded(f"group.kept.{name}"):
+        with guarded("group.kept"):
             layout = self._layout or self._enter()
             if layout is not None:
                 content = read(members.record_path(layout.kept, name))

@@ -96,7 +96,9 @@ def record_path(folder: Path, name: str) -> Path:
         No record may have this name.
     """
     if not NAME.fullmatch(name):
-        raise ValueError(f"record name: got {name!r}; expected 1 to 200 of a-z 0-9 . _ -")
+        raise ValueError(
+            f"record name: got {name!r}; expected 1 to 200 of a-z 0-9 . _ -, no dot first"
+        )
     return folder / (name + SUFFIX)
 
 

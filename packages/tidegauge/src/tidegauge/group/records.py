@@ -22,7 +22,7 @@ from typing import NamedTuple
 from tidegauge.guard import once
 
 #: What a record may be called. Other files are nobody's.
-NAME = re.compile(r"[a-z0-9._-]{1,200}")
+NAME = re.compile(r"[a-z0-9_-][a-z0-9._-]{0,199}")
 SUFFIX = ".record"
 
 _MAGIC = b"TGr1"
