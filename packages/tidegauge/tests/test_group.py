@@ -223,7 +223,7 @@ def test_children_wait_a_while_for_their_launcher_to_lead(
     launcher.own_instance_id = "known"
     child.own_instance_id = "unknown"
     child.tick(0.0)
-    assert not child.leads
+    assert [False] == [child.leads]
     launcher.tick(1.0)
     child.tick(1.0)
     assert (True, False) == (launcher.leads, child.leads)
@@ -243,7 +243,7 @@ def test_children_do_not_wait_for_ever(
     gone = reason == "it is gone"
     child = make(launcher_start=ours.launcher_start - gone)
     child.tick(0.0)
-    assert gone == child.leads
+    assert [gone] == [child.leads]
     child._joined_s -= 3.0
     child.tick(1.0)
     assert child.leads
@@ -304,7 +304,7 @@ def test_who_is_spared_comes_back(make: Make, monkeypatch: pytest.MonkeyPatch) -
     group.tick(0.0)
     group.leave(1.0, lambda: None)
     group.tick(1.0)
-    assert not group.leads
+    assert [False] == [group.leads]
     monkeypatch.setattr("tidegauge.group.group._SPARED_S", 0.0)
     group.tick(2.0)
     assert group.leads

@@ -373,12 +373,16 @@ class Group:
         return self._lead(leadership, max(0.0, deadline - time.monotonic()))
 
     def clean_up(self) -> None:
-        """Remove what no process needs any more: a launcher that did not predict itself ends."""
+        """Remove what no process needs any more: a launcher that did not predict itself ends.
+
+        One that did leaves it to the next launch: what is exported after this must not be less than
+        what was exported before.
+        """
         with guarded("group.clean_up"):
-            if self.launch.child or self.member or not self.launch.identity:
+            if self.launch.child or self.predicts or not self.launch.identity:
                 return
             layout = folders.find(self._base, self.launch, private=self._private)
-            if layout is not None and not folders.living(layout):
+            if layout is not None and set(folders.living(layout)) <= {self.worker}:
                 folders.remove(layout.root)
 
 
