@@ -12,9 +12,10 @@ from typing import Any
 
 from opentelemetry.metrics import get_meter_provider
 
-from tidegauge import group
+from tidegauge import group, otel_fork
 from tidegauge import otel_private as private
 from tidegauge.guard import fault, guarded, once
+from tidegauge.late_import import late_import
 
 _MARK = "_tidegauge_collect"
 _INSTANCE_ID = "service.instance.id"
@@ -35,6 +36,7 @@ def attach(provider: object) -> bool:
         return False
     for reader in list(readers):
         attach_reader(reader)
+    otel_fork.watch_provider(provider)
     add = getattr(provider, "add_metric_reader", None)
     if add is not None and not getattr(add, _MARK, False):
 
@@ -53,8 +55,9 @@ def attach_reader(reader: Any) -> None:
     callback = private.collect_callback(reader)
     if callback is None or getattr(callback, _MARK, False):
         return
-    # Here, not above: an app that only records has no need of the SDK.
-    from tidegauge.producer import Producer  # noqa: PLC0415
+    with late_import():
+        # Here, not above: an app that only records has no need of the SDK.
+        from tidegauge.producer import Producer  # noqa: PLC0415
 
     temporality = private.temporalities(reader)
     exponential = "Exponential" in type(private.aggregations(reader).get("Histogram")).__name__
@@ -93,6 +96,7 @@ def attach_reader(reader: Any) -> None:
         return data
 
     setattr(collect, _MARK, True)
+    otel_fork.watch_reader(reader, callback)
     private.set_collect_callback(reader, collect)
 
 

@@ -1,6 +1,6 @@
 """A forked child starts from zero: the parent's counts stay the parent's.
 
-Only ``after_in_child`` is used: no lock of ours is held across a fork.
+No lock of ours is held across a fork, but for the one of ``late_import``.
 """
 
 from __future__ import annotations
@@ -8,17 +8,33 @@ from __future__ import annotations
 import os
 import sys
 
-from tidegauge import group, guard, identity, observe, pipeline, standing
+from tidegauge import (
+    group,
+    guard,
+    identity,
+    late_import,
+    observe,
+    otel_fork,
+    pipeline,
+    standing,
+)
 
 
 def install() -> None:
     """Register the hook, once in a process."""
+    late_import.install()
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=_after_in_child)
+        os.register_at_fork(
+            before=otel_fork.before_fork,
+            after_in_parent=otel_fork.after_fork,
+            after_in_child=_after_in_child,
+        )
 
 
 def _after_in_child() -> None:
     guard.reset()
+    otel_fork.after_fork()
+    otel_fork.renew()
     with guard.guarded("fork.group"):
         group.current().inherit()
     with guard.guarded("fork"):

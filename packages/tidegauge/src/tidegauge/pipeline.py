@@ -17,6 +17,7 @@ from tidegauge.batch import CountPoint, GaugePoint, PredictionProcessor
 from tidegauge.budget import Budget
 from tidegauge.channel import Channel, Plain
 from tidegauge.guard import guarded, once
+from tidegauge.late_import import late_import
 from tidegauge.plugins import load_processors
 from tidegauge.runtime import read_settings, shared
 from tidegauge.tally import Tally
@@ -138,9 +139,13 @@ class Pipeline:
 
     def processors(self) -> list[PredictionProcessor]:
         """Return the processors, found by entry point at the first call."""
-        if self._processors is None:
-            self._processors = load_processors()
-        return self._processors
+        found = self._processors
+        if found is None:
+            with late_import():  # nobody else builds them meanwhile, and no fork cuts it short
+                found = self._processors
+                if found is None:
+                    found = self._processors = load_processors()
+        return found
 
     @contextmanager
     def _locked(self, timeout_s: float) -> Iterator[bool]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from tidegauge.batch import PredictionProcessor
 from tidegauge.guard import once
+from tidegauge.late_import import late_import
 
 PROCESSORS = "tidegauge_processor"
 
@@ -17,7 +18,9 @@ def load(group: str) -> Iterator[tuple[EntryPoint, Any]]:
     """Yield the plugins of a group with what they point to, in the order of their names."""
     for entry_point in sorted(entry_points(group=group), key=lambda found: found.name):
         try:
-            yield entry_point, entry_point.load()
+            with late_import():
+                found = entry_point.load()
+            yield entry_point, found
         except Exception as error:
             once(
                 f"plugin.{group}.{entry_point.name}",
