@@ -243,7 +243,7 @@ class Worker:
 
 
 class Launcher:
-    """A launch: one process that starts workers and does not know Tidegauge."""
+    """A launch: one process that starts workers, and is ``unaware`` of Tidegauge if told so."""
 
     def __init__(self, folder: Path, *arguments: str, **environ: str) -> None:
         folder.mkdir(exist_ok=True)

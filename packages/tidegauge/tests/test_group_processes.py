@@ -19,7 +19,7 @@ Launch = Callable[..., Any]
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_workers_of_one_launcher_count_together(launch: Launch, method: str) -> None:
     """However they were started, and whoever is asked."""
-    launcher = launch()
+    launcher = launch("unaware")
     workers = [launcher.start(method) for _ in range(3)]
     for number, worker in enumerate(workers):
         worker.publish(10**number)
@@ -29,7 +29,7 @@ def test_workers_of_one_launcher_count_together(launch: Launch, method: str) -> 
 
 def test_two_launches_from_one_shell_are_two_groups(launch: Launch, tmp_path: Path) -> None:
     """They may share the folder that was set for both."""
-    one, other = launch().start(), launch().start()
+    one, other = launch("unaware").start(), launch("unaware").start()
     one.publish(1)
     other.publish(2)
     assert (1, 2) == (one.counted(), other.counted())
@@ -38,7 +38,7 @@ def test_two_launches_from_one_shell_are_two_groups(launch: Launch, tmp_path: Pa
 
 def test_a_killed_leader_is_followed_at_the_next_tick(launch: Launch) -> None:
     """Twice; what they had published is in no total twice, and in none missing."""
-    launcher = launch()
+    launcher = launch("unaware")
     workers = [launcher.start() for _ in range(4)]
     for number, worker in enumerate(workers):
         worker.publish(10**number)
@@ -202,7 +202,7 @@ def test_a_launcher_that_serves_nothing_clears_up_when_it_ends(
     launch: Launch, tmp_path: Path
 ) -> None:
     """As gunicorn's arbiter under zero-code instrumentation: it loads Tidegauge, and only forks."""
-    launcher = launch("loaded")
+    launcher = launch()
     worker = launcher.start()
     worker.publish(1)
     [folder] = (tmp_path / "groups").iterdir()

@@ -1,4 +1,4 @@
-"""A launcher of workers that does not know Tidegauge, unless it is told to: its workers load it.
+"""A launcher of workers. It has loaded Tidegauge, unless it is told to leave that to its workers.
 
 It is told how to start a worker, one line each; the worker connects to the test and evaluates what
 it is sent.
@@ -76,10 +76,8 @@ def start(method: str, address: str) -> None:
 
 
 def main() -> None:
-    """Start what is asked for, quickly: most of what Tidegauge imports is here when it forks."""
-    importlib.import_module("numpy")
-    importlib.import_module("opentelemetry.metrics")
-    if "loaded" in sys.argv:
+    """Start what is asked for."""
+    if "unaware" not in sys.argv:
         importlib.import_module("tidegauge")
     for line in sys.stdin:
         method, address = line.split()
