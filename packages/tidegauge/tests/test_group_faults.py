@@ -382,3 +382,26 @@ def test_forks_in_a_loop(tmp_path: Path, number: int) -> None:
     files, places, idle_s, busy_s, leads = json.loads(done.stdout)
     print(f"{number} forks: {idle_s:.1f} s without, {busy_s:.1f} s with a group")
     assert (0, 11, True) == (files, places, leads)
+
+
+@pytest.mark.backends
+def test_systemd_tmpfiles_leaves_a_living_group_alone(launch: Launch, tmp_path: Path) -> None:
+    """It clears old files of folders that nobody has locked."""
+    tool = shutil.which("systemd-tmpfiles")
+    if tool is None:
+        pytest.skip("systemd-tmpfiles is not installed")
+    launcher, over = launch(), launch()
+    worker, dead = launcher.start(), over.start()
+    for process in (worker, dead):
+        process.publish(1)
+    folder = tmp_path / "groups"
+    over.kill()
+    dead.kill()
+    for path in [folder, *folder.rglob("*")]:
+        os.utime(path, (0, 0))
+    configuration = tmp_path / "groups.conf"
+    configuration.write_text(f"d {folder} 0700 - - 1us\n")
+    subprocess.run([tool, "--clean", str(configuration)], check=True)
+    assert [worker("group.launch_id")] == [path.name for path in folder.iterdir()]
+    assert 1 == worker.counted()
+    assert [] == lines(launcher)
