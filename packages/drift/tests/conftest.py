@@ -1,15 +1,19 @@
-"""Replays: rows at given times, in batches, with ticks, through a worker and a leader."""
+"""Replays: rows at given times, through one process alone or through several of one launch."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from tidegauge import guard
 from tidegauge.batch import Batch, ModelKey, Table
+from tidegauge.group import Group, Record
+from tidegauge.group.launch import detect
+from tidegauge_drift import DriftProcessor, DriftSettings, build, save
 from tidegauge_drift.evaluator import Evaluator
 from tidegauge_drift.layout import Layout
 from tidegauge_drift.leader import Leader
@@ -17,7 +21,8 @@ from tidegauge_drift.window import WindowSpec
 from tidegauge_drift.worker import Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from tidegauge_drift import ReferenceProfile
     from tidegauge_drift.verdict import WindowVerdict
@@ -25,6 +30,8 @@ if TYPE_CHECKING:
 START_S = 1_700_000_000.0
 MODEL = ModelKey("fraud", "3")
 Matrix = NDArray[np.float64]
+Verdicts: TypeAlias = "dict[tuple[str, str, int], WindowVerdict]"
+Seen: TypeAlias = "list[tuple[ModelKey, WindowVerdict]]"
 
 
 def make_batch(
@@ -110,6 +117,167 @@ def replay() -> Callable[..., Replay]:
 def batch() -> Callable[..., Batch]:
     """Return the maker of batches."""
     return make_batch
+
+
+class Killed(BaseException):
+    """SIGKILL: no handler of ours runs."""
+
+
+@dataclass
+class Fate:
+    """After how many writes whoever leads is killed, one after the other; ``armed`` when it may."""
+
+    writes: list[int] = field(default_factory=list)
+    armed: bool = False
+    killed: type[BaseException] = Killed
+
+    def step(self) -> None:
+        """Come one write nearer to the end."""
+        if self.armed and self.writes:
+            self.writes[0] -= 1
+            if self.writes[0] < 0:
+                self.writes.pop(0)
+                raise Killed
+
+
+class Mortal(Group):
+    """A group whose process can be killed before and after each thing that it writes."""
+
+    fate: Fate
+
+    def _mortally(self, write: Callable[..., Any], *given: Any) -> Any:
+        fate = self.fate if self.leads else Fate()
+        fate.step()
+        done = write(*given)
+        fate.step()
+        return done
+
+    def publish(self, name: str, payload: bytes) -> bool:
+        """Write a record."""
+        return bool(self._mortally(super().publish, name, payload))
+
+    def withdraw(self, name: str) -> None:
+        """Remove a record."""
+        self._mortally(super().withdraw, name)
+
+    def keep(self, name: str, payload: bytes) -> None:
+        """Write a record of the group."""
+        self._mortally(super().keep, name, payload)
+
+    def drop(self, record: Record) -> None:
+        """Remove a dead process's record."""
+        self._mortally(super().drop, record)
+
+
+@dataclass
+class Process:
+    """One process of a launch: its group and its drift."""
+
+    group: Group
+    drift: DriftProcessor
+    now_s: float = START_S
+
+    def send(
+        self, rows: Matrix, times: Matrix, *, operation: str = "predict", model: ModelKey = MODEL
+    ) -> None:
+        """Count rows."""
+        if len(rows):
+            table = Table(len(rows), None, matrix=rows)
+            self.drift.on_batch(Batch(model, operation, times, table, None))
+
+    def tick(self, now_s: float) -> None:
+        """Do what the background does once a second."""
+        self.now_s = now_s
+        self.group.tick(now_s)
+        self.drift.on_tick(now_s)
+
+    def die(self) -> None:
+        """End as a killed process ends: the kernel closes what it had open."""
+        self.group._descriptors.abandon()
+
+
+@dataclass
+class Launch:
+    """Makes processes, and collects what all of their leaders have said."""
+
+    base: Path
+    drift: DriftSettings
+    seen: Seen = field(default_factory=list)
+    fate: Fate = field(default_factory=Fate)
+    made: list[Process] = field(default_factory=list)
+
+    def process(self, *, alone: bool = False, leads: bool = True) -> Process:
+        """Start one more process; one that is alone is the launcher, without children."""
+        launch = replace(detect({}), child=not alone)
+        group = Mortal(launch, self.base)
+        group.fate = self.fate
+        group.predicts, group.attached = True, leads
+        drift = DriftProcessor(
+            settings=self.drift, group=group, listener=lambda *found: self.seen.append(found)
+        )
+        process = Process(group, drift)
+        self.made.append(process)
+        return process
+
+    def replay(
+        self,
+        processes: Sequence[Process],
+        rows: Matrix,
+        *,
+        seed: int = 0,
+        start_s: float = START_S,
+        operation: str = "predict",
+    ) -> float:
+        """Send rows at 20 a second, each to some process; all tick once a second, in any order."""
+        rng = np.random.default_rng(seed)
+        times = start_s + np.arange(len(rows)) / 20
+        for second in range(-(-len(rows) // 20)):
+            part = slice(second * 20, second * 20 + 20)
+            whose = rng.integers(len(processes), size=len(rows[part]))
+            for i in rng.permutation(len(processes)):
+                mine = whose == i
+                processes[i].send(rows[part][mine], times[part][mine], operation=operation)
+            for i in rng.permutation(len(processes)):
+                processes[i].tick(start_s + second + 1)
+        return start_s + -(-len(rows) // 20)
+
+    def settle(self, processes: Sequence[Process], now_s: float, seconds: int = 30) -> float:
+        """Let panes close and windows end."""
+        for _ in range(seconds):
+            now_s += 1
+            for process in processes:
+                process.tick(now_s)
+        return now_s
+
+    def verdicts(self) -> Verdicts:
+        """Return each verdict once; one that two leaders have made must be equal."""
+        found: Verdicts = {}
+        for model, verdict in self.seen:
+            key = (model.name, verdict.spec.label, verdict.closed_s)
+            assert found.setdefault(key, verdict) == verdict
+        return found
+
+
+@pytest.fixture
+def launch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Launch]]:
+    """Return the maker of launches with a folder of their own."""
+    monkeypatch.setattr("tidegauge.group.group._LAUNCHER_FIRST_S", 0.0)
+    path = tmp_path / "a.json"
+    save(build(np.random.default_rng(0).normal(size=(2000, 3)), built="2026-01-01"), path)
+    made: list[Launch] = []
+
+    def make(**changes: Any) -> Launch:
+        base = tmp_path / f"launch{len(made)}"
+        base.mkdir()
+        windows = tuple(WindowSpec.parse(label) for label in ("100rows", "60s"))
+        options = {"reference": str(path), "windows": windows, **changes}
+        made.append(Launch(base, DriftSettings(**options)))
+        return made[-1]
+
+    yield make
+    for each in made:
+        for process in each.made:
+            process.die()
 
 
 @pytest.fixture(autouse=True)

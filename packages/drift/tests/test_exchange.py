@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+import itertools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,239 +11,63 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from tidegauge.batch import Batch, ModelKey, Table
-from tidegauge.group import Group, Record
-from tidegauge.group.launch import detect
-from tidegauge_drift import DriftProcessor, DriftSettings, build, save
-from tidegauge_drift.verdict import WindowVerdict
 from tidegauge_drift.window import WindowSpec
 
 Matrix = NDArray[np.float64]
+MakeLaunch = Callable[..., Any]
 START_S = 1_700_000_000.0
-FRAUD = ModelKey("fraud", "3")
-WINDOWS = tuple(WindowSpec.parse(label) for label in ("100rows", "60s"))
-
-Verdicts = dict[tuple[str, str, int], WindowVerdict]
-Seen = list[tuple[ModelKey, WindowVerdict]]
+ROWS = 1200
 
 
-def reference(path: Path, seed: int = 0, loc: float = 0.0) -> Path:
-    """Write a reference of three normal features."""
-    save(build(np.random.default_rng(seed).normal(loc, 1, (2000, 3)), built="2026-01-01"), path)
-    return path
-
-
-class Killed(BaseException):
-    """SIGKILL: no handler of ours runs."""
-
-
-@dataclass
-class Fate:
-    """After how many writes whoever leads is killed, one after the other; ``armed`` when it may."""
-
-    writes: list[int] = field(default_factory=list)
-    armed: bool = False
-
-    def step(self) -> None:
-        """Come one write nearer to the end."""
-        if self.armed and self.writes:
-            self.writes[0] -= 1
-            if self.writes[0] < 0:
-                self.writes.pop(0)
-                raise Killed
-
-
-class Mortal(Group):
-    """A group whose process can be killed before and after each thing that it writes."""
-
-    fate: Fate
-
-    def _mortally(self, write: Callable[..., Any], *given: Any) -> Any:
-        fate = self.fate if self.leads else Fate()
-        fate.step()
-        done = write(*given)
-        fate.step()
-        return done
-
-    def publish(self, name: str, payload: bytes) -> bool:
-        """Write a record."""
-        return bool(self._mortally(super().publish, name, payload))
-
-    def withdraw(self, name: str) -> None:
-        """Remove a record."""
-        self._mortally(super().withdraw, name)
-
-    def keep(self, name: str, payload: bytes) -> None:
-        """Write a record of the group."""
-        self._mortally(super().keep, name, payload)
-
-    def drop(self, record: Record) -> None:
-        """Remove a dead process's record."""
-        self._mortally(super().drop, record)
-
-
-@dataclass
-class Process:
-    """One process of a launch: its group and its drift."""
-
-    group: Group
-    drift: DriftProcessor
-    now_s: float = START_S
-
-    def send(
-        self, rows: Matrix, times: Matrix, operation: str = "predict", model: ModelKey = FRAUD
-    ) -> None:
-        """Count rows."""
-        if len(rows):
-            table = Table(len(rows), None, matrix=rows)
-            self.drift.on_batch(Batch(model, operation, times, table, None))
-
-    def tick(self, now_s: float) -> None:
-        """Do what the background does once a second."""
-        self.now_s = now_s
-        self.group.tick(now_s)
-        self.drift.on_tick(now_s)
-
-    def die(self) -> None:
-        """End as a killed process ends: the kernel closes what it had open."""
-        self.group._descriptors.abandon()
-
-
-@dataclass
-class Launch:
-    """Makes processes, and collects what all of their leaders have said."""
-
-    base: Path
-    settings: DriftSettings
-    seen: Seen = field(default_factory=list)
-    fate: Fate = field(default_factory=Fate)
-    made: list[Process] = field(default_factory=list)
-
-    def process(self, *, alone: bool = False, leads: bool = True) -> Process:
-        """Start one more process; one that is alone is the launcher, without children."""
-        launch = replace(detect({}), child=not alone)
-        group = Mortal(launch, self.base)
-        group.fate = self.fate
-        group.predicts, group.attached = True, leads
-        drift = DriftProcessor(
-            settings=self.settings, group=group, listener=lambda *found: self.seen.append(found)
-        )
-        process = Process(group, drift)
-        self.made.append(process)
-        return process
-
-    def verdicts(self) -> Verdicts:
-        """Return each verdict once; one that two leaders have made must be equal."""
-        found: Verdicts = {}
-        for model, verdict in self.seen:
-            key = (model.name, verdict.spec.label, verdict.closed_s)
-            assert found.setdefault(key, verdict) == verdict
-        return found
-
-
-MakeLaunch = Callable[..., Launch]
-
-
-@pytest.fixture
-def launch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MakeLaunch]:
-    """Return the maker of launches with a folder of their own."""
-    monkeypatch.setattr("tidegauge.group.group._LAUNCHER_FIRST_S", 0.0)
-    path = reference(tmp_path / "a.json")
-    made: list[Launch] = []
-
-    def make(**changes: Any) -> Launch:
-        base = tmp_path / f"launch{len(made)}"
-        base.mkdir()
-        options = {"reference": str(path), "windows": WINDOWS, **changes}
-        made.append(Launch(base, DriftSettings(**options)))
-        return made[-1]
-
-    yield make
-    for each in made:
-        for process in each.made:
-            process.die()
-
-
-def replay(
-    processes: Sequence[Process], rows: Matrix, seed: int = 0, start_s: float = START_S
-) -> float:
-    """Send rows at 20 a second, each to some process; all tick once a second, in any order."""
-    rng = np.random.default_rng(seed)
-    times = start_s + np.arange(len(rows)) / 20
-    for second in range(-(-len(rows) // 20)):
-        part = slice(second * 20, second * 20 + 20)
-        whose = rng.integers(len(processes), size=len(rows[part]))
-        for i in rng.permutation(len(processes)):
-            processes[i].send(rows[part][whose == i], times[part][whose == i])
-        for i in rng.permutation(len(processes)):
-            processes[i].tick(start_s + second + 1)
-    return start_s + -(-len(rows) // 20)
-
-
-def kill_and_replay(launch: Launch, rows: Matrix, processes: list[Process]) -> None:
-    """Send rows; the leaders are killed as fate wills, each after its rows were published.
-
-    Once somebody may be killed rows go to the last process alone, which never leads: what a killed
-    process had not published yet would be lost.
-    """
-    replay(processes, rows[:400])
-    living = list(processes)
-    launch.fate.armed = True
-    for second in range(20, len(rows) // 20 + 30):
-        now_s = START_S + second + 1
-        part = slice(second * 20, second * 20 + 20)
-        living[-1].send(rows[part], START_S + np.arange(len(rows))[part] / 20)
-        for process in list(living):
-            try:
-                process.tick(now_s)
-            except Killed:
-                process.die()
-                living.remove(process)
-
-
-def settle(processes: Sequence[Process], now_s: float, seconds: int = 30) -> float:
-    """Let panes close and windows end."""
-    for _ in range(seconds):
-        now_s += 1
-        for process in processes:
-            process.tick(now_s)
-    return now_s
-
-
-def stream(rows: int = 1200, seed: int = 1) -> Matrix:
+def stream(rows: int = ROWS, seed: int = 1) -> Matrix:
     """Return rows of which the second half is shifted in one feature."""
     found = np.random.default_rng(seed).normal(size=(rows, 3))
     found[rows // 2 :, 1] += 1
     return found
 
 
-def alone(launch: MakeLaunch, rows: Matrix, **changes: Any) -> Verdicts:
-    """Return the verdicts of one process that has all rows."""
-    one = launch(**changes)
-    process = one.process(alone=True)
-    settle([process], replay([process], rows))
-    assert not process.group.member
-    return one.verdicts()
-
-
 @pytest.fixture
-def expected(launch: MakeLaunch) -> Verdicts:
+def expected(launch: MakeLaunch) -> dict[Any, Any]:
     """Return what one process says of the stream."""
-    return alone(launch, stream())
+    one = launch()
+    process = one.process(alone=True)
+    one.settle([process], one.replay([process], stream()))
+    assert not process.group.member
+    return dict(one.verdicts())
 
 
 @pytest.mark.parametrize("workers", [1, 2, 4])
 def test_verdicts_are_those_of_one_process(
-    launch: MakeLaunch, expected: Verdicts, workers: int
+    launch: MakeLaunch, expected: dict[Any, Any], workers: int
 ) -> None:
     """The same rows at the same times, spread over processes by chance."""
     many = launch()
     processes = [many.process() for _ in range(workers)]
-    settle(processes, replay(processes, stream(), seed=workers))
+    many.settle(processes, many.replay(processes, stream(), seed=workers))
 
     assert len(expected) >= 6
     assert any(verdict.detected["inputs"] for verdict in expected.values())
     assert expected == many.verdicts()
+
+
+def kill_and_replay(many: Any, rows: Matrix, processes: Sequence[Any], killed: type) -> None:
+    """Send rows; the leaders are killed as fate wills, each after its rows were published.
+
+    Once somebody may be killed rows go to the last process alone, which never leads: what a killed
+    process had not published yet would be lost.
+    """
+    many.replay(processes, rows[:400])
+    living = list(processes)
+    many.fate.armed = True
+    for second in range(20, len(rows) // 20 + 30):
+        part = slice(second * 20, second * 20 + 20)
+        living[-1].send(rows[part], START_S + np.arange(len(rows))[part] / 20)
+        for process in list(living):
+            try:
+                process.tick(START_S + second + 1)
+            except killed:
+                process.die()
+                living.remove(process)
 
 
 @given(st.lists(st.integers(0, 10), min_size=1, max_size=3))
@@ -252,13 +75,109 @@ def test_verdicts_are_those_of_one_process(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_a_leader_may_die_at_any_write(
-    launch: MakeLaunch, expected: Verdicts, writes: list[int]
+    launch: MakeLaunch, expected: dict[Any, Any], writes: list[int]
 ) -> None:
     """Up to three leaders are killed before or after any write: nothing is lost or folded twice."""
-    rows = stream()
     many = launch()
     many.fate.writes = list(writes)
-    kill_and_replay(many, rows, [*(many.process() for _ in range(4)), many.process(leads=False)])
+    processes = [*(many.process() for _ in range(4)), many.process(leads=False)]
+    kill_and_replay(many, stream(), processes, many.fate.killed)
 
     assert many.fate.writes == []
     assert expected == many.verdicts()
+
+
+def test_workers_that_live_for_a_few_rows_fill_the_same_windows(
+    launch: MakeLaunch, expected: dict[Any, Any]
+) -> None:
+    """Each is killed after 50 rows, its pane still open; one that leads stays."""
+    many = launch()
+    leader = many.process()
+    rows = stream()
+    times = START_S + np.arange(ROWS) / 20
+    leader.tick(START_S)
+    for start in range(0, ROWS, 50):
+        worker = many.process()
+        worker.send(rows[start : start + 50], times[start : start + 50])
+        for now_s in (times[start + 49], times[start + 49] + 1):
+            worker.tick(now_s)
+            leader.tick(now_s)
+        worker.die()
+    many.settle([leader], times[-1] + 1)
+
+    assert expected == many.verdicts()
+    assert leader.group.records("pane") == leader.group.records("panes")
+
+
+def test_a_launcher_that_was_alone_goes_on_with_its_windows(
+    launch: MakeLaunch, expected: dict[Any, Any]
+) -> None:
+    """Its children come after 25 s: what it had open is the group's."""
+    many = launch()
+    launcher = many.process(alone=True)
+    rows = stream()
+    now_s = many.replay([launcher], rows[:500])
+    before = len(many.seen)
+    processes = [launcher, many.process(), many.process()]
+    processes[1].group.attached = processes[2].group.attached = False
+    many.settle(processes, many.replay(processes, rows[500:], start_s=now_s))
+
+    assert before >= 1
+    assert launcher.group.leads
+    assert expected == many.verdicts()
+
+
+def test_reading_at_any_time_changes_nothing(launch: MakeLaunch, expected: dict[Any, Any]) -> None:
+    """Two readers at different intervals see the values of one sequence of verdicts."""
+    many = launch()
+    processes = [many.process() for _ in range(3)]
+    rows = stream()
+    seen: dict[int, list[Any]] = {1: [], 17: []}
+    for second in range(ROWS // 20 + 30):
+        part = rows[second * 20 : second * 20 + 20]
+        many.replay(processes, part, seed=second, start_s=START_S + second)
+        if len(part) == 0:
+            many.settle(processes, START_S + second, 1)
+        for interval, values in seen.items():
+            if second % interval == 0:
+                values.append(
+                    {
+                        (point.spec.name, point.attributes): point.value
+                        for process in processes
+                        for point in process.drift.points()
+                    }
+                )
+    often = [found for found, _ in itertools.groupby(seen[1])]
+    seldom = [found for found, _ in itertools.groupby(seen[17])]
+    rest = iter(often)
+
+    assert expected == many.verdicts()
+    assert len(often) > len(seldom) >= 4
+    assert all(found in rest for found in seldom)
+
+
+@pytest.mark.parametrize("high", [0, 1, 2])
+def test_the_highest_operation_of_any_process_is_compared(launch: MakeLaunch, high: int) -> None:
+    """One process comes to predict_proba: from that pane on its rows alone count, in all."""
+
+    def verdicts(workers: int, who: int) -> dict[Any, Any]:
+        many = launch(windows=(WindowSpec.parse("60rows"),))
+        processes = [many.process(alone=workers == 1) for _ in range(workers)]
+        rows = stream(2000, seed=9)
+        times = START_S + np.arange(len(rows)) / 20
+        for second in range(100):
+            part = slice(second * 20, second * 20 + 20)
+            for i, process in enumerate(processes):
+                mine = np.arange(len(rows))[part] % workers == i
+                process.send(rows[part][mine], times[part][mine])
+            if second >= 33:
+                processes[who].send(rows[part] + 5, times[part], operation="predict_proba")
+            for process in processes:
+                process.tick(START_S + second + 1)
+        return dict(many.verdicts())
+
+    expected = verdicts(1, 0)
+    found = verdicts(3, high)
+
+    assert [verdict.rows for verdict in expected.values()] == [200, 200, 200, 140, *[200] * 5]
+    assert expected == found
