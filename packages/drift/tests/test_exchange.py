@@ -50,7 +50,9 @@ def test_verdicts_are_those_of_one_process(
     assert expected == many.verdicts()
 
 
-def kill_and_replay(many: Any, rows: Matrix, processes: Sequence[Any], killed: type) -> None:
+def kill_and_replay(
+    many: Any, rows: Matrix, processes: Sequence[Any], killed: type[BaseException]
+) -> None:
     """Send rows; the leaders are killed as fate wills, each after its rows were published.
 
     Once somebody may be killed rows go to the last process alone, which never leads: what a killed
