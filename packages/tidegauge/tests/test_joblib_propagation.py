@@ -9,12 +9,12 @@ import pytest
 from joblib import Parallel, delayed
 from tidegauge.joblib_propagation import JOBLIB, Inside, Portable
 from tidegauge.patcher import Patcher
-from tidegauge.suppression import ACTIVE, suppress
+from tidegauge.suppression import is_inside, suppress
 
 
-def is_inside(_: int = 0) -> bool:
+def asks(_: int = 0) -> bool:
     """Tell whether this runs inside a recorded call."""
-    return ACTIVE.get()
+    return is_inside()
 
 
 @pytest.fixture(autouse=True)
@@ -31,19 +31,19 @@ def _patched() -> Iterator[None]:
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_workers_are_where_their_caller_is(backend: str) -> None:
     """Inside a recorded call all tasks are inside; outside none is. Results keep their order."""
-    work = [delayed(is_inside)(number) for number in range(30)]
+    work = [delayed(asks)(number) for number in range(30)]
     with suppress():
         assert Parallel(2, backend=backend)(work) == [True] * 30
         assert Parallel(2, backend=backend)(iter(work)) == [True] * 30
     assert Parallel(2, backend=backend)(work) == [False] * 30
-    assert not ACTIVE.get()
+    assert not is_inside()
 
 
 def test_generators_of_results_work() -> None:
     """``return_as="generator"`` yields as before."""
     with suppress():
         found = Parallel(2, backend="threading", return_as="generator")(
-            delayed(is_inside)(number) for number in range(10)
+            delayed(asks)(number) for number in range(10)
         )
     assert list(found) == [True] * 10
 
@@ -58,7 +58,7 @@ def test_an_exception_of_a_task_is_the_tasks() -> None:
         Parallel(2, backend="threading")([delayed(fail)()])
     with pytest.raises(ValueError, match="the task's"):
         Inside(fail)()
-    assert not ACTIVE.get()
+    assert not is_inside()
 
 
 def test_other_machines_need_no_tidegauge() -> None:
@@ -70,7 +70,7 @@ def test_other_machines_need_no_tidegauge() -> None:
 
 def test_a_pickled_task_is_still_inside() -> None:
     """Joblib's own processes unpickle a task that is a part of the recorded call."""
-    assert [is_inside(), pickle.loads(pickle.dumps(Inside(is_inside)))(), is_inside()] == [
+    assert [is_inside(), pickle.loads(pickle.dumps(Inside(asks)))(), is_inside()] == [
         False,
         True,
         False,

@@ -308,12 +308,14 @@ def test_an_output_that_cannot_be_read_costs_no_call(core: Any, model: Model) ->
 def test_a_call_that_cannot_be_kept_is_our_fault(
     core: Any, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The block ends as it would."""
+    """The block ends as it would, and counts."""
 
     def boom() -> float:
         raise RuntimeError
 
-    monkeypatch.setattr(shared, "clock", boom)
-    with model.prediction([1.0]) as p:
+    with monkeypatch.context() as broken, model.prediction([1.0]) as p:
+        broken.setattr(shared, "clock", boom)
         p.output = 1.0
-    assert {"record.predict:RuntimeError": 1} == guard.counts()
+    core.pipeline.flush()
+    counts = core.pipeline.tally.calls[KEY, "predict"]
+    assert (1, {"record.predict:RuntimeError": 1}) == (counts.success, guard.counts())

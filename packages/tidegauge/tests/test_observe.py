@@ -24,6 +24,7 @@ from tidegauge import guard, set_model_info
 from tidegauge.batch import ModelKey
 from tidegauge.info import ModelInfo
 from tidegauge.observe import Calls, observer, suppressor
+from tidegauge.pipeline import Pipeline
 from tidegauge.runtime import shared
 from tidegauge.snapshot import MAX_COLUMNS
 
@@ -110,37 +111,6 @@ def test_a_cancelled_call_is_no_error(core: Any, kind: type[BaseException]) -> N
     assert (1, 1, {}) == (counts.success, counts.cancelled, counts.errors)
 
 
-def test_only_the_outermost_call_counts(core: Any) -> None:
-    """Whatever models the model asks, also where the inner one raises."""
-    inner = core.model(class_name="Inner")
-
-    def broken(_: Any) -> Any:
-        raise ValueError
-
-    failing = core.model(broken, class_name="Failing")
-
-    def answer(data: Any) -> Any:
-        with pytest.raises(ValueError):  # noqa: PT011 - the stub's own
-            failing.predict(data)
-        return inner.predict(data)
-
-    core.model(answer).predict(ROW)
-    assert 1 == total(core)
-    assert {KEY} == {key for key, _ in core.pipeline.tally.calls}
-
-
-def test_training_is_no_prediction(core: Any) -> None:
-    """Nor is what it predicts inside; after it, also after a failed one, recording goes on."""
-    model = core.model()
-    fit = suppressor()(lambda self, *, fail: self.predict(ROW) if not fail else 1 / 0)
-    fit(model, fail=False)
-    with pytest.raises(ZeroDivisionError):
-        fit(model, fail=True)
-    assert 0 == total(core)
-    model.predict(ROW)
-    assert 1 == total(core)
-
-
 @pytest.mark.parametrize("key", [context._SUPPRESS_INSTRUMENTATION_KEY, "suppress_instrumentation"])
 def test_opentelemetrys_own_suppression_holds(core: Any, key: str) -> None:
     """Exporters set it, so that they do not observe themselves."""
@@ -207,7 +177,7 @@ def test_a_broken_span_costs_its_exemplar_alone(core: Any) -> None:
 def test_a_fault_in_any_hook_is_not_the_apps(
     core: Any, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The prediction is served, and the fault counted."""
+    """The prediction is served and counted with its rows, and so is the fault."""
 
     def boom(*_: Any) -> Any:
         raise RuntimeError
@@ -216,19 +186,15 @@ def test_a_fault_in_any_hook_is_not_the_apps(
     model.predict(np.ones((2, 3)))
     (channel,) = shared.channels.all()
     wrapper: Any = type(model).predict
-    if name == "append":
-        monkeypatch.setattr(channel, "append", boom)
-    elif name == "clock":
-        monkeypatch.setattr(shared, "clock", boom)
-    elif name == "trace":
-        monkeypatch.setattr(Calls, name, boom)
-    else:
-        monkeypatch.setattr(wrapper.__tidegauge__, name, boom)
+    owner = {"append": channel, "clock": shared, "trace": Calls}.get(name, wrapper.__tidegauge__)
     rows = np.ones((2, 3))
-    with TracerProvider().get_tracer("t").start_as_current_span("request"):
+    span = TracerProvider().get_tracer("t").start_as_current_span("request")
+    with monkeypatch.context() as broken, span:
+        broken.setattr(owner, name, boom)
         assert model.predict(rows) is rows
-    assert 1 <= sum(guard.counts().values())
-    monkeypatch.undo()
+    lost = name == "lookup"
+    assert {f"{'lost' if lost else 'record'}.predict:RuntimeError": 1} == guard.counts()
+    assert (1 if lost else 2) == total(core)
 
 
 def test_a_model_that_cannot_be_described_is_recorded(core: Any) -> None:
@@ -434,7 +400,7 @@ def test_calls_that_all_fail_are_bounded_too(core: Any, monkeypatch: pytest.Monk
 
 
 def test_a_fault_while_a_failure_is_recorded(core: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The app sees its own exception, not ours."""
+    """The app sees its own exception, not ours, and it is counted."""
 
     def answer(_: Any) -> Any:
         raise LookupError
@@ -442,8 +408,55 @@ def test_a_fault_while_a_failure_is_recorded(core: Any, monkeypatch: pytest.Monk
     def boom() -> float:
         raise RuntimeError
 
-    monkeypatch.setattr(shared, "clock", boom)
-    with pytest.raises(LookupError) as caught:
-        core.model(answer).predict(ROW)
+    with monkeypatch.context() as broken:
+        broken.setattr(shared, "clock", boom)
+        with pytest.raises(LookupError) as caught:
+            core.model(answer).predict(ROW)
     assert caught.value.__context__ is None
     assert {"record.predict:RuntimeError": 1} == guard.counts()
+    assert 1 == total(core)
+    assert {"LookupError": 1} == core.pipeline.tally.calls[KEY, "predict"].errors
+
+
+def test_a_call_that_nothing_can_keep_is_counted_as_lost(core: Any) -> None:
+    """Under a cause of its own, so that what is missing from the counts can be told."""
+    model = core.model()
+    model.predict(ROW)
+    channel: Any
+    (channel,) = shared.channels.all()
+    entries, append, channel.entries = channel.entries, channel.append, None
+    channel.append = None
+    assert model.predict(ROW) is ROW
+    channel.entries, channel.append = entries, append
+    assert {"record.predict:TypeError": 1, "lost.predict:AttributeError": 1} == guard.counts()
+    assert 1 == total(core)
+
+
+def test_without_a_thread_calls_are_counted(core: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that may start no thread has its calls counted by whoever collects."""
+
+    def refuse(_: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(Pipeline, "start", refuse)
+    core.model().predict(ROW)
+    assert 1 == total(core)
+    assert {"pipeline.start:RuntimeError": 1} == guard.counts()
+
+
+def test_rows_that_cannot_be_copied_are_counted(core: Any) -> None:
+    """As many as there were, as dropped."""
+
+    class Hostile(list[Any]):
+        """A batch whose length is all that can be had of it."""
+
+        shape = (7,)
+
+        def __array__(self, *_: Any, **__: Any) -> Any:
+            raise MemoryError
+
+    core.model(lambda data: np.zeros(len(data))).predict(Hostile(range(7)))
+    assert 1 == total(core)
+    rows = core.pipeline.tally.rows[KEY]
+    assert (7, 0, 7) == (rows.seen, rows.used, rows.dropped)
+    assert {"record.features:MemoryError": 1} == guard.counts()

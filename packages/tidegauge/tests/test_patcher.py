@@ -20,7 +20,7 @@ from tidegauge import guard
 from tidegauge.info import ModelInfo
 from tidegauge.observe import is_live, is_wrapper, observer, suppressor
 from tidegauge.patcher import Functions, Methods, Patch, Patcher, Subclasses
-from tidegauge.suppression import ACTIVE
+from tidegauge.suppression import is_inside
 
 SOURCE = '''
 class Base:
@@ -270,12 +270,12 @@ def test_later_subclasses_are_patched(library: str, install: Callable[..., Patch
     module = load(library)
     install(subclasses(library))
     kind: Any = type("Kind", (type,), {})
-    namespace = {"predict": lambda self, data: -data, "fit": lambda self: ACTIVE.get()}
+    namespace = {"predict": lambda self, data: -data, "fit": lambda self: is_inside()}
     made: Any = kind("Made", (module.Early,), namespace, word="given")
     assert made.word == "given"
     assert is_live(vars(made)["predict"])
     assert made().predict(3) == -3
-    assert [made().fit(), ACTIVE.get()] == [True, False]
+    assert [made().fit(), is_inside()] == [True, False]
 
 
 def test_a_class_that_refuses_does_not_hide_the_others(

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from tidegauge import flush, guard, pipeline
 from tidegauge.batch import ModelKey
-from tidegauge.channel import MAX_ENTRIES
+from tidegauge.channel import MAX_ENTRIES, Channels
 from tidegauge.configuration import CoreSettings
 from tidegauge.pipeline import SLICE_ROWS, Pipeline
 from tidegauge.runtime import shared
@@ -152,6 +152,29 @@ def test_big_calls_count_towards_the_byte_budget(core: Any) -> None:
     core.pipeline.flush()
     rows = core.pipeline.tally.rows[KEY]
     assert (100, 900) == (rows.used, rows.dropped)
+
+
+def test_the_buffer_is_not_measured_at_each_call(
+    core: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That takes as long as there are models; what was added since is added to what was found."""
+    shared.settings = CoreSettings(buffer_bytes=1_000_000)
+    for number in range(50):
+        core.model(class_name=f"Stub{number}").predict(ROW)
+    measured: list[int] = []
+    measure = Channels.size_bytes
+
+    def counting(channels: Channels) -> int:
+        measured.append(measure(channels))
+        return measured[-1]
+
+    monkeypatch.setattr(Channels, "size_bytes", counting)
+    model = core.model()
+    while shared.stride:
+        model.predict(np.ones((10, 10)))
+    assert 1 <= len(measured) <= 3
+    assert 1_000_000 < measured[-1] < 1_100_000
+    assert measured[-1] == shared.channels.waiting_bytes
 
 
 def test_rows_come_back_when_the_buffer_has_emptied(

@@ -135,7 +135,7 @@ TIDEGAUGE_ROWS = MetricSpec(
 )  # fmt: skip
 TIDEGAUGE_ERRORS = MetricSpec(
     "tidegauge.errors", Kind.COUNTER, "{error}",
-    "Faults inside Tidegauge that the app never saw, by cause.",
+    "Faults inside Tidegauge that the app never saw, by cause; `lost.*` are calls not counted.",
     (a.CAUSE,), Merge.SUM,
 )  # fmt: skip
 TIDEGAUGE_EXPORT_FAILURES = MetricSpec(

@@ -76,6 +76,8 @@ def payload_bytes(snapshot: Snapshot) -> int:
     if snapshot is None:
         return 0
     data: Any = snapshot[1] if isinstance(snapshot, tuple) else snapshot
+    if isinstance(snapshot, tuple) and snapshot[0] == "blocks":
+        return 300 + sum(300 + int(values.nbytes) for _, values in data)
     if isinstance(data, bytes):
         return len(data) + 33
     if isinstance(data, list):
@@ -93,6 +95,9 @@ class Channels:
     def __init__(self) -> None:
         self._all: dict[tuple[ModelKey, str, ModelInfo], Channel] = {}
         self._models: set[ModelKey] = set()
+        #: Estimate of all that waits. Callers add to it without a lock; ``size_bytes``, of which
+        #: the background asks at each turn, puts it right.
+        self.waiting_bytes = 0
 
     def get(self, key: ModelKey, operation: str, info: ModelInfo) -> Channel:
         """Return the channel of a model and operation, made at the first call."""
@@ -124,4 +129,5 @@ class Channels:
 
     def size_bytes(self) -> int:
         """Estimate the memory of all that waits."""
-        return sum(channel.size_bytes() for channel in self.all())
+        self.waiting_bytes = sum(channel.size_bytes() for channel in self.all())
+        return self.waiting_bytes

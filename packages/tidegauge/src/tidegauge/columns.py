@@ -139,6 +139,10 @@ _LAYOUT: dict[str, Callable[[Any], object]] = {
     "rows": _rows_layout,
     "dict": lambda snapshot: tuple(snapshot[1]),
     "dicts": lambda snapshot: _keys(snapshot[1]),
+    "blocks": lambda snapshot: (
+        _index_names(snapshot[2]),
+        tuple((str(values.dtype), place.as_array.tobytes()) for place, values in snapshot[1]),
+    ),
     "frame": lambda snapshot: tuple(snapshot[2]),
     "polars": lambda snapshot: tuple(snapshot[1].schema.items()),
     "sparse": lambda snapshot: snapshot[1].shape[1],
@@ -216,6 +220,29 @@ def _dicts(run: list[Any], names: Names) -> tuple[list[int], Table | None]:
     return counts, _from_rows(rows, _texts(keys), names)
 
 
+def _blocks(run: list[Any], _: Names) -> tuple[list[int], Table]:
+    _, parts, index = run[0]
+    counts = [snapshot[1][0][1].shape[-1] for snapshot in run]
+    columns: dict[int, NDArray[Any]] = {}
+    for part, (place, _) in enumerate(parts):
+        joined = np.concatenate([_block(snapshot[1][part][1]) for snapshot in run], axis=1)
+        number = joined.dtype.kind in "fiub"
+        for position, values in zip(place.as_array.tolist(), joined, strict=True):
+            columns[position] = values.astype(np.float64) if number else _column(values.tolist())
+    ordered = tuple(columns[position] for position in range(len(columns)))
+    rows, own = sum(counts), _index_names(index)
+    if all(column.dtype == np.float64 for column in ordered):
+        return counts, Table(rows, own, matrix=np.column_stack(ordered))
+    return counts, Table(rows, own, columns=ordered)
+
+
+def _block(values: Any) -> NDArray[Any]:
+    """Return a block's columns as the rows of an array."""
+    # Besides arrays there are columns of times, text, categories, and of what may be missing.
+    array = values if type(values) is np.ndarray else np.asarray(values, dtype=object)
+    return array if array.ndim > 1 else array[None, :]
+
+
 def _frames(run: list[Any], names: Names) -> tuple[list[int], Table | None]:
     rows = list(chain.from_iterable(_values(snapshot[1]).tolist() for snapshot in run))
     return [len(snapshot[1]) for snapshot in run], _from_rows(rows, _texts(run[0][2]), names)
@@ -282,6 +309,7 @@ def _sparse(run: list[Any], names: Names) -> tuple[list[int], Table]:
 
 _JOIN: dict[object, Any] = {
     "array": _arrays,
+    "blocks": _blocks,
     "bytes": _bytes,
     "list": _lists,
     "rows": _tuples,

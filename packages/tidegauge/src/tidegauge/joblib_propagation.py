@@ -12,7 +12,7 @@ from typing import Any
 
 from tidegauge.observe import Silence
 from tidegauge.patcher import Methods
-from tidegauge.suppression import ACTIVE
+from tidegauge.suppression import HERE, INSIDE
 
 Task = tuple[Callable[..., Any], Any, Any]
 
@@ -27,11 +27,11 @@ class Inside:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function; a prediction in it is no request of its own."""
-        token = ACTIVE.set(True)
+        token = HERE.set(INSIDE)
         try:
             return self._function(*args, **kwargs)
         finally:
-            ACTIVE.reset(token)
+            HERE.reset(token)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self._function,)

@@ -16,6 +16,7 @@ from tidegauge.identity import clean_name
 from tidegauge.info import ModelInfo, Task
 from tidegauge.observe import Calls, new_prediction_id
 from tidegauge.snapshot import Snapshot
+from tidegauge.suppression import HERE, INSIDE, Stack, is_inside
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -101,13 +102,13 @@ class Prediction:
     """One call in the making; set ``output`` before the block ends."""
 
     __slots__ = (
+        "_before",
         "_begun",
         "_calls",
         "_channel",
         "_data",
         "_features",
         "_model",
-        "_recorded",
         "_sampling",
         "_stride",
         "_trace",
@@ -120,7 +121,7 @@ class Prediction:
         self._calls = calls
         self._data = data
         self._channel: Channel | None = None
-        self._recorded = False
+        self._before: Stack | None = None
         self._trace: Trace | None = None
         self._features: Snapshot = None
         self._sampling = (1, 0, 1)
@@ -132,7 +133,7 @@ class Prediction:
 
     def __enter__(self) -> Self:
         calls = self._calls
-        if not calls.active():
+        if not is_inside():
             try:
                 context = calls.inspect()
                 if not (context and calls.muted(context)):
@@ -143,8 +144,9 @@ class Prediction:
                     self._features, *sampling = calls.sample(self._data, self._stride)
                     self._sampling = (sampling[0], sampling[1], sampling[2])
             except Exception as error:
-                calls.fault(error)
-            self._recorded = calls.activate(True) is not None
+                calls.fault(error, lost=self._channel is None)
+            self._before = HERE.get()
+            HERE.set(INSIDE)
         self._begun = perf_counter()
         return self
 
@@ -156,9 +158,9 @@ class Prediction:
     ) -> None:
         seconds = perf_counter() - self._begun
         calls, channel = self._calls, self._channel
-        if self._recorded:
+        if self._before is not None:
             # Not by a token: a block may be left in another context, where a token raises.
-            calls.activate(False)
+            HERE.set(self._before)
         rows, start, step = self._sampling
         if error is not None:
             calls.failed(channel, error, seconds, rows, self._trace)
@@ -176,9 +178,9 @@ class Prediction:
                     now, seconds, rows, None, self._features, output, self._stride, self._trace,
                 )  # fmt: skip
                 channel.append(entry)
-                calls.check(channel, entry)
+                calls.look(channel, entry)
             except Exception as inner:
-                calls.fault(inner)
+                calls.rescue(channel, inner, seconds=seconds, rows=rows, trace=self._trace)
 
 
 def _first(args: tuple[Any, ...], kwargs: dict[str, Any]) -> object:

@@ -13,9 +13,10 @@ from __future__ import annotations
 import asyncio
 import operator
 from collections.abc import Callable
+from functools import partial
 from itertools import count
 from os import urandom
-from time import perf_counter
+from time import perf_counter, time
 from types import SimpleNamespace
 from typing import Any, TypeAlias
 
@@ -26,12 +27,12 @@ from tidegauge_semconv import attributes
 
 from tidegauge import identity, pipeline
 from tidegauge.channel import CANCELLED, MAX_ENTRIES, Channel, Plain, Trace, payload_bytes
-from tidegauge.guard import fault
+from tidegauge.guard import fault, guarded
 from tidegauge.info import Describe, ModelInfo
 from tidegauge.otel_private import SUPPRESS_KEY, SUPPRESS_KEY_PLAIN, current_context
 from tidegauge.runtime import shared
 from tidegauge.snapshot import MAX_COLUMNS, MAX_ROWS, THINNED, Snapshot, choose, row_count, take
-from tidegauge.suppression import ACTIVE
+from tidegauge.suppression import HERE, INSIDE, Stack, arrive, is_inside
 
 #: Turns an original method into its wrapper.
 Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -65,13 +66,12 @@ class Calls:
     """What the wrappers of one operation share; see the module's first lines for its pickle."""
 
     __slots__ = (
-        "activate",
-        "active",
         "argument",
+        "arrive",
         "channels",
         "check",
-        "deactivate",
         "describe",
+        "here",
         "inspect",
         "lookup",
         "operation",
@@ -87,9 +87,8 @@ class Calls:
         self.channels: dict[int, Channel] = identity.new_cache()
         # Bound once: a look-up saved at each call.
         self.lookup = self.channels.get
-        self.active: Callable[[], Any] = ACTIVE.get
-        self.activate = ACTIVE.set
-        self.deactivate = ACTIVE.reset
+        self.here: Callable[[], Stack] = HERE.get
+        self.arrive = arrive
         self.state = shared
         self.inspect = current_context
         self.sample = _sample
@@ -97,16 +96,18 @@ class Calls:
         self.check = check
 
     def __reduce_ex__(self, protocol: object) -> tuple[Any, ...]:
-        # ``active()`` of the copy makes an object, which is true: only the original runs.
-        return SimpleNamespace, (), {"active": object}
+        # The copy finds itself inside a call, always: only the original runs.
+        inside = partial(SimpleNamespace, busy=True, owner=0)
+        return SimpleNamespace, (), {"here": inside, "state": SimpleNamespace(ident=int)}
 
     def switch(self, *, on: bool) -> None:
         """Let wrappers record, or pass through those that somebody still holds."""
-        self.active = ACTIVE.get if on else object
+        self.here = HERE.get if on else _inside
 
     def register(self, model: object) -> Channel:
         """Find out what a model object is, once, and where its calls go."""
-        pipeline.start()
+        with guarded("pipeline.start"):  # where no thread can be had, collections drain
+            pipeline.start()
         try:
             info = self.describe(model)
         except Exception as error:
@@ -143,19 +144,44 @@ class Calls:
         trace: Trace | None,
     ) -> None:
         """Record a call that raised; the exception itself goes on to the caller."""
+        if channel is None:
+            return
+        failure = CANCELLED if isinstance(error, _CANCELLED) else type(error).__name__
         try:
-            if channel is not None:
-                failure = CANCELLED if isinstance(error, _CANCELLED) else type(error).__name__
-                entry = (shared.clock(), seconds, rows, failure, None, None, 1, trace)
-                channel.append(entry)
-                if not len(channel.entries) & _CHECK_MASK:
-                    check(channel, entry)
+            entry = (shared.clock(), seconds, rows, failure, None, None, 1, trace)
+            channel.append(entry)
+            self.look(channel, entry)
         except Exception as inner:
-            self.fault(inner)
+            self.rescue(channel, inner, seconds=seconds, rows=rows, trace=trace, failure=failure)
 
-    def fault(self, error: Exception) -> None:
+    def look(self, channel: Channel, entry: Plain) -> None:
+        """Check what waits, now and then. The call counts, whatever becomes of this."""
+        try:
+            if entry[2] > 1 or not len(channel.entries) & _CHECK_MASK:
+                self.check(channel, entry)
+        except Exception as error:
+            self.fault(error)
+
+    def fault(self, error: Exception, *, lost: bool = False) -> None:
         """Count what went wrong in here; the app's call is not affected."""
-        fault(f"record.{self.operation}", error)
+        fault(f"{'lost' if lost else 'record'}.{self.operation}", error)
+
+    def rescue(
+        self,
+        channel: Channel,
+        error: Exception,
+        *,
+        seconds: float,
+        rows: int,
+        trace: Trace | None,
+        failure: str | None = None,
+    ) -> None:
+        """Count a call that could not be recorded: without its rows, by the plainest means."""
+        self.fault(error)
+        try:
+            channel.entries.append((time(), seconds, rows, failure, None, None, 1, trace))
+        except Exception as inner:
+            self.fault(inner, lost=True)
 
 
 def observer(  # noqa: C901, PLR0915 - one body: a call that is saved here is saved at each prediction
@@ -174,8 +200,10 @@ def observer(  # noqa: C901, PLR0915 - one body: a call that is saved here is sa
     """
     calls = Calls(operation, describe, argument)
 
-    def decorate(original: Callable[..., Any]) -> Callable[..., Any]:  # noqa: C901 - as above
-        def wrapper(  # noqa: C901, PLR0912 - as above
+    def decorate(  # noqa: C901, PLR0915 - as above
+        original: Callable[..., Any],
+    ) -> Callable[..., Any]:
+        def wrapper(  # noqa: C901, PLR0912, PLR0915 - as above
             self: Any, data: Any = ..., /, *rest: Any, **kwargs: Any
         ) -> Any:
             # Nearly all calls pass one positional argument. Passing it on as such, not packed and
@@ -184,18 +212,27 @@ def observer(  # noqa: C901, PLR0915 - one body: a call that is saved here is sa
             args: tuple[Any, ...]
             if not plain:
                 args = () if data is ... else (data, *rest)
-            if calls.active():
+            # What a slot holds is called in two steps here and below: Python 3.11 is quick to read
+            # a slot and slow to call through one, and six such calls are a sixth of all.
+            state = calls.state
+            get_here = calls.here
+            here = get_here()
+            ident = state.ident
+            if here.owner != ident():
+                here = calls.arrive(here)
+            if here.busy:
                 return original(self, data) if plain else original(self, *args, **kwargs)
-            context = calls.inspect()
+            inspect = calls.inspect
+            context = inspect()
             if context and calls.muted(context):
                 return original(self, data) if plain else original(self, *args, **kwargs)
-            state = calls.state  # here, where nothing has failed yet
             channel = trace = None
             features: Snapshot = None
             outputs: Snapshot
             stride, rows, start, step = 1, 1, 0, 1
             try:
-                channel = calls.lookup(id(self)) or calls.register(self)
+                lookup = calls.lookup
+                channel = lookup(id(self)) or calls.register(self)
                 if data is ...:
                     data = kwargs.get(calls.argument)
                 if context:
@@ -214,20 +251,20 @@ def observer(  # noqa: C901, PLR0915 - one body: a call that is saved here is sa
                 else:
                     features, rows, start, step = calls.sample(data, stride)
             except Exception as error:
-                calls.fault(error)
-            token = calls.activate(True)
+                calls.fault(error, lost=channel is None)
             begun = perf_counter()
+            here.busy = True  # the last step before the try: an interrupt must not leave it so
             try:
                 result = original(self, data) if plain else original(self, *args, **kwargs)
             except BaseException as error:
+                here.busy = False
                 seconds = perf_counter() - begun
-                calls.deactivate(token)
                 calls.failed(channel, error, seconds, rows, trace)
                 raise
+            here.busy = False
             seconds = perf_counter() - begun
-            calls.deactivate(token)
-            try:
-                if channel is not None:
+            if channel is not None:
+                try:
                     if (
                         rows == 1
                         and type(result) is ndarray
@@ -238,12 +275,14 @@ def observer(  # noqa: C901, PLR0915 - one body: a call that is saved here is sa
                         outputs = result.tobytes()
                     else:
                         outputs = calls.outputs(result, rows, start, step)
-                    entry = (state.clock(), seconds, rows, None, features, outputs, stride, trace)
-                    channel.append(entry)
+                    now = state.clock
+                    entry = (now(), seconds, rows, None, features, outputs, stride, trace)
+                    append = channel.append
+                    append(entry)
                     if rows > 1 or not len(channel.entries) & _CHECK_MASK:
-                        calls.check(channel, entry)
-            except Exception as error:
-                calls.fault(error)
+                        calls.look(channel, entry)
+                except Exception as error:
+                    calls.rescue(channel, error, seconds=seconds, rows=rows, trace=trace)
             return result
 
         # Found by ``is_live``, and by the patcher in wrappers that came in a pickle.
@@ -259,15 +298,15 @@ class Silence:
     __slots__ = ("active", "begin")
 
     def __init__(self) -> None:
-        self.active: Callable[[], bool] = ACTIVE.get
-        self.begin: Callable[[], Any] = lambda: ACTIVE.set(True)
+        self.active: Callable[[], bool] = is_inside
+        self.begin: Callable[[], Any] = lambda: HERE.set(INSIDE)
 
     def __reduce_ex__(self, protocol: object) -> tuple[Any, ...]:
         return SimpleNamespace, (), {"active": object, "begin": object, "end": operator.is_}
 
     def end(self, token: Any, arguments: tuple[Any, ...]) -> None:
         """Record again; what was fitted may have other names and classes now."""
-        ACTIVE.reset(token)
+        HERE.reset(token)
         if arguments:
             identity.changed(arguments[0])
 
@@ -312,12 +351,22 @@ def is_live(function: object) -> bool:
     )
 
 
+def _inside() -> Stack:
+    return INSIDE
+
+
 def _sample(data: Any, stride: int) -> tuple[Snapshot, int, int, int]:
     rows = row_count(data)
     if not rows:
         return None, 0, 0, 1
     start, step = (0, 1) if stride == 1 and rows <= MAX_ROWS else choose(rows, stride)
-    return (take(data, start, step) if start < rows else THINNED), rows, start, step
+    if start >= rows:
+        return THINNED, rows, start, step
+    try:
+        return take(data, start, step), rows, start, step
+    except Exception as error:  # their number counts, whatever became of the rows
+        fault("record.features", error)
+        return None, rows, start, step
 
 
 def _outputs(result: Any, rows: int, start: int, step: int) -> Snapshot:
@@ -349,11 +398,15 @@ def check(channel: Channel, entry: Plain) -> None:
     """Keep memory bounded: leave features out above the byte budget, drain far above that."""
     _, _, rows, _, features, outputs, _, _ = entry
     size = 0 if features is THINNED else payload_bytes(features) + payload_bytes(outputs)
+    channels, limit = shared.channels, shared.settings.buffer_bytes
     if rows > 1:
         channel.waiting_bytes += size
-    elif size:
-        channel.row_bytes = size + 300
-    if shared.channels.size_bytes() > shared.settings.buffer_bytes:
+        channels.waiting_bytes += size + channel.row_bytes
+    else:
+        channel.row_bytes = size + 300 if size else channel.row_bytes
+        channels.waiting_bytes += channel.row_bytes * (_CHECK_MASK + 1)
+    # The estimate is at hand; the sum over all channels is not to be paid for at each call.
+    if shared.stride and channels.waiting_bytes > limit and channels.size_bytes() > limit:
         shared.stride = 0
     if len(channel.entries) > MAX_ENTRIES:
         pipeline.help_out()

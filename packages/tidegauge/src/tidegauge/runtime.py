@@ -1,11 +1,13 @@
 """What the hot path and the background share in one process.
 
-``shared`` is one object with slots: callers read ``stride`` and ``clock`` from it, nothing else.
+``shared`` is one object with slots: callers read ``stride``, ``clock`` and ``ident`` from it.
 """
 
 from __future__ import annotations
 
 import logging
+from _thread import get_ident
+from collections.abc import Callable
 
 from tidegauge import clock
 from tidegauge.channel import Channels
@@ -19,12 +21,14 @@ _UNREAD = CoreSettings()
 class Shared:
     """State that callers read at each call."""
 
-    __slots__ = ("channels", "clock", "settings", "stride")
+    __slots__ = ("channels", "clock", "ident", "settings", "stride")
 
     def __init__(self) -> None:
         #: One row in ``stride`` is kept; 0: none, the buffer is full.
         self.stride = 1
         self.clock = clock.system
+        #: Tells apart what runs at the same time: threads, and greenlets once they are imported.
+        self.ident: Callable[[], int] = get_ident
         self.channels = Channels()
         self.settings = _UNREAD
 

@@ -10,14 +10,64 @@ from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, TypeVar
 
-#: True inside a recorded or suppressed call. All integrations share it, so that of nested models
-#: only the outermost call counts.
-ACTIVE: ContextVar[bool] = ContextVar("tidegauge_active", default=False)
+import wrapt
+
+from tidegauge.runtime import shared
+
+
+class Stack:
+    """Whether a recorded call is under way on one thread, or greenlet, of one context.
+
+    To set and reset a context variable at each call would be a quarter of all that the caller pays.
+    So a context gets one of these at its first call, and a call marks that. A copy of the context
+    shares the object and may run elsewhere at the same time: hence ``owner``.
+    """
+
+    __slots__ = ("busy", "owner")
+
+    def __init__(self, owner: int, *, busy: bool = False) -> None:
+        self.owner = owner
+        self.busy = busy
+
+
+# No thread has this id, and no greenlet.
+_NOBODY = 0
+
+OUTSIDE = Stack(_NOBODY)
+#: In a context, and in every copy of it: nothing is recorded, whoever asks.
+INSIDE = Stack(_NOBODY, busy=True)
+
+#: All integrations share it, so that of nested models only the outermost call counts.
+HERE: ContextVar[Stack] = ContextVar("tidegauge_here", default=OUTSIDE)
+
+
+def arrive(stack: Stack) -> Stack:
+    """Return the stack to use where the context holds that of nobody, or of somebody else."""
+    if stack is INSIDE:
+        return stack
+    own = Stack(shared.ident())
+    HERE.set(own)
+    return own
+
+
+def is_inside() -> bool:
+    """Say whether this is inside a recorded or suppressed call."""
+    stack = HERE.get()
+    return stack.busy and (stack is INSIDE or stack.owner == shared.ident())
+
+
+def tell_greenlets_apart() -> None:
+    """Arrange that greenlets, of which one thread may have many, have stacks of their own."""
+    wrapt.register_post_import_hook(_use_greenlets, "greenlet")
+
+
+def _use_greenlets(greenlet: Any) -> None:
+    shared.ident = lambda: id(greenlet.getcurrent())
 
 
 # What was in force before each block that is open, innermost last. No tokens: frameworks leave a
 # block in another context than they entered it in (a dependency that yields), where a token raises.
-_before: ContextVar[tuple[bool, ...]] = ContextVar("tidegauge_before", default=())
+_before: ContextVar[tuple[Stack, ...]] = ContextVar("tidegauge_before", default=())
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -41,8 +91,8 @@ class suppress(ContextDecorator):  # noqa: N801 - reads as a statement: with sup
         return suppressed  # type: ignore[return-value]
 
     def __enter__(self) -> None:
-        _before.set((*_before.get(), ACTIVE.get()))
-        ACTIVE.set(True)
+        _before.set((*_before.get(), HERE.get()))
+        HERE.set(INSIDE)
 
     def __exit__(
         self,
@@ -50,9 +100,9 @@ class suppress(ContextDecorator):  # noqa: N801 - reads as a statement: with sup
         error: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        *outer, before = _before.get() or (False,)
+        *outer, before = _before.get() or (OUTSIDE,)
         _before.set(tuple(outer))
-        ACTIVE.set(before)
+        HERE.set(before)
 
     async def __aenter__(self) -> None:
         self.__enter__()

@@ -175,9 +175,11 @@ class TransparencyContract(Case):
             monkeypatch.setattr(calls, part, boom)
             assert self.scenario.numbers(self.ask(model)) == expected
             monkeypatch.undo()
-            assert list(recording.faults()) == [f"record.{self.scenario.operation}:Boom"]
+            lost = part == "lookup"  # nobody knows whose call it was
+            cause = f"{'lost' if lost else 'record'}.{self.scenario.operation}:Boom"
+            assert list(recording.faults()) == [cause]
             assert self.scenario.numbers(self.ask(model)) == expected
-            assert recording.calls() >= 1
+            assert recording.calls() == (1 if lost else 2)
 
     def test_a_broken_span_stays_the_tracers(self, recording: Recording, model: Any) -> None:
         """A span that raises costs neither the answer nor the record."""
@@ -191,7 +193,7 @@ class TransparencyContract(Case):
     def test_a_full_stop_of_ours_stays_ours(
         self, recording: Recording, model: Any, fails: bool, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A clock or a buffer that raises changes neither an answer nor an exception."""
+        """A clock or a buffer that raises changes no answer, no exception and no count."""
         error = ValueError("the model's")
         failing, data = self.scenario.failing(error)
         expected = self.scenario.numbers(self.ask(model))
@@ -214,8 +216,8 @@ class TransparencyContract(Case):
             monkeypatch.setattr(channel, "append", boom)
         ask()
         monkeypatch.undo()
-        assert recording.faults()[f"record.{self.scenario.operation}:Boom"] >= 2
-        assert recording.calls() == 2
+        assert recording.faults() == {f"record.{self.scenario.operation}:Boom": 2}
+        assert recording.calls() == 2 + 2
 
     def test_no_thread_of_the_app_is_lost(self, recording: Recording, model: Any) -> None:
         """There is one background thread at most, and it keeps no process alive."""
