@@ -250,6 +250,21 @@ def test_children_do_not_wait_for_ever(
     assert ours.instance_id() == child.instance_id or gone
 
 
+def test_a_fork_leads_under_its_launchers_instance_id(make: Make) -> None:
+    """The launcher may have exported before; it may end before it knows of a group."""
+    launcher, child = make(child=False), make(child=False)
+    launcher.own_instance_id = child.own_instance_id = "known"
+    child.inherit()
+    assert "known" == child.instance_id
+    child.predicts = child.attached = True
+    child.own_instance_id = "new"
+    child.inherit()
+    child.predicts = child.attached = True
+    child.tick(0.0)
+    assert child.leads
+    assert ["known"] * 2 == [child.instance_id, launcher.instance_id]
+
+
 def test_the_last_to_leave_exports(make: Make) -> None:
     """The others go at once, and a leader gives way."""
     first, second, third = make(), make(), make()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from tidegauge import guard
+from tidegauge.late_import import late_import
 
 from tidegauge_drift.judge import Finding, Shares, judge_feature, judge_quality
 from tidegauge_drift.layout import INPUTS, OUTPUTS, Layout, Slot
@@ -51,6 +52,8 @@ def judge(
     previous : WindowVerdict or None
         Of the window of this kind before; None for the first.
     """
+    with late_import():  # the tests' p-values; a fork in the middle would leave it half imported
+        from scipy import special  # noqa: F401, PLC0415 - slow: only the first verdict pays
     level = window.alpha / kinds
     findings = [_finding(window, layout, i) for i in range(len(layout.slots))]
     shares = [_shares(window, layout, i) for i in range(len(layout.slots))]

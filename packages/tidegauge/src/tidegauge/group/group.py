@@ -55,6 +55,8 @@ class Group:
         self.takes_part = False
         #: The ``service.instance.id`` of this process's own resource, if it has one.
         self.own_instance_id = ""
+        # That of the launcher, where this is a fork of it: its first totals stand under it.
+        self._launchers_instance_id = ""
         self._merges: dict[str, Merge] = {}
         self._descriptors = locks.Descriptors()
         self._forget()
@@ -72,6 +74,9 @@ class Group:
     def inherit(self) -> None:
         """Be a forked child: of the same launch, but no member, and with none of its locks."""
         self._descriptors.abandon()
+        if not self.launch.child:
+            self._launchers_instance_id = self.own_instance_id
+        self.own_instance_id = ""
         self.launch = self.launch.inherited()
         self.predicts = self.takes_part = False
         self._forget()
@@ -119,7 +124,7 @@ class Group:
         if not self._instance_id:
             kept = self.kept(_INSTANCE)
             if kept is None:
-                return self.own_instance_id or self.launch.instance_id()
+                return self._chosen_instance_id()
             self._instance_id = kept.decode()
         return self._instance_id
 
@@ -251,10 +256,13 @@ class Group:
         if not leadership.take(timeout_s):
             return False
         if self.kept(_INSTANCE) is None:
-            own = "" if self.launch.child else self.own_instance_id
-            chosen = self._instance_id or own or self.launch.instance_id()
+            chosen = self._instance_id or self._chosen_instance_id()
             leadership.keep(_INSTANCE, chosen.encode())
         return True
+
+    def _chosen_instance_id(self) -> str:
+        launchers = self._launchers_instance_id if self.launch.child else self.own_instance_id
+        return launchers or self.launch.instance_id()
 
     # -- what is shared ------------------------------------------------------------------------
 
