@@ -52,6 +52,7 @@ class Recorder:
     ticks: list[float] = field(default_factory=list)
     gauges: list[GaugePoint | CountPoint] = field(default_factory=list)
     resets: int = 0
+    left: list[float] = field(default_factory=list)
 
     def on_batch(self, batch: Batch) -> None:
         """Keep the batch."""
@@ -64,6 +65,10 @@ class Recorder:
     def points(self) -> list[GaugePoint | CountPoint]:
         """Return what the test has set."""
         return self.gauges
+
+    def on_leave(self, now_s: float) -> None:
+        """Keep the time."""
+        self.left.append(now_s)
 
     def reset(self) -> None:
         """Count the forks."""

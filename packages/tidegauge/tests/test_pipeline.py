@@ -121,6 +121,16 @@ def test_a_processor_that_raises_loses_only_its_own_rows(core: Any) -> None:
     } == guard.counts()
 
 
+def test_a_process_that_ends_hands_over_what_it_has_counted(core: Any) -> None:
+    """All rows first; a processor that fails does not keep the others from it."""
+    core.use([Raising(), core.recorder])
+    core.model().predict([[1.0]])
+    pipeline.current().hand_over(1.0)
+
+    assert [1] == [batch.features.rows for batch in core.recorder.batches]
+    assert [core.clock()] == core.recorder.left
+
+
 def test_the_byte_budget_sheds_features_but_no_count(core: Any) -> None:
     """Above it rows come without features until the buffer has emptied."""
     shared.settings = CoreSettings(buffer_bytes=65_536)

@@ -112,6 +112,13 @@ class DriftProcessor:
                 self._reload(int(now_s // self._settings.pane_s) + 1)
         self._step(now_s)
 
+    def on_leave(self, now_s: float) -> None:
+        """Publish the rows since the last second: another process judges them."""
+        if self._references is not None:
+            self._worker.close(now_s)
+            self.share(now_s)
+            self._work()
+
     def _reload(self, index: int) -> None:
         self._worker.reload(index)
         self._leader.reload(self._find, index)

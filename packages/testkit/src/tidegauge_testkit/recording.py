@@ -38,6 +38,9 @@ class Kept(PredictionProcessor):
         """Return nothing."""
         return ()
 
+    def on_leave(self, now_s: float) -> None:
+        """Do nothing."""
+
     def reset(self) -> None:
         """Forget the batches."""
         self.batches.clear()

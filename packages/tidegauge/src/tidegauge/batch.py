@@ -80,9 +80,10 @@ class CountPoint:
 class PredictionProcessor(Protocol):
     """Turns batches into metrics. Found by the entry point group ``tidegauge_processor``.
 
-    Built with no arguments; the constructor never raises. ``on_batch`` and ``on_tick`` run on one
-    thread at a time, under the drain lock; ``points`` may run at the same time as either, on any
-    thread, and must only read what they stored: collecting never changes state.
+    Built with no arguments; the constructor never raises. ``on_batch``, ``on_tick`` and
+    ``on_leave`` run on one thread at a time, under the drain lock; ``points`` may run at the same
+    time as any of them, on any thread, and must only read what they stored: collecting never
+    changes state.
     """
 
     def on_batch(self, batch: Batch) -> None:
@@ -95,6 +96,10 @@ class PredictionProcessor(Protocol):
 
     def points(self) -> Iterable[GaugePoint | CountPoint]:
         """Return the gauges and counts that stand now."""
+        ...
+
+    def on_leave(self, now_s: float) -> None:
+        """Leave to the other processes of the launch what they go on with: this one ends."""
         ...
 
     def reset(self) -> None:

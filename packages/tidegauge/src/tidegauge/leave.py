@@ -101,6 +101,7 @@ def _leave(deadline: float) -> bool:
         _force_flush(_metrics(), deadline)
 
     with guarded("exit.leave"):
+        pipeline.current().hand_over(_rest_s(deadline))
         standing.desk().publish()
         group.current().leave(_rest_s(deadline), export)
     return exported

@@ -130,6 +130,15 @@ class Pipeline:
                 self._tick()
             return held
 
+    def hand_over(self, timeout_s: float) -> None:
+        """Count all that has finished, and let processors leave it to the other processes."""
+        with self._locked(timeout_s) as held:
+            if held:
+                self._drain(few=True)
+                for processor in self.processors():
+                    with guarded(f"processor.{type(processor).__name__}"):
+                        processor.on_leave(shared.clock())
+
     def help_out(self) -> None:
         """Drain one slice on the caller's thread, if nobody else is draining."""
         with self._locked(0) as held:
