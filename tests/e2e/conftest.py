@@ -49,6 +49,14 @@ class Workshop:
             }
         )
 
+    def reference(self, table: str, output: str) -> None:
+        """Build a reference of a table, and of the held-out outputs."""
+        tidegauge(
+            self.folder,
+            "reference", "build", table, "-o", output,
+            "--holdout", "held_out.csv", "--outputs", "prediction",
+        )  # fmt: skip
+
     def serve(
         self,
         folder: Path,
@@ -107,11 +115,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     held_out.assign(prediction=model.predict(held_out)).to_csv(
         shop.folder / "held_out.csv", index=False
     )
-    tidegauge(
-        shop.folder,
-        "reference", "build", "train.csv", "-o", "score.reference.json",
-        "--holdout", "held_out.csv", "--outputs", "prediction",
-    )  # fmt: skip
+    shop.reference("train.csv", "score.reference.json")
     return shop
 
 

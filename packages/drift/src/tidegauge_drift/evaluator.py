@@ -9,7 +9,7 @@ from functools import reduce
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from tidegauge import guard
-from tidegauge.batch import ModelKey
+from tidegauge.batch import CountPoint, GaugePoint, ModelKey
 from tidegauge.operations import rank
 
 from tidegauge_drift.budget import choose
@@ -35,6 +35,10 @@ class Totals(Protocol):
 
     def fold(self, layout: Layout, pane: Pane) -> None:
         """Add a closed pane, merged over all processes; each comes once, in order of time."""
+        ...
+
+    def points(self) -> Iterable[CountPoint | GaugePoint]:
+        """Return what stands now; changes nothing, and may run on any thread."""
         ...
 
     def to_bytes(self) -> bytes:

@@ -12,6 +12,7 @@ from tidegauge.settings import SettingError, load
 from tidegauge_drift import export
 from tidegauge_drift.evaluator import Evaluator, Listener
 from tidegauge_drift.exchange import Exchange
+from tidegauge_drift.fleet import FleetCounts
 from tidegauge_drift.leader import Leader
 from tidegauge_drift.references import References
 from tidegauge_drift.settings import DriftSettings
@@ -20,7 +21,7 @@ from tidegauge_drift.worker import Worker
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tidegauge.batch import Batch, GaugePoint, ModelKey
+    from tidegauge.batch import Batch, CountPoint, GaugePoint, ModelKey
     from tidegauge.group import Group
 
     from tidegauge_drift.layout import Layout
@@ -70,6 +71,11 @@ class DriftProcessor:
             _logger.error("%s Drift is off.", error)  # noqa: TRY400 - one line, no trace
             self._settings = DriftSettings()
         chosen = self._settings
+        if chosen.fleet and not chosen.reference:
+            _logger.warning(
+                "TIDEGAUGE_DRIFT_FLEET: got true, but no TIDEGAUGE_REFERENCE: nothing is counted. "
+                "Set it to the reference that all replicas have."
+            )
         self._budget = export.budget(chosen.max_series, len(chosen.windows), chosen.export)
         self._references: References | None = None
         if chosen.reference:
@@ -196,6 +202,7 @@ class DriftProcessor:
         evaluator = Evaluator(
             key, layout, chosen.windows, chosen.pane_s,
             budget=self._budget, listener=self._listener,
+            totals=FleetCounts(key, layout, chosen.fleet_features) if chosen.fleet else None,
         )  # fmt: skip
         if exchange is not None:
             exchange.restore(evaluator)
@@ -207,8 +214,10 @@ class DriftProcessor:
 
     # -- reading ---------------------------------------------------------------------------------
 
-    def points(self) -> Iterator[GaugePoint]:
-        """Yield the gauges that the stored verdicts say; changes nothing."""
+    def points(self) -> Iterator[GaugePoint | CountPoint]:
+        """Yield what the stored verdicts say and what was counted; changes nothing."""
         chosen = self._settings
         for evaluator in self._leader.shown:
             yield from export.points(evaluator.snapshot, chosen.windows, chosen.export)
+            if evaluator.totals is not None:
+                yield from evaluator.totals.points()

@@ -89,8 +89,10 @@ def restore(evaluator: Evaluator, content: bytes) -> None:
         _check(evaluator, header)
         operation, first = str(header["operation"]), header["first"]
         snapshot = evaluator.snapshot
+        totals = arrays[-1].tobytes() if header["totals"] else None
         if header["layout"] != snapshot.layout.digest:
             evaluator.resume(operation, first, (), snapshot)
+            _restore_totals(evaluator, totals)
             return
         rest = deque(arrays)
         tumblers = tuple(
@@ -103,16 +105,19 @@ def restore(evaluator: Evaluator, content: bytes) -> None:
             if states
         }
         members = {str(name): int(outside) for name, outside in header["members"].items()}
-        totals = rest.popleft().tobytes() if header["totals"] else None
     except StateError:
         raise
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise StateError(str(error)) from error
     snapshot = Snapshot(snapshot.model, snapshot.layout, closed, members)
     evaluator.resume(operation, first, tumblers, snapshot)
-    if totals is not None and evaluator.totals is not None:
+    _restore_totals(evaluator, totals)
+
+
+def _restore_totals(evaluator: Evaluator, content: bytes | None) -> None:
+    if content is not None and evaluator.totals is not None:
         with guard.guarded("drift.totals"):
-            evaluator.totals.restore(totals)
+            evaluator.totals.restore(content)
 
 
 def _check(evaluator: Evaluator, header: dict[str, Any]) -> None:
