@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from tidegauge import guard
-from tidegauge.group import Group, Record
+from tidegauge.group import Group, Record, members
 from tidegauge.group.launch import Launch, detect
 
 Make = Callable[..., Group]
@@ -341,3 +341,27 @@ def test_an_export_that_fails_does_not_keep_the_leadership(make: Make) -> None:
     assert {"group.leave:RuntimeError": 1} == guard.counts()
     second.tick(1.0)
     assert second.leads
+
+
+def test_an_archive_that_changes_while_it_is_read(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After two writes in between, what was read before may be in it too: all is read again."""
+    leader, reader, *dying = (make() for _ in range(6))
+    leader.tick(0.0)
+    for group in (leader, *dying):
+        group.publish("counters", b"1")
+    real, asked = members.records_of, [0]
+
+    def records_of(workers: Path, worker: str, prefix: str) -> list[Record]:
+        found = real(workers, worker, prefix)
+        asked[0] += 1
+        if asked[0] == 6:  # all have been read, and the archive not yet again
+            for group in dying[:2]:
+                die(group)
+                leader.tick(1.0)
+        return found
+
+    monkeypatch.setattr(members, "records_of", records_of)
+    assert 5 == counted(reader)
+    assert 3 == len(reader.records("counters")) - 1
