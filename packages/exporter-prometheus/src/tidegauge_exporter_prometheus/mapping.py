@@ -87,6 +87,8 @@ def _aggregates(scopes: Iterable[ScopeMetrics]) -> tuple[Aggregate, ...]:
 
 def clean(text: str) -> str:
     """Return text that can be written as UTF-8; what cannot be becomes U+FFFD."""
+    if text.isascii() and "\x00" not in text:
+        return text
     return _UNWRITABLE.sub(_REPLACEMENT, text)
 
 
@@ -188,7 +190,10 @@ def _scope_labels(scope: InstrumentationScope) -> dict[str, str]:
 
 def _labels(attributes: Mapping[str, object]) -> dict[str, str]:
     """Return labels; keys that become one label are joined, in the order of the keys."""
-    labels: dict[str, str] = {}
+    labels = {label_name(key): _value(value) for key, value in attributes.items()}
+    if len(labels) == len(attributes):
+        return labels
+    labels = {}
     for key in sorted(attributes):
         label, value = label_name(key), _value(attributes[key])
         labels[label] = f"{labels[label]};{value}" if label in labels else value

@@ -7,6 +7,7 @@ unit becomes a suffix, a unit in braces and the unit ``1`` do not, a counter end
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from tidegauge_semconv import Kind, MetricSpec
 
@@ -65,6 +66,7 @@ def family_name(name: str, unit: str, kind: Kind) -> str:
     return clean
 
 
+@lru_cache(maxsize=4096)
 def label_name(key: str) -> str:
     """Return an attribute's key as a label name."""
     return _NOT_IN_LABEL.sub("_", _no_leading_digit(key)) or "_"

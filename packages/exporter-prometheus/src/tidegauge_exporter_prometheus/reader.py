@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import logging
 import os
 import threading
@@ -231,9 +232,8 @@ class PrometheusReader(MetricReader):
                 listener.abandon()
             listens = listener is not None or (self._settings is not None and self._settings.listen)
             if not self._shut_down:
-                threading.Thread(
-                    target=self._revive, args=(listens,), name="tidegauge-revival", daemon=True
-                ).start()
+                # Not waiting for it to run, as threading would: a child may be forked for a moment.
+                _thread.start_new_thread(self._revive, (listens,))
 
     def _revive(self, listens: bool) -> None:
         """Take part as the parent does, and answer when whoever has the port is gone."""
