@@ -338,7 +338,9 @@ def test_a_stolen_port_is_one_line_a_launch(launch: Any) -> None:
 SPAWN = """
 import multiprocessing, os, signal, sys
 from opentelemetry.sdk.metrics import MeterProvider
-from tidegauge_exporter_prometheus import PrometheusReader
+from tidegauge_exporter_prometheus import PrometheusReader, reader, transport
+
+reader.REVIVAL_S = transport.RETRY_S = 0.1
 
 def serve(method):
     reader = PrometheusReader(port=int(os.environ["PORT"]))
@@ -361,7 +363,8 @@ if __name__ == "__main__":
 # As opentelemetry-instrument does it: every Python process of the environment has a reader.
 EVERYWHERE = """
 import os, sys
-from tidegauge_exporter_prometheus import PrometheusReader
+from tidegauge_exporter_prometheus import PrometheusReader, reader, transport
+reader.REVIVAL_S = transport.RETRY_S = 0.1
 listens = PrometheusReader(port=int(os.environ["PORT"])).port is not None
 with open(os.environ["LOG"], "a") as log:
     print(listens, sys.orig_argv, file=log)
@@ -418,7 +421,10 @@ def spawned(tmp_path: Path) -> Iterator[Start]:
 
 @pytest.mark.parametrize("method", ["spawn", "forkserver", "fork"])
 def test_workers_of_multiprocessing_answer_for_one_another(spawned: Any, method: str) -> None:
-    """The port is the parent's, which is nothing to warn of; the counts are of all three."""
+    """The port is the parent's, which is nothing to warn of; the counts are of all three.
+
+    Each makes a reader of its own, a forked one in place of the one that it has from its parent.
+    """
     port, stderr, pids = spawned(SPAWN, method)
 
     def scrape() -> str:

@@ -87,16 +87,19 @@ class PrometheusReader(MetricReader):
         self._registry = registry
         self._settings: settings.PrometheusSettings | None = None
         self._listener: Listener | None = None
-        # In a forked child, the port that its parent got where any was right.
+        #: Whether a process has this reader from its parent, and its port where any was right.
+        self.inherited = False
         self._inherited_port = 0
         self._shut_down = False
         # What collect() hands over, by the thread that called it.
         self._received = threading.local()
         # The provider's own callback: the app's instruments without Tidegauge's metrics.
         self._provider_collect: Callable[..., MetricsData | None] | None = None
-        taken = {reader.number for reader in _running}
+        taken = {reader.number for reader in _running if not reader.inherited}
         #: Which reader of its process this is: the same in all workers of a launch.
         self.number: int = next(number for number in count() if number not in taken)
+        for reader in [reader for reader in _running if reader.number == self.number]:
+            reader.give_way()
         self._exchange = Exchange(self.number, self._collect_others, self._has_callbacks)
         self._shared_collection = SharedCall(self._collection)
         if unknown:
@@ -139,12 +142,20 @@ class PrometheusReader(MetricReader):
             return
         self._exchange.stop()
         self._publish_last(timeout_millis)
+        self._close(min(1.0, max(0.0, timeout_millis / 1000)))
+
+    def _close(self, timeout_s: float) -> None:
         self._shut_down = True
         if self in _running:
             _running.remove(self)
         listener, self._listener = self._listener, None
         if listener is not None:
-            listener.close(min(1.0, max(0.0, timeout_millis / 1000)))
+            listener.close(timeout_s)
+
+    def give_way(self) -> None:
+        """End without a word: a forked child has made a reader of its own in place of this one."""
+        self._exchange.stop()
+        self._close(0.0)
 
     def force_flush(self, timeout_millis: float = 10_000) -> bool:
         """Leave the app's instruments to the other workers; alone, nothing is held back."""
@@ -224,6 +235,7 @@ class PrometheusReader(MetricReader):
 
     def _after_fork(self) -> None:
         with guard.guarded("prometheus.fork"):
+            self.inherited = True
             self._shared_collection.reset()
             self._exchange.reset()
             listener, self._listener = self._listener, None
@@ -239,7 +251,7 @@ class PrometheusReader(MetricReader):
         """Take part as the parent does, and answer when whoever has the port is gone."""
         time.sleep(REVIVAL_S)
         with guard.guarded("prometheus.fork"):
-            if self.has_provider:
+            if self.has_provider and not self._shut_down:
                 self._exchange.start()
             if listens and not current().helper:
                 self.start()
