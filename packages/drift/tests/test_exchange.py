@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from tidegauge.batch import CountPoint
 from tidegauge_drift.window import WindowSpec
 
 Matrix = NDArray[np.float64]
@@ -52,8 +53,8 @@ def test_verdicts_are_those_of_one_process(
 
 def kill_and_replay(
     many: Any, rows: Matrix, processes: Sequence[Any], killed: type[BaseException]
-) -> None:
-    """Send rows; the leaders are killed as fate wills, each after its rows were published.
+) -> list[Any]:
+    """Send rows, return who lives; leaders are killed as fate wills, their rows published before.
 
     Once somebody may be killed rows go to the last process alone, which never leads: what a killed
     process had not published yet would be lost.
@@ -70,6 +71,16 @@ def kill_and_replay(
             except killed:
                 process.die()
                 living.remove(process)
+    return living
+
+
+def counted(process: Any) -> dict[str, float]:
+    """Return the rows that a process says all processes have counted of each feature."""
+    found: dict[str, float] = {}
+    for point in process.drift.points():
+        if isinstance(point, CountPoint):
+            found[point.attributes[3]] = found.get(point.attributes[3], 0) + point.value
+    return found
 
 
 @given(st.lists(st.integers(0, 10), min_size=1, max_size=3))
@@ -79,14 +90,20 @@ def kill_and_replay(
 def test_a_leader_may_die_at_any_write(
     launch: MakeLaunch, expected: dict[Any, Any], writes: list[int]
 ) -> None:
-    """Up to three leaders are killed before or after any write: nothing is lost or folded twice."""
-    many = launch()
+    """Up to three leaders are killed before or after any write: nothing is lost or folded twice.
+
+    The counts for a fleet are those of all rows too, and the leader alone has them.
+    """
+    many = launch(fleet=True)
     many.fate.writes = list(writes)
     processes = [*(many.process() for _ in range(4)), many.process(leads=False)]
-    kill_and_replay(many, stream(), processes, many.fate.killed)
+    living = kill_and_replay(many, stream(), processes, many.fate.killed)
 
     assert many.fate.writes == []
     assert expected == many.verdicts()
+    for process in living:
+        rows = dict.fromkeys(("x0", "x1", "x2"), ROWS) if process.group.leads else {}
+        assert rows == counted(process)
 
 
 def test_workers_that_live_for_a_few_rows_fill_the_same_windows(
