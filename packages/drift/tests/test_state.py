@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from tidegauge import guard
-from tidegauge.batch import ModelKey, Table
+from tidegauge.batch import CountPoint, GaugePoint, ModelKey, Table
 from tidegauge_drift import build
 from tidegauge_drift.evaluator import Evaluator
 from tidegauge_drift.layout import Layout
@@ -35,6 +35,10 @@ class Rows:
         """Add a pane."""
         assert layout.digest == pane.layout
         self.rows += pane.rows
+
+    def points(self) -> list[CountPoint | GaugePoint]:
+        """Show nothing."""
+        return []
 
     def to_bytes(self) -> bytes:
         """Return the number."""
