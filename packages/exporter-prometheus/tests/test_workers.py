@@ -30,6 +30,7 @@ pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="gr
 # The launcher forks workers; each does what its pipe says, and answers on the other.
 PROGRAM = """
 import json, os, signal, sys
+import tidegauge
 from opentelemetry.metrics import Observation
 from opentelemetry.sdk.metrics import MeterProvider
 from tidegauge_exporter_prometheus import PrometheusReader, reader, transport, wsgi_app
@@ -44,6 +45,7 @@ in_flight = meter.create_up_down_counter("in.flight")
 seconds = meter.create_histogram("wait", "s", explicit_bucket_boundaries_advisory=[1.0, 10.0])
 pid = lambda options: [Observation(os.getpid())]
 mounted = wsgi_app()
+model = tidegauge.Model("m")
 
 def work(commands, answers):
     commands, answers = os.fdopen(commands), os.fdopen(answers, "w")
@@ -54,6 +56,10 @@ def work(commands, answers):
             jobs.add(number)
             in_flight.add(1)
             seconds.record(number)
+        elif what == "predict":
+            for _ in range(number):
+                with model.prediction([1.0, 2.0]) as prediction:
+                    prediction.output = 0.5
         elif what == "observe":
             meter.create_observable_gauge("pid", [pid])
         elif what == "scrape":
@@ -233,6 +239,7 @@ def test_totals_never_go_down_whoever_answers(launch: Any) -> None:
     for turn in range(40):
         counting, answering = one.workers[turn % 3], one.workers[turn % 4]
         counting.ask("count", 0.1)
+        counting.ask("predict", 3)
         text = answering.ask("scrape") if turn % 5 else one.scrape()
         after = totals(text)
         assert {key: value for key, value in before.items() if after.get(key, -1.0) < value} == {}
@@ -240,6 +247,10 @@ def test_totals_never_go_down_whoever_answers(launch: Any) -> None:
             assert counted(after) > counted(before)
         before = after
     until(lambda: samples(one.scrape(), "wait_seconds_count") == {"": 40.0})
+    until(lambda: sum(samples(one.scrape(), "model_requests_total").values()) == 120.0)
+    for worker in one.workers:
+        text = worker.ask("scrape")
+        assert sum(samples(text, "model_requests_total").values()) == 120.0
 
 
 def test_what_a_dead_worker_counted_stays(launch: Any) -> None:
