@@ -13,21 +13,25 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tidegauge import guard, identity, pipeline
+from tidegauge import codec, guard, identity, pipeline, standing
 from tidegauge.batch import Batch, CountPoint, GaugePoint
 from tidegauge.channel import Channels
 from tidegauge.configuration import CoreSettings
 from tidegauge.group import Group
-from tidegauge.group.launch import Launch, look
+from tidegauge.group.launch import Launch, detect, look
 from tidegauge.info import ModelInfo
 from tidegauge.observe import observer
 from tidegauge.pipeline import Pipeline
+from tidegauge.points import SumPoint
 from tidegauge.runtime import shared
+from tidegauge.standing import COUNTERS, GAUGES, Desk
+from tidegauge.totals import Totals
+from tidegauge_semconv import metrics
 
 START_S = 1_700_000_000.0
 LIMIT_S = 20.0
@@ -146,6 +150,72 @@ def threaded(core: Core, monkeypatch: pytest.MonkeyPatch) -> Iterator[Core]:
     monkeypatch.setattr(pipeline, "_current", core.pipeline)
     yield core
     halt(core.pipeline)
+
+
+class Several:
+    """Processes of one launch; the one that the test is ``in`` is this process."""
+
+    def __init__(self, folder: Path, core: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.core = core
+        self._folder = folder
+        self._patch = monkeypatch
+        self.made: list[Group] = []
+
+    def process(self, *, predicts: bool = True, child: bool = True) -> Group:
+        """Start one that has a reader."""
+        made = Group(replace(detect({}), child=child), self._folder)
+        made.predicts, made.attached = predicts, True
+        made.archive_by(COUNTERS, standing._add_ended)
+        made.archive_by(GAUGES, standing._forget_ended)
+        self.made.append(made)
+        return made
+
+    def other(self, calls: int = 0, start_s: float = 0.0) -> Group:
+        """Start another that has counted calls."""
+        made = self.process()
+        self.count(made, calls, start_s or self.core.clock())
+        return made
+
+    def be(self, group: Group) -> Group:
+        """Be this process from now on, with nothing of the last one's in memory."""
+        self._patch.setattr("tidegauge.group.group._current", group)
+        self._patch.setattr(standing, "_desk", Desk())
+        return group
+
+    def count(self, group: Group, calls: int, start_s: float) -> None:
+        """Publish calls of a process."""
+        point = SumPoint(metrics.MODEL_REQUESTS, ("m", "", "predict", "success"), calls)
+        assert group.publish(COUNTERS, codec.encode(Totals(start_s, (point,))))
+
+    def die(self, group: Group) -> None:
+        """End as a killed process ends: the kernel closes what it had open."""
+        group._descriptors.abandon()
+
+    def told(self, producer: Any) -> dict[tuple[str, ...], float]:
+        """Return the numbers that a reader is given."""
+        scope = producer.produce()
+        return {
+            (metric.name, *map(str, (point.attributes or {}).values())): point.value
+            for metric in (scope.metrics if scope else ())
+            for point in metric.data.data_points
+            if hasattr(point, "value")
+        }
+
+    def requests(self, producer: Any) -> float | None:
+        """Return the successful requests of all that a reader is given."""
+        wanted = ("model.requests", "success")
+        found = [v for k, v in self.told(producer).items() if (k[0], k[-1]) == wanted]
+        return sum(found) if found else None
+
+
+@pytest.fixture
+def several(tmp_path: Path, core: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Several]:
+    """Provide a launch whose children lead without waiting for the launcher."""
+    monkeypatch.setattr("tidegauge.group.group._LAUNCHER_FIRST_S", 0.0)
+    made = Several(tmp_path, core, monkeypatch)
+    yield made
+    for group in made.made:
+        made.die(group)
 
 
 @pytest.fixture

@@ -187,7 +187,7 @@ class Producer:
             self._counts, self._baseline, self._written = counts, Baseline(), b""
         if not now.whole or self._pulled:
             return self._baseline
-        kept = group.current().kept(self._record)
+        kept = group.current().surely_kept(self._record)
         if kept is None or kept == self._written:
             return self._baseline
         with guard.guarded("producer.baseline"):

@@ -7,7 +7,6 @@ answers is never less than what another process has answered before.
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -25,8 +24,6 @@ GAUGES = "gauges"
 
 # A disk that hangs must not hang a collection.
 _LOCK_TIMEOUT_S = 1.0
-# So often even what is the same is written: a disk that was full may have room again.
-_AGAIN_S = 10.0
 
 _Gauge: TypeAlias = GaugePoint | SumPoint
 
@@ -59,7 +56,7 @@ class Desk:
         """Start from nothing: this is a forked child."""
         self._lock = threading.Lock()
         self._mark: tuple[int, float] | None = None
-        self._again_s = 0.0
+        self._gauges: tuple[object, ...] = ()
         self._read: dict[tuple[str, bytes], Totals] = {}
 
     def stand(self, *, pulled: bool) -> Standing | None:
@@ -70,6 +67,11 @@ class Desk:
         pulled : bool
             Somebody asked this process, so it answers for its group. Otherwise only the leader
             exports.
+
+        Raises
+        ------
+        OSError
+            What the others have written cannot be read now: less than all would be wrong.
         """
         here = group.current()
         if not here.active:
@@ -85,12 +87,8 @@ class Desk:
 
     def tick(self) -> None:
         """Write down what this process has counted since, if anything: about once a second."""
-        here = group.current()
-        if here.member:
-            now_s = time.monotonic()
-            self.publish(even_if_same=now_s >= self._again_s)
-            if now_s >= self._again_s:
-                self._again_s = now_s + _AGAIN_S
+        if group.current().member:
+            self.publish(even_if_same=False)
 
     def publish(self, *, even_if_same: bool = True) -> _Own:
         """Write down what this process has counted."""
@@ -102,20 +100,28 @@ class Desk:
             if held and here.member:
                 mark = _mark(own.totals)
                 if even_if_same or mark != self._mark:
-                    self._mark = mark
-                    here.publish(COUNTERS, codec.encode(own.totals))
-                if own.added:
-                    here.publish(GAUGES, codec.encode_gauges(own.added))
-                if here.leads:
-                    here.keep(GAUGES, codec.encode_gauges(own.leading))
+                    written = here.publish(COUNTERS, codec.encode(own.totals))
+                    self._mark = mark if written else None
+                self._write_gauges(here, own, even_if_same=even_if_same)
             return own
         finally:
             if held:
                 self._lock.release()
 
+    def _write_gauges(self, here: group.Group, own: _Own, *, even_if_same: bool) -> None:
+        leading = own.leading if here.leads else ()
+        gauges = (here.leads, own.added, leading)
+        if not even_if_same and gauges == self._gauges:
+            return
+        self._gauges = gauges
+        if own.added:
+            here.publish(GAUGES, codec.encode_gauges(own.added))
+        if here.leads:
+            here.keep(GAUGES, codec.encode_gauges(leading))
+
     def _gather(self, own: _Own) -> Standing:
         here = group.current()
-        records = here.records(COUNTERS)
+        records = here.all_records(COUNTERS)
         parts: list[Totals] = []
         # Of a process without predictions nobody else could tell, so it says nothing of itself.
         if here.member:

@@ -121,21 +121,22 @@ def comparable(before: Totals, now: Totals) -> dict[Identity, Point]:
 
 
 def began_anew(now: Point, before: Point) -> bool:
-    """Say whether a series that ``comparable`` has found counts from zero again."""
-    if isinstance(now, SumPoint) and isinstance(before, SumPoint):
-        return now.value < before.value or (now.start_s or 0) > (before.start_s or 0)
-    if isinstance(now, HistogramPoint) and isinstance(before, HistogramPoint):
-        return bool((now.counts < before.counts).any())
-    return True
+    """Say whether a series that ``comparable`` has found says that it counts from zero again."""
+    return isinstance(now, SumPoint) and (now.start_s or 0) > (before.start_s or 0)
 
 
 def difference(now: Point, before: Point) -> Point:
-    """Return what a series counted since; all of it where it has begun anew."""
+    """Return what a series counted since; all of it where it has begun anew.
+
+    Nothing where it has fallen: counts of others were lost, and none was made.
+    """
     if began_anew(now, before):
         return now
     if isinstance(now, SumPoint) and isinstance(before, SumPoint):
-        return replace(now, value=now.value - before.value)
+        return replace(now, value=max(0, now.value - before.value))
     if isinstance(now, HistogramPoint) and isinstance(before, HistogramPoint):
+        if (now.counts < before.counts).any():
+            return zero(now, now.start_s or 0.0)
         seen = set(before.exemplars)
         return replace(
             now,
@@ -143,7 +144,7 @@ def difference(now: Point, before: Point) -> Point:
             total=Exact((float(now.total) - float(before.total),)),
             exemplars=tuple(exemplar for exemplar in now.exemplars if exemplar not in seen),
             log=now.log - (before.log or Counter()) if now.log is not None else None,
-            zeros=now.zeros - before.zeros,
+            zeros=max(0, now.zeros - before.zeros),
         )
     raise TypeError(f"{now.spec.name}: got a sum and a histogram")
 

@@ -255,7 +255,7 @@ class Group:
     def _lead(self, leadership: Leadership, timeout_s: float) -> bool:
         if not leadership.take(timeout_s):
             return False
-        if self.kept(_INSTANCE) is None:
+        if self.surely_kept(_INSTANCE) is None:
             chosen = self._instance_id or self._chosen_instance_id()
             leadership.keep(_INSTANCE, chosen.encode())
         return True
@@ -292,14 +292,24 @@ class Group:
     def records(self, prefix: str) -> list[Record]:
         """Return the records of all processes, the own one's included, and those of the archive.
 
-        No record is seen both by itself and in the archive, or in neither.
+        No record is seen both by itself and in the archive, or in neither. Where they cannot be
+        read now there are none.
         """
         found: list[Record] = []
         with guarded("group.records"):
-            layout = self._enter()
-            if layout is not None:
-                found = read_all(layout, prefix)
-        return found
+            found = self.all_records(prefix)
+        return found  # noqa: RET504 - the guard may have ended the assignment
+
+    def all_records(self, prefix: str) -> list[Record]:
+        """Return the records as ``records`` does, for who must not take some for all.
+
+        Raises
+        ------
+        OSError
+            They cannot be read now: this process has too many open files, for one.
+        """
+        layout = self._enter()
+        return [] if layout is None else read_all(layout, prefix)
 
     def drop(self, record: Record) -> None:
         """Remove a record of a dead process that the leader has used up."""
@@ -314,12 +324,22 @@ class Group:
                 self._leadership.keep(name, payload)
 
     def kept(self, name: str) -> bytes | None:
-        """Return a record of the whole group."""
-        content = None
+        """Return a record of the whole group; None where it cannot be read now."""
+        payload = None
         with guarded("group.kept"):
-            layout = self._layout or self._enter()
-            if layout is not None:
-                content = read(members.record_path(layout.kept, name))
+            payload = self.surely_kept(name)
+        return payload  # noqa: RET504 - the guard may have ended the assignment
+
+    def surely_kept(self, name: str) -> bytes | None:
+        """Return a record as ``kept`` does, for who must not take an unread one for none.
+
+        Raises
+        ------
+        OSError
+            It cannot be read now: this process has too many open files, for one.
+        """
+        layout = self._layout or self._enter()
+        content = None if layout is None else read(members.record_path(layout.kept, name))
         return None if content is None else content.payload
 
     def archive_by(self, name: str, merge: Merge) -> None:

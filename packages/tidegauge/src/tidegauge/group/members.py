@@ -120,7 +120,7 @@ def _entries(folder: Path) -> list[str]:
     """Return what is in a folder that may be gone at any moment, but for hidden files."""
     try:
         return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
 
 

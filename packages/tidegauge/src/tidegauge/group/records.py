@@ -120,7 +120,13 @@ class RecordFile:
 
 
 def read(path: Path) -> Content | None:
-    """Return what a record holds; None where there is none, or nothing of it is whole."""
+    """Return what a record holds; None where there is none, or nothing of it is whole.
+
+    Raises
+    ------
+    OSError
+        It is there and cannot be read now: this process has too many open files, for one.
+    """
     found = None
     for _ in range(_TRIES):
         data = _read(path)
@@ -173,11 +179,15 @@ def _claim(data: bytes, start: int) -> tuple[int, int, int] | None:
 def _read(path: Path) -> bytes | None:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        if error.errno == errno.ELOOP:  # a link is none of ours
+            return None
+        raise
     try:
         return os.read(descriptor, min(os.fstat(descriptor).st_size, 2 * _LARGEST_SLOT_BYTES))
-    except OSError:
+    except IsADirectoryError:
         return None
     finally:
         os.close(descriptor)

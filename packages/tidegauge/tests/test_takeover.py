@@ -1,0 +1,212 @@
+"""What a reader was told last is known to whoever leads next, and survives what goes wrong."""
+
+from __future__ import annotations
+
+import os
+import resource as limits
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from opentelemetry.sdk.metrics.export import (
+    AggregationTemporality,
+)
+from tidegauge import codec, guard
+from tidegauge.producer import Producer
+from tidegauge.standing import COUNTERS
+from tidegauge.totals import Totals
+from tidegauge_semconv import metrics
+
+DELTA = AggregationTemporality.DELTA
+CALL = ("m", "", "predict")
+REQUESTS = (*CALL, "success")
+OURS = ("Stub", "", "predict", "success")
+PSI = ("m", "1", "r", "f", "w")
+
+
+# -- takeover ----------------------------------------------------------------------------------
+
+
+def deltas(name: str) -> Producer:
+    """Return a delta reader as another process has it: of the same name."""
+    made = Producer(sums=DELTA, histograms=DELTA, name=name)
+    made.name, made._record = name, f"baseline.{name}"
+    return made
+
+
+def test_a_takeover_goes_on_where_the_last_leader_ended(several: Any) -> None:
+    """Neither what was exported nor its time comes again, and nothing in between is left out."""
+    first, second = several.process(), several.process()
+    worker = several.other(5)
+    several.be(first).tick(0.0)
+    assert 5 == several.requests(deltas("x"))
+    several.die(first)
+    several.count(worker, 8, several.core.clock())
+    several.be(second).tick(1.0)
+    several.core.clock.now_s -= 100
+    producer = deltas("x")
+    scope = producer.produce()
+    assert scope is not None
+    (point,) = scope.metrics[0].data.data_points
+    assert 3 == point.value  # type: ignore[union-attr]
+    assert (
+        point.start_time_unix_nano
+        == point.time_unix_nano
+        == int((several.core.clock() + 100) * 1e9)
+    )
+    assert several.requests(producer) is None
+
+
+def test_an_interval_whose_exporter_was_killed_is_not_told_twice(several: Any) -> None:
+    """The baseline moves before the export: one interval is lost then, and no other."""
+    first, second = several.process(), several.process()
+    worker = several.other(5)
+    several.be(first).tick(0.0)
+    producer = deltas("x")
+    producer.produce()  # and killed before it was sent
+    several.die(first)
+    several.count(worker, 6, several.core.clock())
+    several.be(second).tick(1.0)
+    assert 1 == several.requests(deltas("x"))
+
+
+def test_readers_that_are_alike_have_a_baseline_each(several: Any) -> None:
+    """Two of the same kind in one process do not take each other's intervals."""
+    several.other(5)
+    several.be(several.process()).tick(0.0)
+    one, two = (Producer(sums=DELTA, histograms=DELTA, name="otlp") for _ in range(2))
+    assert one.name != two.name
+    assert [5, 5] == [several.requests(one), several.requests(two)]
+
+
+def test_a_process_that_was_alone_goes_on_as_leader(several: Any) -> None:
+    """What it has exported alone is not exported again, and totals do not fall."""
+    here = several.be(several.process(child=False))
+    model = several.core.model()
+    change, whole = deltas("x"), Producer()
+    for _ in range(5):
+        model.predict([[1.0]])
+    assert [5, 5] == [several.requests(change), several.requests(whole)]
+    assert not here.member
+    several.other(2, several.core.clock() - 50)
+    here.tick(0.0)
+    assert here.leads
+    assert [2, 7] == [several.requests(change), several.requests(whole)]
+    starts = {
+        point.start_time_unix_nano
+        for metric in whole.produce().metrics  # type: ignore[union-attr]
+        for point in metric.data.data_points
+    }
+    assert {int(several.core.clock() * 1e9)} == starts
+
+
+def test_values_of_a_more_telling_operation_begin_anew(several: Any) -> None:
+    """Of another process: to both kinds of readers the old series has ended when it begins."""
+    several.be(several.process()).tick(0.0)
+    scores = several.core.model(operation="decision_function")
+    for _ in range(3):
+        scores.decision_function([[2.0]])
+    change, whole = deltas("x"), Producer()
+
+    def values(producer: Producer) -> Any:
+        scope = producer.produce()
+        found: list[Any] = list(scope.metrics) if scope else []
+        points = [m.data.data_points for m in found if m.name == "model.prediction.value"]
+        return points[0][0] if points else None
+
+    first = [values(change), values(whole)]
+    assert [3, 3] == [point.count for point in first]
+    several.core.clock.now_s += 10
+    published = [r.payload for r in several.made[0].records(COUNTERS)]
+    totals, _ = codec.decode(published[0])
+    (value,) = [p for p in totals.points if p.spec is metrics.MODEL_PREDICTION_VALUE]
+    operations = dict.fromkeys(totals.operations, "predict")
+    labels = Totals(totals.start_s - 99, (replace(value, start_s=None),), operations)
+    several.process().publish(COUNTERS, codec.encode(labels))
+    second = [values(change), values(whole)]
+    assert [3, 3] == [point.count for point in second]
+    for before, after in zip(first, second, strict=True):
+        assert before.time_unix_nano <= after.start_time_unix_nano <= after.time_unix_nano
+    start = second[1].start_time_unix_nano
+    several.core.clock.now_s += 10
+    assert [None, start] == [values(change), values(whole).start_time_unix_nano]
+
+
+# -- faults ------------------------------------------------------------------------------------
+
+
+@contextmanager
+def no_more_files() -> Iterator[None]:
+    """Have as many files open as this process may."""
+    soft, hard = limits.getrlimit(limits.RLIMIT_NOFILE)
+    lowest = os.open("/dev/null", os.O_RDONLY)
+    limits.setrlimit(limits.RLIMIT_NOFILE, (lowest, hard))
+    os.close(lowest)
+    taken: list[int] = []
+    try:
+        while True:
+            taken.append(os.open("/dev/null", os.O_RDONLY))
+    except OSError:
+        pass
+    try:
+        yield
+    finally:
+        limits.setrlimit(limits.RLIMIT_NOFILE, (soft, hard))
+        for each in taken:
+            os.close(each)
+
+
+def test_what_cannot_be_read_now_is_not_taken_for_nothing(several: Any) -> None:
+    """A process with too many open files exports nothing: totals do not fall, nothing repeats."""
+    several.be(several.process()).tick(0.0)
+    several.other(5)
+    change, asked = deltas("x"), Producer(pulled=True)
+    assert [5, 5] == [several.requests(change), several.requests(asked)]
+    with no_more_files():
+        for producer in (change, asked):
+            with pytest.raises(OSError, match="Too many open files"):
+                producer.produce()
+    assert [None, 5] == [several.requests(change), several.requests(asked)]
+
+
+def test_a_record_of_another_release_is_left_out(several: Any) -> None:
+    """It is counted as a fault; the others' are shown."""
+    several.be(several.process())
+    several.other(5)
+    several.process().publish(COUNTERS, b'{"version": 99}')
+    assert 5 == several.requests(Producer(pulled=True))
+    assert {"group.counters:UnreadableError": 1} == guard.counts()
+
+
+def test_a_baseline_that_cannot_be_kept_is_remembered(several: Any) -> None:
+    """On a full disk the leader goes on from its memory, and repeats nothing."""
+    here = several.be(several.process())
+    here.tick(0.0)
+    worker = several.other(5)
+    change = deltas("x")
+    assert 5 == several.requests(change)
+    soft, hard = limits.getrlimit(limits.RLIMIT_FSIZE)
+    limits.setrlimit(limits.RLIMIT_FSIZE, (0, hard))
+    try:
+        several.core.clock.now_s += 10
+        assert several.requests(change) is None
+    finally:
+        limits.setrlimit(limits.RLIMIT_FSIZE, (soft, hard))
+    several.count(worker, 7, several.core.clock())
+    several.core.clock.now_s += 10
+    assert 2 == several.requests(change)
+    assert ["group.unwritten.27"] == list(guard.counts())
+
+
+def test_counts_that_are_lost_are_no_change(several: Any) -> None:
+    """Somebody has removed a record: what is left is not counted again."""
+    several.be(several.process()).tick(0.0)
+    one, _ = several.other(5), several.other(3)
+    change = deltas("x")
+    assert 8 == several.requests(change)
+    one.withdraw(COUNTERS)
+    assert several.requests(change) is None
+    several.count(one, 1, several.core.clock())
+    assert 1 == several.requests(change)
