@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tidegauge import flush, guard, pipeline
-from tidegauge.batch import ModelKey
+from tidegauge.batch import ModelKey, ValueBounds
 from tidegauge.channel import MAX_ENTRIES, Channels
 from tidegauge.configuration import CoreSettings
 from tidegauge.pipeline import SLICE_ROWS, Pipeline
@@ -117,8 +117,30 @@ def test_a_processor_that_raises_loses_only_its_own_rows(core: Any) -> None:
     assert 600 == sum(batch.features.rows for batch in core.recorder.batches)
     assert {
         "processor.Raising:RuntimeError": 3 + 1 + 1,  # batches, a tick, a reset
+        "bounds.Raising:RuntimeError": 3,
         "points.Raising:RuntimeError": 1,
     } == guard.counts()
+
+
+def test_buckets_are_those_of_the_first_processor_that_knows(core: Any) -> None:
+    """One that does not know, or knows nothing of buckets at all, is no obstacle."""
+
+    class Knowing(type(core.recorder)):  # type: ignore[misc]
+        def value_bounds(self, *asked: Any) -> ValueBounds | None:
+            questions.append(asked)
+            return None if self.gauges else ValueBounds("origin", {"": (1.0, 2.0)})
+
+    questions: list[Any] = []
+    core.use([core.recorder, Knowing(gauges=[object()]), Knowing()])
+    core.model(lambda _: np.array([1.5])).predict(ROW)
+    assert flush()
+    assert [(KEY, "predict", ("",))] * 2 == questions
+    (histogram,) = pipeline.current().tally.values.values()
+    assert ([1.0, 2.0], [0, 1, 0]) == (histogram.bounds.tolist(), histogram.counts.tolist())
+    pipeline.current().reset()
+    core.model(lambda _: np.array([1.5])).predict(ROW)
+    assert flush()
+    assert 4 == len(questions)
 
 
 def test_a_process_that_ends_hands_over_what_it_has_counted(core: Any) -> None:

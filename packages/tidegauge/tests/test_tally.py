@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tidegauge.batch import ModelKey
+from tidegauge.batch import ModelKey, ValueBounds
 from tidegauge.channel import CANCELLED, MAX_CHANNELS, MAX_MODELS, Channel, Channels, Trace
 from tidegauge.info import ModelInfo, Task
 from tidegauge.snapshot import THINNED, take
 from tidegauge.tally import MAX_OUTPUTS, Tally
+from tidegauge_semconv.metrics import VALUE_BUCKETS
 
 KEY = ModelKey("m")
 INFO = ModelInfo("f", "C")
@@ -201,6 +202,61 @@ def test_values_follow_the_highest_operation(tally: Tally) -> None:
         ("predict", {"1": 0.75}),
         ("predict_proba", {"1": 1.5}),
     ] == steps
+
+
+def test_buckets_end_where_a_reference_says(core: Any) -> None:
+    """Of the outputs that it knows; another reference starts the model's values anew."""
+    offered = ValueBounds("one", {"a": (0.5,)})
+    tally = Tally(lambda *_: offered)
+    info = ModelInfo("f", "C", classes=("a", "b", "c"))
+    other = ModelKey("other")
+
+    def take(key: ModelKey = KEY) -> dict[str, tuple[list[float], float, float | None]]:
+        proba = channel("predict_proba", info, key=key)
+        list(tally.add(proba, [call(row(1.0), row(0.25, 0.5, 0.25))]))
+        return {
+            name: (h.bounds.tolist(), h.counts.sum(), h.start_s)
+            for (model, name), h in tally.values.items()
+            if model == key
+        }
+
+    began, usual = core.clock(), list(VALUE_BUCKETS)
+    take(other)
+    core.clock.now_s += 100
+    assert {"a": ([0.5], 1, began), "b": (usual, 1, began), "c": (usual, 1, began)} == take()
+    offered = ValueBounds("one", {"b": (9.0,)})
+    assert ([0.5], 2, began) == take()["a"]
+    offered = ValueBounds("two", {"b": (9.0,)})
+    now = core.clock()
+    assert {"a": (usual, 1, now), "b": ([9.0], 1, now), "c": (usual, 1, now)} == take()
+    core.clock.now_s -= 50  # set back
+    offered = ValueBounds()
+    starts = {name: start for name, (_, _, start) in take().items()}
+    assert len(set(starts.values())) == 1
+    assert (starts["a"] or 0) > now
+    assert began == tally.values[other, "a"].start_s
+
+
+def test_only_the_operation_that_is_shown_is_asked_about(core: Any) -> None:
+    """Rows of another one cost no question, and change no bucket."""
+    asked: list[str] = []
+
+    def find(_: ModelKey, operation: str, __: tuple[str, ...]) -> ValueBounds:
+        asked.append(operation)
+        return ValueBounds(operation)
+
+    tally = Tally(find)
+    for operation in ("predict", "predict_proba", "predict", "predict_proba"):
+        list(tally.add(channel(operation), [call(row(1.0), row(1.0))]))
+    assert ["predict", "predict_proba", "predict_proba"] == asked
+    assert 2 == tally.values[KEY, ""].counts.sum()
+
+
+@pytest.mark.parametrize("bounds", [(), (1.0, 1.0), (2.0, 1.0), (1.0, np.inf), (np.nan,)])
+def test_bounds_out_of_order_are_refused(bounds: tuple[float, ...]) -> None:
+    """Where they are offered, not where they would count wrongly."""
+    with pytest.raises(ValueError, match="expected finite numbers, each above the one before"):
+        ValueBounds("drift", {"": bounds})
 
 
 def test_values_of_one_model_do_not_touch_anothers(tally: Tally) -> None:

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from tidegauge.batch import ValueBounds
 
 from tidegauge_drift.bins import category_bins
+from tidegauge_drift.buckets import buckets
 from tidegauge_drift.cells import CategoryCounter, NumericCounter, as_numbers
 from tidegauge_drift.matching import ABSENT, Match, match, match_outputs
 from tidegauge_drift.packing import digest as short
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from tidegauge.batch import Table
 
     from tidegauge_drift.grid import Floats
+
+# Sets of names that the outputs of one model go by, usually one.
+_NAMES_KEPT = 64
 
 INPUTS, OUTPUTS = "inputs", "outputs"
 
@@ -131,6 +136,12 @@ class Layout:
         named = profile.named
         self._features = tuple((f.name if named else "", f.position) for f in profile.features)
         self._outputs = tuple((f.name, f.position) for f in profile.outputs)
+        self._buckets = tuple(
+            buckets(f) if isinstance(f, NumericFeature) else () for f in profile.outputs
+        )
+        # Changes with the buckets alone; empty where there are none.
+        self._origin = short(repr(self._buckets)) if any(self._buckets) else ""
+        self._bounds: dict[tuple[str, ...], ValueBounds] = {}
         self._others = frozenset(column.name for column in profile.left_out)
 
     def match_inputs(self, table: Table) -> Match:
@@ -140,6 +151,21 @@ class Layout:
     def match_outputs(self, table: Table) -> Match:
         """Match a table of outputs to the reference's."""
         return match_outputs(self._outputs, table.names, _width(table))
+
+    def value_bounds(self, outputs: tuple[str, ...]) -> ValueBounds:
+        """Return the buckets of a model's outputs, as far as the reference has these outputs."""
+        found = self._bounds.get(outputs)
+        if found is None:
+            match = match_outputs(self._outputs, outputs, len(outputs))
+            bounds = {
+                outputs[column]: ends
+                for column, ends in zip(match.columns, self._buckets, strict=True)
+                if column != ABSENT and ends
+            }
+            if len(self._bounds) >= _NAMES_KEPT:
+                self._bounds.clear()
+            found = self._bounds[outputs] = ValueBounds(self._origin, bounds)
+        return found
 
 
 def _slot(feature: Feature, family: str, start: int, stop: int) -> Slot:

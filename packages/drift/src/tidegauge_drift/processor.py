@@ -21,7 +21,7 @@ from tidegauge_drift.worker import Worker
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tidegauge.batch import Batch, CountPoint, GaugePoint, ModelKey
+    from tidegauge.batch import Batch, CountPoint, GaugePoint, ModelKey, ValueBounds
     from tidegauge.group import Group
 
     from tidegauge_drift.layout import Layout
@@ -106,6 +106,15 @@ class DriftProcessor:
             self._leader.evaluator(batch.model)
         if panes > _CROWDED:
             self._step(float(batch.end_times.max()))
+
+    def value_bounds(
+        self, model: ModelKey, operation: str, outputs: tuple[str, ...]
+    ) -> ValueBounds | None:
+        """Return the buckets of prediction values that the model's reference suggests."""
+        if self._settings.operation not in ("", operation):
+            return None
+        layout = self._find(model.name)
+        return None if layout is None else layout.value_bounds(outputs)
 
     # -- time ------------------------------------------------------------------------------------
 

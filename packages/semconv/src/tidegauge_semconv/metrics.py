@@ -17,7 +17,8 @@ LATENCY_BUCKETS = (
     0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 )  # fmt: skip
 
-# Signed, and fine in [0, 1]: nobody knows whether it is a probability or a price.
+# Where no reference says how a model's outputs are spread. Signed, and fine in [0, 1]: nobody knows
+# whether it is a probability or a price.
 VALUE_BUCKETS = (
     -1000.0, -100.0, -10.0, -5.0, -2.0, -1.0, -0.5, -0.1, 0.0,
     0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0,
@@ -51,7 +52,7 @@ MODEL_PREDICTIONS = MetricSpec(
 )  # fmt: skip
 MODEL_PREDICTION_VALUE = MetricSpec(
     "model.prediction.value", Kind.HISTOGRAM, "",
-    "Predicted values (sampled rows), one series an output.",
+    "Predicted values (sampled rows), one series an output; buckets from the reference, if any.",
     (*_MODEL, a.OUTPUT), Merge.SUM, VALUE_BUCKETS,
 )  # fmt: skip
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -77,6 +77,30 @@ class CountPoint:
     start_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class ValueBounds:
+    """Where the buckets of a model's prediction values end, by output; each strictly increasing.
+
+    ``origin`` names what the bounds were taken from. With another origin the series begin anew.
+
+    Raises
+    ------
+    ValueError
+        Bounds are not finite or not in order.
+    """
+
+    origin: str = ""
+    bounds: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for bounds in self.bounds.values():
+            if not bounds or not np.isfinite(bounds).all() or not (np.diff(bounds) > 0).all():
+                raise ValueError(
+                    f"value bounds: got {bounds!r} from {self.origin}; expected finite numbers, "
+                    "each above the one before. Correct the processor that offers them."
+                )
+
+
 class PredictionProcessor(Protocol):
     """Turns batches into metrics. Found by the entry point group ``tidegauge_processor``.
 
@@ -84,6 +108,10 @@ class PredictionProcessor(Protocol):
     ``on_leave`` run on one thread at a time, under the drain lock; ``points`` may run at the same
     time as any of them, on any thread, and must only read what they stored: collecting never
     changes state.
+
+    It may have a method ``value_bounds(model, operation, outputs) -> ValueBounds | None`` as well,
+    if it knows how a model's outputs are spread. That is asked with each slice of rows, under the
+    drain lock; the names of the outputs are those of the batch.
     """
 
     def on_batch(self, batch: Batch) -> None:

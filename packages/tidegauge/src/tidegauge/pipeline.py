@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 from tidegauge import group
 from tidegauge.attach import attach_global
-from tidegauge.batch import CountPoint, GaugePoint, PredictionProcessor
+from tidegauge.batch import CountPoint, GaugePoint, ModelKey, PredictionProcessor, ValueBounds
 from tidegauge.budget import Budget
 from tidegauge.channel import Channel, Plain
 from tidegauge.guard import guarded, once
@@ -53,7 +53,7 @@ class Pipeline:
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
         self._attached = False
-        self.tally = Tally()
+        self.tally = Tally(self._value_bounds)
 
     # -- the thread ----------------------------------------------------------------------------
 
@@ -186,6 +186,18 @@ class Pipeline:
                     with guarded(f"processor.{type(processor).__name__}"):
                         processor.on_batch(batch)
 
+    def _value_bounds(
+        self, model: ModelKey, operation: str, outputs: tuple[str, ...]
+    ) -> ValueBounds:
+        """Return what the first processor that knows says of a model's outputs."""
+        for processor in self.processors():
+            with guarded(f"bounds.{type(processor).__name__}"):
+                offer = getattr(processor, "value_bounds", None)
+                found = None if offer is None else offer(model, operation, outputs)
+                if found is not None:
+                    return found  # type: ignore[no-any-return]
+        return ValueBounds()
+
     def _tick(self) -> None:
         now_s = shared.clock()
         for processor in self.processors():
@@ -225,7 +237,7 @@ class Pipeline:
         self._stop = threading.Event()
         self._thread = None
         self._budget = Budget()
-        self.tally = Tally()
+        self.tally = Tally(self._value_bounds)
         shared.stride = 1
         for channel in shared.channels.all():
             channel.clear()

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
+from typing import TypeAlias
 
 import numpy as np
 from tidegauge_semconv.metrics import VALUE_BUCKETS
 
-from tidegauge.batch import Batch, ModelKey, Table
+from tidegauge.batch import Batch, ModelKey, Table, ValueBounds
 from tidegauge.channel import CANCELLED, Channel, Plain, Trace
 from tidegauge.columns import pieces
 from tidegauge.counts import CallCounts, Exemplar, Histogram, RowCounts
@@ -28,17 +29,22 @@ _OTHER_OUTPUT = "other"
 _VALUE_BOUNDS = np.array(VALUE_BUCKETS)
 _EXEMPLAR_QUANTILE = 0.95
 
+#: Says where the buckets of a model's outputs end: of which operation, and what they are called.
+FindBounds: TypeAlias = Callable[[ModelKey, str, tuple[str, ...]], ValueBounds]
+
 
 class Tally:
     """All counts of one process. Written under the drain lock only."""
 
-    def __init__(self) -> None:
+    def __init__(self, find_bounds: FindBounds = lambda *_: ValueBounds()) -> None:
+        self._find_bounds = find_bounds
         self.start_s = shared.clock()
         self.calls: dict[tuple[ModelKey, str], CallCounts] = {}
         self.rows: dict[ModelKey, RowCounts] = {}
         self.values: dict[tuple[ModelKey, str], Histogram] = {}
         self.value_operations: dict[ModelKey, str] = {}
         self._value_start_s: dict[ModelKey, float] = {}
+        self._value_origins: dict[ModelKey, str] = {}
         self._outputs: Counter[ModelKey] = Counter()
         self.total = 0
 
@@ -99,8 +105,13 @@ class Tally:
     def _add_values(self, channel: Channel, table: Table) -> None:
         key, operation = channel.key, channel.operation
         known = self.value_operations.get(key)
-        if known is None or rank(operation) > rank(known):
+        if known not in (None, operation) and rank(operation) <= rank(known or ""):
+            return
+        names = table.names or ()
+        found = self._find_bounds(key, operation, names)
+        if known != operation or self._value_origins[key] != found.origin:
             self.value_operations[key] = operation
+            self._value_origins[key] = found.origin
             self._outputs[key] = 0
             before_s = self._value_start_s.get(key)
             # A series that starts anew says so: its change since the last export is no difference.
@@ -112,14 +123,14 @@ class Tally:
             )
             for identity in [identity for identity in self.values if identity[0] == key]:
                 del self.values[identity]
-        elif known != operation:
-            return
         if table.matrix is None or not is_value(channel.info, operation):
             return
-        for name, column in zip(table.names or (), table.matrix.T, strict=True):
-            self._values(key, name).add(column[np.isfinite(column)])
+        for name, column in zip(names, table.matrix.T, strict=True):
+            self._values(key, name, found.bounds).add(column[np.isfinite(column)])
 
-    def _values(self, key: ModelKey, output: str) -> Histogram:
+    def _values(
+        self, key: ModelKey, output: str, bounds: Mapping[str, tuple[float, ...]]
+    ) -> Histogram:
         histogram = self.values.get((key, output))
         if histogram is None:
             if self._outputs[key] >= MAX_OUTPUTS:
@@ -134,8 +145,9 @@ class Tally:
                 output = _OTHER_OUTPUT
             else:
                 self._outputs[key] += 1
+            ends = np.array(bounds[output]) if output in bounds else _VALUE_BOUNDS
             histogram = self.values.setdefault(
-                (key, output), Histogram(_VALUE_BOUNDS, self._value_start_s[key])
+                (key, output), Histogram(ends, self._value_start_s[key])
             )
         return histogram
 
