@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -183,20 +184,34 @@ def values(
     )  # fmt: skip
 
 
-def test_the_newest_bounds_win(core: Any, warnings_of: Callable[[], list[str]]) -> None:
+def test_the_newest_bounds_win(core: Any, caplog: pytest.LogCaptureFixture) -> None:
     """Histograms that differ in bounds cannot be added: one line says so, and nothing fails."""
+    caplog.set_level(logging.INFO, "tidegauge")
     old = values(NOW, number=5)
     new = values(NOW + 9, (0.0, 2.0), number=2)
-    newer_count_of_old = values(NOW + 20, number=7)
-    for parts in ([old, new, newer_count_of_old], [new, newer_count_of_old, old]):
-        found = shown(merge([Totals(NOW, (point,)) for point in parts]))
-        (point,) = found.points
+    # Another reference was tried, and taken back.
+    old_again = values(NOW + 20, number=7)
+    for parts, bounds, number in (
+        ([old, new], [0.0, 2.0], 2),
+        ([new, old], [0.0, 2.0], 2),
+        ([old, new, old_again], [0.0, 1.0], 12),
+        ([old_again, new, old], [0.0, 1.0], 12),
+    ):
+        once, twice = (shown(merge(found)) for found in (_parts(parts), [merge(_parts(parts))]))
+        (point,) = once.points
         assert isinstance(point, HistogramPoint)
-        assert ([0.0, 2.0], 2) == (point.bounds.tolist(), point.counts.sum())
+        assert (bounds, number, NOW + 9 * (number == 2)) == (
+            point.bounds.tolist(), point.counts.sum(), point.start_s,
+        )  # fmt: skip
+        assert same(once.points, twice.points)
     assert [
-        "model.request.latency: the processes of this launch count it between different bounds, "
-        "so the counts of those with older bounds are left out. Restart them."
-    ] == warnings_of()
+        "model.request.latency: it was counted between different bounds, as it is when a model has "
+        "got another reference. The counts between the older bounds are left out."
+    ] == [record.getMessage() for record in caplog.records]
+
+
+def _parts(points: Sequence[Point]) -> list[Totals]:
+    return [Totals(NOW, (point,)) for point in points]
 
 
 def test_a_fine_form_that_one_lacks_is_left_out(core: Any) -> None:
@@ -293,7 +308,7 @@ def any_point(draw: st.DrawFn) -> Point:
     return HistogramPoint(
         spec, values, np.array(bounds), np.array(counts, dtype=float), Exact((draw(FLOAT),)),
         draw(FLOAT), draw(FLOAT), tuple(draw(st.lists(EXEMPLAR, max_size=2))), start,
-        None if log is None else Counter(log), draw(st.integers(0, 9)),
+        None if log is None else Counter(log), draw(st.integers(0, 9)), draw(st.none() | FLOAT),
     )  # fmt: skip
 
 

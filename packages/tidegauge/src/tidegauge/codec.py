@@ -106,7 +106,7 @@ def _histogram(point: HistogramPoint) -> list[Any]:
     counts = point.counts.tolist()
     return [
         counts, point.total.parts, point.low, point.high, exemplars, point.start_s, log,
-        point.zeros,
+        point.zeros, point.newest_s,
     ]  # fmt: skip
 
 
@@ -134,7 +134,7 @@ def _point(
         return GaugePoint(spec, values, data[0])
     if spec.kind is Kind.COUNTER:
         return SumPoint(spec, values, data[0], data[1])
-    counts, total, low, high, exemplars, start_s, log, zeros = data[1]
+    counts, total, low, high, exemplars, start_s, log, zeros, newest_s = data[1]
     return HistogramPoint(
         spec,
         values,
@@ -149,6 +149,7 @@ def _point(
         start_s,
         None if log is None else Counter(dict(zip(*log, strict=True))),
         zeros,
+        newest_s,
     )
 
 

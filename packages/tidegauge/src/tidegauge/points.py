@@ -28,7 +28,10 @@ class SumPoint:
 
 @dataclass(frozen=True, slots=True)
 class HistogramPoint:
-    """A histogram since the process began; ``log`` is its fine form where there is one."""
+    """A histogram since the process began; ``log`` is its fine form where there is one.
+
+    Of several that were added up ``start_s`` is when the first began, ``newest_s`` when the last.
+    """
 
     spec: MetricSpec
     attributes: tuple[str, ...]
@@ -41,6 +44,7 @@ class HistogramPoint:
     start_s: float | None = None
     log: Counter[int] | None = None
     zeros: int = 0
+    newest_s: float | None = None
 
 
 Point: TypeAlias = SumPoint | HistogramPoint

@@ -8,6 +8,7 @@ bounded by the names themselves, not by who came first: the smallest names stay,
 
 from __future__ import annotations
 
+import logging
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -88,7 +89,7 @@ def merge(parts: Sequence[Totals]) -> Totals:
 
 
 def shown(totals: Totals) -> Totals:
-    """Leave one histogram of each series: the one with the newest bounds."""
+    """Leave one histogram of each series: the one whose bounds began to be used last."""
     newest: dict[tuple[str, tuple[str, ...]], Point] = {}
     for point in totals.points:
         key = (point.spec.name, point.attributes)
@@ -97,9 +98,10 @@ def shown(totals: Totals) -> Totals:
             continue
         once(
             f"totals.bounds.{point.spec.name}",
-            "%s: the processes of this launch count it between different bounds, so the counts of "
-            "those with older bounds are left out. Restart them.",
+            "%s: it was counted between different bounds, as it is when a model has got another "
+            "reference. The counts between the older bounds are left out.",
             point.spec.name,
+            level=logging.INFO,
         )
         newest[key] = max(other, point, key=_age)
     return replace(totals, points=tuple(newest.values()))
@@ -242,6 +244,7 @@ def _sum(one: Point, two: Point) -> Point:
             high=max(one.high, two.high),
             exemplars=_newest(one, one.exemplars + two.exemplars),
             start_s=min(one.start_s or 0.0, two.start_s or 0.0),
+            newest_s=max(_last_start_s(one), _last_start_s(two)),
             log=_log_sum(one.log, two.log),
             zeros=one.zeros + two.zeros,
         )
@@ -273,7 +276,12 @@ def _recency(exemplar: Exemplar) -> tuple[float, float, int, int, str]:
 
 
 def _age(point: Point) -> tuple[float, Identity]:
-    return point.start_s or 0.0, identity(point)
+    return _last_start_s(point), identity(point)
+
+
+def _last_start_s(point: Point) -> float:
+    newest_s = None if isinstance(point, SumPoint) else point.newest_s
+    return newest_s if newest_s is not None else point.start_s or 0.0
 
 
 def zero(point: Point, start_s: float) -> Point:
