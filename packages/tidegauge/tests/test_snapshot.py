@@ -100,13 +100,17 @@ def test_arrays_are_copied(array: np.ndarray[Any, Any], column: bool) -> None:
         (np.array([90], "m8[s]"), [[dt.timedelta(seconds=90)]]),
         (np.array([(1, "a")], dtype=[("x", int), ("y", "U1")]), [[1.0, "a"]]),
         (np.ma.array([[1.0, 2.0]]), [[1.0, 2.0]]),
-        (np.matrix([[1.0, 2.0]]), [[1.0, 2.0]]),
     ],
 )
-@pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
 def test_arrays_of_other_types(array: Any, expected: list[list[Any]]) -> None:
     """Texts, times, complex numbers and objects stay what they are; numbers are numbers."""
     assert same(expected, cells(table_of(array)))
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
+def test_a_matrix_is_read_as_an_array() -> None:
+    """Though each row of it is a matrix again."""
+    assert [[1.0, 2.0], [3.0, 4.0]] == cells(table_of(np.matrix([[1.0, 2.0], [3.0, 4.0]])))
 
 
 def test_fields_of_a_structured_array_are_columns() -> None:
