@@ -63,11 +63,13 @@ class Workshop:
         environment: Mapping[str, str],
         *,
         instrumented: bool = True,
+        workers: int = 1,
     ) -> ServedApp:
-        """Return the app under uvicorn with one worker, in a copy of the workshop."""
+        """Return the app under uvicorn, in a copy of the workshop."""
         shutil.copytree(self.folder, folder)
         port = free_port()
         uvicorn = [str(BIN / "uvicorn"), "--app-dir", str(SERVED), "app:app", "--port", str(port)]
+        uvicorn += ["--workers", str(workers)] if workers > 1 else []
         instrument = [str(BIN / "opentelemetry-instrument")] if instrumented else []
         # Nothing of the environment of the tests but what a program needs to start.
         inherited = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}

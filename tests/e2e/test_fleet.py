@@ -52,6 +52,8 @@ RULES = render_prometheus(
     [dataclasses.replace(FLEET, measure=FLEET.measure.over((WINDOW_S,)), for_s=FOR_S)]
 )
 REPLICAS = ("one", "two", "three")
+# The workers of a replica count together, and its leader shows one sum.
+WORKERS = {"one": 1, "two": 2, "three": 1}
 TICK_S = 0.5
 ROWS_A_TICK = 360
 CLEAN_TICKS = 10
@@ -138,18 +140,21 @@ class Fleet:
                     # Each row is counted, however busy the machine is.
                     "TIDEGAUGE_CPU_BUDGET_PERCENT": "100",
                 },
+                workers=WORKERS[name],
             )
         with ThreadPoolExecutor(len(apps)) as pool:
             list(pool.map(ServedApp.__enter__, apps.values()))
         self.live |= {name: Replica(name, app, reference) for name, app in apps.items()}
 
-    def end(self, name: str, *, kill: bool = False) -> None:
-        """End a replica: asked to, or at once."""
-        replica = self.live.pop(name)
-        replica.app.signal(signal.SIGKILL if kill else signal.SIGTERM)
-        replica.app.wait_exit(STOP_S)
-        replica.app.__exit__(None, None, None)
-        self.ended.append(replica)
+    def end(self, *names: str, kill: bool = False) -> None:
+        """End replicas together: asked to, or at once."""
+        ending = [self.live.pop(name) for name in names]
+        for replica in ending:
+            replica.app.signal(signal.SIGKILL if kill else signal.SIGTERM)
+        for replica in ending:
+            replica.app.wait_exit(STOP_S)
+            replica.app.stop()
+        self.ended += ending
 
     def serve(self, ticks: int, *, by_age: bool = False, shift: float = 0.0) -> None:
         """Send rows at a steady pace: a part of the ages to each replica, or more to some."""
@@ -392,8 +397,7 @@ def roll_out(
     for reference in (first, second):
         compare(servers, fleet, reference)
     compare_window(servers, fleet, first)
-    for name in ("one", "two"):
-        fleet.end(name)
+    fleet.end("one", "two")
     fleet.start(["one", "two"], second.file)
     fleet.serve(CLEAN_TICKS)
     compare(servers, fleet, second)
