@@ -41,3 +41,12 @@ def test_the_budget_leaves_room_for_aggregates() -> None:
     assert budget(600, 2, export) >= 100
     assert budget(60, 2, export) == 7
     assert budget(50, 4, ("psi",)) == 4
+
+
+def test_a_budget_that_shrinks_keeps_the_largest_members() -> None:
+    """And one that grows is filled up."""
+    ranked = ["a", "b", "c", "d", "e", "f"]
+    four = dict.fromkeys(["a", "b", "c", "d"], 0)
+
+    assert {"a": 0, "b": 0} == choose(ranked, 2, four)
+    assert {**four, "e": 0} == choose(ranked, 5, four)

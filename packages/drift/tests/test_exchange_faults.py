@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import resource
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -296,6 +297,40 @@ def test_a_state_that_cannot_be_read_starts_anew(
     assert _judged(many) == [(10, 200), (20, 200)]
     assert len(_errors(caplog)) == 1
     assert _errors(caplog)[0].endswith("Leave the record out. Windows start anew.")
+
+
+def test_a_folder_that_somebody_clears(launch: MakeLaunch) -> None:
+    """The leader's windows go on, and what is in memory is published again: no row is lost."""
+    many = launch(windows=ONE_WINDOW)
+    leader, *workers = [many.process() for _ in range(3)]
+    leader.tick(START_S)
+    now_s = many.replay([leader, *workers], _rows(280))
+    for folder in many.base.iterdir():
+        shutil.rmtree(folder)
+    leader.tick(now_s)
+    leader.tick(now_s + 0.5)
+    now_s = many.replay([leader, *workers], _rows(320, seed=2), start_s=now_s)
+    many.settle([leader, *workers], now_s)
+
+    assert leader.group.leads
+    assert _judged(many) == [(10, 200), (20, 200), (30, 200)]
+
+
+def test_a_group_that_is_lost_for_good_leaves_each_process_alone(launch: MakeLaunch) -> None:
+    """The folder cannot be made again: after 5 s each goes on with its own rows."""
+    many = launch(windows=ONE_WINDOW)
+    leader, worker = many.process(), many.process()
+    leader.tick(START_S)
+    now_s = many.replay([leader, worker], _rows(300))
+    shutil.rmtree(many.base)
+    many.base.write_text("in the way", encoding="utf-8")
+    now_s = many.replay([leader, worker], _rows(700, seed=2), start_s=now_s)
+    many.settle([leader, worker], now_s)
+    shown = [{p.spec.name for p in process.drift.points()} for process in (leader, worker)]
+
+    assert many.seen[0][1].rows == 200
+    assert 1000 - 150 <= sum(verdict.rows for _, verdict in many.seen) <= 1000
+    assert shown[0] == shown[1] >= {"drift.ks.statistic", "drift.window.rows"}
 
 
 def test_models_that_only_others_serve_are_judged_too(launch: MakeLaunch) -> None:

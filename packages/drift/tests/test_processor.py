@@ -474,3 +474,22 @@ def test_a_replay_without_ticks_stays_small(tmp_path: Path) -> None:
 
     assert len(counter) <= 28
     assert len(seen) >= 40
+
+
+def test_globs_that_leave_no_feature_are_an_error(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One line that names both settings; drift is off."""
+    processor = _processor(_reference(tmp_path / "a.json"), include=("y*",))
+    _send(processor, np.zeros((100, 3)), START_S)
+
+    assert list(processor.points()) == []
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert "TIDEGAUGE_FEATURES_INCLUDE, TIDEGAUGE_FEATURES_EXCLUDE: got globs" in caplog.text
+
+
+def test_without_a_reference_there_is_nothing_to_leave(tmp_path: Path) -> None:
+    """Neither alone nor without drift does the end of a process do anything."""
+    for processor in (DriftProcessor(settings=DriftSettings()), _processor(tmp_path / "no.json")):
+        processor.on_leave(START_S)
+        assert list(processor.points()) == []

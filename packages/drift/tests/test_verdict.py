@@ -328,3 +328,43 @@ def test_a_constant_that_moves_is_flagged_and_one_that_stays_is_not(layout: Layo
     assert (same.flagged, same.finding.psi) == (False, 0.0)
     assert (up.flagged, down.flagged) == (True, True)
     assert up.finding.psi == down.finding.psi == pytest.approx(2 * np.log(1e4), rel=1e-3)
+
+
+def test_a_verdict_equals_one_that_says_the_same(layout: Layout) -> None:
+    """Whatever else is no verdict; other numbers are another verdict."""
+    values = np.random.default_rng(20).normal(size=(300, 6))
+    one, same = (_judge(layout, _window(layout, _matrix(values))) for _ in range(2))
+    other = _judge(layout, _window(layout, _matrix(values * 2)))
+
+    assert one == same
+    assert one != other
+    assert one != "a verdict"
+
+
+def test_a_table_of_other_features_is_refused(layout: Layout) -> None:
+    """Its rows would be read under wrong names."""
+    verdict = _judge(layout, _window(layout, _matrix(np.zeros((300, 6)))))
+    with pytest.raises(ValueError, match="table"):
+        WindowVerdict.restored(
+            SPEC, verdict.state(), layout.slots[1:], verdict.table.view(np.uint8)
+        )
+
+
+def test_values_missing_from_the_reference_are_not_checked_further(reference: Matrix) -> None:
+    """Of a window in which a feature is missing nearly always only that is said."""
+    layout = Layout(build(reference))
+    values = np.random.default_rng(21).normal(size=(300, 6))
+    values[:280, 0] = np.nan
+    checks = _judge(layout, _window(layout, _matrix(values))).quality[0].shares.checks
+
+    assert [check.name for check in checks] == ["missing", "type_error"]
+
+
+def test_a_numeric_column_of_texts_is_counted_as_errors(layout: Layout) -> None:
+    """Columns are matched by position, an absent one is missing."""
+    columns = tuple(np.array(["x"] * 4, object) for _ in range(6))
+    table = Table(4, None, columns=columns)
+    counts = layout.inputs.count(table, (0, -1, 2, 3, 4, 5))
+    ends = [int(counts[slot.stop - 1]) for slot in layout.inputs.slots]
+
+    assert ends == [4, 0, 4, 4, 4, 4]

@@ -109,3 +109,12 @@ def test_counts_grow_as_wide_as_they_must() -> None:
     assert [w.rows for w in closed] == [2**32 + 10]
     assert closed[0].counts is not None
     assert closed[0].counts.tolist() == [2**32 + 10, 2]
+
+
+def test_a_pane_without_rows_changes_no_stride() -> None:
+    """It has none."""
+    tumbler = Tumbler(WindowSpec("100rows", rows=100), 10, 0)
+    empty = Pane(ModelKey("m"), "predict", "0" * 16, 0, 10, narrow(np.zeros(2), 0))
+    closed = [*tumbler.fold(empty), *tumbler.fold(_pane(1, 120, 4))]
+
+    assert [(w.stride_min, w.stride_max, w.rows) for w in closed] == [(4, 4, 120)]

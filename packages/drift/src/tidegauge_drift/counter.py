@@ -26,6 +26,8 @@ _logger = logging.getLogger("tidegauge.drift")
 GRACE_S = 3
 # A clock that went back further than this was set: panes and windows start anew at the new time.
 _BACKWARDS_S = 60
+# Models of one process, or of one group, that are compared.
+MAXIMUM_MODELS = 1000
 # So many panes of a model wait for the leader; then the oldest are given up.
 MAXIMUM_PANES = 16
 

@@ -43,6 +43,8 @@ class Exchange:
 
     def __init__(self, group: Group, worker: Worker, pane_s: int) -> None:
         self._group = group
+        #: Where in the group this process's records are.
+        self.place = group.worker
         self._worker = worker
         self._pane_s = pane_s
         self._published: dict[str, tuple[int, int]] = {}  # name: index, rows

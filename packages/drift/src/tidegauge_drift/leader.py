@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from tidegauge import guard
 
-from tidegauge_drift.counter import went_back
+from tidegauge_drift.counter import MAXIMUM_MODELS, went_back
 
 if TYPE_CHECKING:
     from tidegauge.batch import ModelKey
@@ -51,9 +51,9 @@ class Leader:
         self.shown: tuple[Evaluator, ...] = ()
 
     def evaluator(self, key: ModelKey) -> Evaluator | None:
-        """Return the evaluator of a model, made if there is none yet."""
+        """Return the evaluator of a model, made if there is none yet and not too many."""
         found = self._evaluators.get(key)
-        if found is None:
+        if found is None and len(self._evaluators) < MAXIMUM_MODELS:
             found = self._make(key)
             if found is not None:
                 self._evaluators[key] = found

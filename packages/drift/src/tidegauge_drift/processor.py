@@ -11,7 +11,7 @@ from tidegauge.settings import SettingError, load
 
 from tidegauge_drift import export
 from tidegauge_drift.evaluator import Evaluator, Listener
-from tidegauge_drift.exchange import Exchange
+from tidegauge_drift.exchange import WAIT_S, Exchange
 from tidegauge_drift.fleet import FleetCounts
 from tidegauge_drift.leader import Leader
 from tidegauge_drift.references import References
@@ -91,6 +91,7 @@ class DriftProcessor:
         self._exchange: Exchange | None = None
         self._leads = True
         self._shared_s = float("-inf")
+        self._away_s: float | None = None
 
     def _find(self, name: str) -> Layout | None:
         return self._references.get(name) if self._references is not None else None
@@ -140,13 +141,24 @@ class DriftProcessor:
 
     def _step(self, now_s: float) -> None:
         closed = self._worker.close(now_s)
-        if not self._group.member:
-            if self._leader.is_due(closed):
-                self._leader.give(closed, self._worker.pop(closed))
-        elif not 0 <= now_s - self._shared_s < _SHARE_S:
-            self._shared_s = now_s
-            self.share(now_s)
+        if self._group.member:
+            self._away_s = None
+            if not 0 <= now_s - self._shared_s < _SHARE_S:
+                self._shared_s = now_s
+                self.share(now_s)
+        elif self._is_alone(now_s) and self._leader.is_due(closed):
+            self._leader.give(closed, self._worker.pop(closed))
         self._work()
+
+    def _is_alone(self, now_s: float) -> bool:
+        """Tell whether this process has no group, or has lost it and is not coming back to it."""
+        if self._exchange is not None:
+            if self._away_s is None:
+                self._away_s = now_s
+            if 0 <= now_s - self._away_s < WAIT_S:
+                return False
+            self._exchange, self._leads = None, True
+        return True
 
     def _work(self) -> None:
         before = self._leader.through
@@ -163,7 +175,8 @@ class DriftProcessor:
         with guard.guarded("drift.share"):
             if not self._group.member:
                 return
-            if self._exchange is None:
+            # Another place: somebody has cleared the group's folder, and what was in it is gone.
+            if self._exchange is None or self._exchange.place != self._group.worker:
                 self._exchange = Exchange(self._group, self._worker, self._settings.pane_s)
                 self._leads = False
             exchange = self._exchange

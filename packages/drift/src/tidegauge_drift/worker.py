@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, TypeAlias
 from tidegauge import guard
 from tidegauge.operations import rank
 
-from tidegauge_drift.counter import PaneCounter, first_open, went_back
+from tidegauge_drift.counter import MAXIMUM_MODELS, PaneCounter, first_open, went_back
 
 if TYPE_CHECKING:
     from tidegauge.batch import Batch, ModelKey
 
     from tidegauge_drift.layout import Layout
     from tidegauge_drift.pane import Pane
-
-MAXIMUM_MODELS = 1000
 
 FindLayout: TypeAlias = "Callable[[str], Layout | None]"
 
