@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from tidegauge.command import Command, CommandError
-from tidegauge_drift import DriftProcessor, DriftSettings, load
+from tidegauge_drift import DriftProcessor, DriftSettings, build, load, save
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -153,6 +153,16 @@ def test_what_fails_is_one_clear_line(train: Path) -> None:
     ):
         with pytest.raises(CommandError, match=message):
             _run(name, *arguments)
+
+
+def test_show_says_where_new_categories_cannot_be_told(tmp_path: Path) -> None:
+    """Above 10,000 of them."""
+    save(build(pd.DataFrame({"c": [f"c{i % 10_500}" for i in range(21_000)]})), tmp_path / "a.json")
+    console = _run("reference show", str(tmp_path / "a.json"))
+
+    assert console.rows[1][4:] == [
+        "10500 categories", "102", "-", "too many categories to tell new ones"
+    ]  # fmt: skip
 
 
 def test_categories_are_hashed_where_the_setting_says_so(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from hashlib import blake2b
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from tidegauge_drift.packing import PackingError, digest, narrow, pack, unpack
 
 MAGIC = b"tgtest01"
@@ -14,7 +16,12 @@ MAGIC = b"tgtest01"
 
 def test_what_is_packed_comes_back() -> None:
     """A header, arrays of any width, and bytes."""
-    arrays = [np.array([1, 2], np.uint16), np.array([0.5]), b"abc", np.zeros(0, np.uint8)]
+    arrays: list[NDArray[Any] | bytes] = [
+        np.array([1, 2], np.uint16),
+        np.array([0.5]),
+        b"abc",
+        np.zeros(0, np.uint8),
+    ]
     header, found = unpack(MAGIC, pack(MAGIC, {"a": [1, None, 0.1]}, arrays))
 
     assert header == {"a": [1, None, 0.1]}

@@ -107,12 +107,14 @@ def test_a_closed_window_is_exported_with_full_attributes(tmp_path: Path) -> Non
 
 def test_export_chooses_the_values(tmp_path: Path) -> None:
     """Aggregates are always there."""
-    processor = _processor(_reference(tmp_path / "a.json"), export=("ks.statistic",))
-    _send(processor, np.random.default_rng(1).normal(size=(1000, 3)), START_S)
-
-    assert {point.spec.name for point in processor.points()} == {
-        "drift.reference.info", "drift.ks.statistic", "drift.features", "drift.window.rows"
-    }  # fmt: skip
+    always = {"drift.reference.info", "drift.features", "drift.window.rows"}
+    for export, names in (
+        ("ks.statistic", {"drift.ks.statistic"}),
+        ("psi", {"drift.psi.value", "drift.effective.rows"}),
+    ):
+        processor = _processor(_reference(tmp_path / "a.json"), export=(export,))
+        _send(processor, np.random.default_rng(1).normal(size=(1000, 3)), START_S)
+        assert {point.spec.name for point in processor.points()} == always | names
 
 
 def test_past_the_budget_the_largest_effects_are_exported(tmp_path: Path) -> None:

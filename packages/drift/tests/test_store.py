@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -201,4 +202,43 @@ def test_tables_that_cannot_be_read_are_named(
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(ProfileError, match=message):
+        build_file(path)
+
+
+@pytest.mark.parametrize("place", ["a.json", "a.json/b.json"])
+def test_a_place_that_cannot_be_written(
+    profile: ReferenceProfile, tmp_path: Path, place: str
+) -> None:
+    """A directory, or below a file: an error that names the place, and nothing is left behind."""
+    if "/" in place:
+        (tmp_path / "a.json").write_text("{}", encoding="utf-8")
+    else:
+        (tmp_path / "a.json" / "x").mkdir(parents=True)
+    with pytest.raises(ProfileError, match="Choose another place with -o"):
+        save(profile, tmp_path / place)
+
+    assert [file.name for file in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_a_place_that_cannot_be_read(tmp_path: Path) -> None:
+    """Below a file: what the system says of it."""
+    (tmp_path / "a.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(ProfileError, match="Not a directory"):
+        load(tmp_path / "a.json" / "b.json")
+
+
+def test_counts_of_nothing_are_refused(profile: ReferenceProfile) -> None:
+    """A feature that nobody counted cannot be compared with."""
+    features = to_dict(profile)["features"]
+    features[0] = {**features[0], "counts": [0] * len(features[0]["counts"])}
+    with pytest.raises(ProfileError):
+        loads(_document(profile, features=features))
+
+
+def test_tables_need_pandas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Serving does not: the error says what to install to build a reference."""
+    path = tmp_path / "train.csv"
+    path.write_text("a\n1\n", encoding="utf-8")
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(ProfileError, match=r"pip install 'tidegauge-drift\[files\]'"):
         build_file(path)

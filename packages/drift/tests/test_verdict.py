@@ -368,3 +368,27 @@ def test_a_numeric_column_of_texts_is_counted_as_errors(layout: Layout) -> None:
     ends = [int(counts[slot.stop - 1]) for slot in layout.inputs.slots]
 
     assert ends == [4, 0, 4, 4, 4, 4]
+
+
+def test_too_many_categories_have_no_new_ones() -> None:
+    """Above 10,000 in the reference there is no telling; an absent column is missing."""
+    names = np.array([f"c{i % 10_500}" for i in range(21_000)], object)
+    frame = pd.DataFrame({"c": names, "x": np.random.default_rng(22).normal(size=len(names))})
+    layout = Layout(build(frame))
+    column = np.array(["c1", "other"] * 150, object)
+    both = Table(300, ("c", "x"), columns=(column, np.zeros(300)))
+    one = Table(300, ("x",), matrix=np.zeros((300, 1)))
+    checks = _judge(layout, _window(layout, both)).quality[0].shares.checks
+
+    assert [check.name for check in checks] == ["missing", "type_error"]
+    assert _judge(layout, _window(layout, one)).features[0].state == "missing"
+
+
+def test_categories_that_come_as_numbers() -> None:
+    """A matrix without names: 1.0 is the category 1."""
+    rng = np.random.default_rng(23)
+    frame = pd.DataFrame({"c": rng.choice(["1", "2"], 2000), "x": rng.normal(size=2000)})
+    layout = Layout(build(frame))
+    live = np.column_stack((rng.choice([1.0, 2.0], 300), rng.normal(size=300)))
+
+    assert [f.state for f in _judge(layout, _window(layout, _matrix(live))).features] == ["ok"] * 2

@@ -32,10 +32,8 @@ def choose(ranked: Sequence[str], budget: int, members: Mapping[str, int]) -> di
         for name, outside in members.items()
         if name in near or (name in ranked and outside + 1 < _PATIENCE)
     }
-    for name in ranked:
-        if len(stay) >= budget:
-            break
-        stay.setdefault(name, 0)
+    others = [name for name in ranked if name not in stay]
+    stay.update(dict.fromkeys(others[: max(0, budget - len(stay))], 0))
     if len(stay) <= budget:
         return stay
     kept = sorted(stay, key=ranked.index)[:budget]  # the budget itself has shrunk

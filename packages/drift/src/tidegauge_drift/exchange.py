@@ -55,20 +55,17 @@ class Exchange:
 
     # -- a worker's part -------------------------------------------------------------------------
 
-    def publish(self) -> None:
+    def publish(self, closed: int) -> None:
         """Write what has changed of this process's panes, then what it has closed."""
         self._worker.bound()
         panes = {pane.name: pane for counter in self._worker.counters() for pane in counter}
         waiting = [pane.index for pane in panes.values() if not self._write(pane)]
-        self._say_closed(waiting, spoke=bool(panes))
+        if panes or self._said:
+            self._say_closed(closed, min([closed, *waiting]))
         for name in self._published.keys() - panes.keys() - self._given:
             self._withdraw(name)
 
-    def _say_closed(self, waiting: list[int], *, spoke: bool) -> None:
-        closed = self._worker.closed
-        if closed is None or not (spoke or self._said):
-            return
-        through = min([closed, *waiting])
+    def _say_closed(self, closed: int, through: int) -> None:
         said = json.dumps({"closed": through, "waiting": through < closed, "pane_s": self._pane_s})
         if said != self._said and self._group.publish(_CLOSED, said.encode()):
             self._said = said
@@ -88,17 +85,15 @@ class Exchange:
         self._given.discard(name)
         del self._published[name]
 
-    def follow(self) -> None:
+    def follow(self, closed: int) -> None:
         """Forget the panes that the leader has folded; count the operations that it compares."""
         index = self._index()
         if index is None:
             return
         for key, operation in index["models"].items():
             self._worker.follow(key, operation)
-        if self._worker.closed is None:
-            return
         # After a clock was set back the leader may still speak of the time before.
-        through = min(index["through"], self._worker.closed)
+        through = min(index["through"], closed)
         for pane in self._worker.pop(through):
             _, published = self._published.get(pane.name, (0, 0))
             if published < pane.rows:
@@ -138,11 +133,9 @@ class Exchange:
         index = self._index()
         return (None, []) if index is None else (index["through"], list(index["models"]))
 
-    def due(self, now_s: float) -> int | None:
+    def due(self, now_s: float, closed: int) -> int:
         """Return the first pane that somebody has not closed and may still be waited for."""
-        limit = self._worker.closed
-        if limit is None:
-            return None
+        limit = closed
         waited = first_open(now_s - WAIT_S, self._pane_s)
         for record in self._group.records(_CLOSED):
             if not record.living:

@@ -96,6 +96,9 @@ class DriftProcessor:
     def _find(self, name: str) -> Layout | None:
         return self._references.get(name) if self._references is not None else None
 
+    def _look(self) -> bool:
+        return self._references is not None and self._references.look()
+
     # -- rows ------------------------------------------------------------------------------------
 
     def on_batch(self, batch: Batch) -> None:
@@ -131,8 +134,7 @@ class DriftProcessor:
     def on_leave(self, now_s: float) -> None:
         """Publish the rows since the last second: another process judges them."""
         if self._references is not None:
-            self._worker.close(now_s)
-            self.share(now_s)
+            self._share(now_s, self._worker.close(now_s))
             self._work()
 
     def _reload(self, index: int) -> None:
@@ -145,7 +147,7 @@ class DriftProcessor:
             self._away_s = None
             if not 0 <= now_s - self._shared_s < _SHARE_S:
                 self._shared_s = now_s
-                self.share(now_s)
+                self._share(now_s, closed)
         elif self._is_alone(now_s) and self._leader.is_due(closed):
             self._leader.give(closed, self._worker.pop(closed))
         self._work()
@@ -170,7 +172,7 @@ class DriftProcessor:
 
     # -- the group -------------------------------------------------------------------------------
 
-    def share(self, now_s: float) -> None:
+    def _share(self, now_s: float, closed: int) -> None:
         """Tell the group what this process has counted, and do the part of it that is due."""
         with guard.guarded("drift.share"):
             if not self._group.member:
@@ -183,14 +185,14 @@ class DriftProcessor:
             if self._group.leads:
                 if not self._leads:
                     self._take_over(exchange)
-                exchange.publish()
-                limit = exchange.due(now_s)
-                if limit is not None and self._leader.is_due(limit):
+                exchange.publish(closed)
+                limit = exchange.due(now_s, closed)
+                if self._leader.is_due(limit):
                     self._leader.give(limit, exchange.collect(self._leader.through, limit))
             else:
                 self._step_down()
-                exchange.follow()
-                exchange.publish()
+                exchange.follow(closed)
+                exchange.publish(closed)
 
     def _take_over(self, exchange: Exchange) -> None:
         self._leads = True
@@ -209,17 +211,14 @@ class DriftProcessor:
             self._leader = Leader(self._settings.pane_s, self._make, self._keep)
 
     def _make(self, key: ModelKey) -> Evaluator | None:
-        exchange, references = self._exchange, self._references
-        if references is None:
-            return None
-        layout = references.get(key.name)
-        judged = "" if exchange is None else exchange.layout(key)
-        if layout is not None and judged not in ("", layout.digest) and references.look():
-            # The leader before this one had noticed a changed file, this process had not.
-            self._worker.reload(0)
-            layout = references.get(key.name)
+        exchange, layout = self._exchange, self._find(key.name)
         if layout is None:
             return None
+        judged = "" if exchange is None else exchange.layout(key)
+        if judged not in ("", layout.digest) and self._look():
+            # The leader before this one had noticed a changed file, this process had not.
+            self._worker.reload(0)
+            layout = self._find(key.name) or layout
         chosen = self._settings
         evaluator = Evaluator(
             key, layout, chosen.windows, chosen.pane_s,
