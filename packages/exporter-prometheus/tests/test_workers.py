@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="groups need Linux")
 
+# Newer Pythons warn of every fork in a process that has threads, as the launcher's listener is one.
+PYTHON = [sys.executable, "-W", "ignore::DeprecationWarning"]
+
 # The launcher forks workers; each does what its pipe says, and answers on the other.
 PROGRAM = """
 import json, os, signal, sys
@@ -128,7 +131,7 @@ class Launch:
         ends = [end for pair in theirs for end in pair]
         with self.stderr.open("w") as stderr:
             self.launcher = subprocess.Popen(
-                [sys.executable, "-c", PROGRAM, str(self.port), json.dumps(theirs), str(retry_s)],
+                [*PYTHON, "-c", PROGRAM, str(self.port), json.dumps(theirs), str(retry_s)],
                 pass_fds=ends,
                 env={**os.environ, "TIDEGAUGE_GROUP_DIR": str(folder / "group")},
                 stdout=subprocess.PIPE,
@@ -411,7 +414,7 @@ def spawned(tmp_path: Path) -> Iterator[Start]:
         group = str(tmp_path / "group")
         with (tmp_path / "stderr").open("w") as stderr:
             found = subprocess.Popen(
-                [sys.executable, str(program), *arguments],
+                [*PYTHON, str(program), *arguments],
                 env={**os.environ, "PORT": str(port), "TIDEGAUGE_GROUP_DIR": group, **environ},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
