@@ -30,6 +30,7 @@ from tidegauge import pipeline
 
 INTERVAL_MS = 100
 PAUSE_S = 0.005
+HANG_S = 60.0
 NUMBERS = itertools.count()
 OUTPUTS = {1: 0.1, 2: 0.2, 3: 0.3, 4: 0.4}
 MODEL = tidegauge.Model("m", version="1")
@@ -52,6 +53,8 @@ class Lines(MetricExporter):
         }
         if not found:
             return MetricExportResult.SUCCESS
+        if (self._folder / "hang").exists():
+            time.sleep(HANG_S)
         line = json.dumps({"pid": os.getpid(), "found": found}).encode() + b"\n"
         out = os.open(self._folder / self._name, os.O_APPEND | os.O_CREAT | os.O_WRONLY, 0o600)
         os.write(out, line)

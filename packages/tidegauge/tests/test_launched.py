@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +19,7 @@ from tidegauge.group import locks
 pytestmark = pytest.mark.skipif(not locks.AVAILABLE, reason="the system has no flock")
 
 LIMIT_S = 60.0
+HANG_S = 60.0
 PROGRAM = Path(__file__).with_name("launched.py")
 SUCCESS = ("model.requests", "m", "1", "predict", "success")
 ERROR = ("model.requests", "m", "1", "predict", "error")
@@ -188,3 +191,108 @@ def test_processes_that_cannot_share_are_each_alone(launch: Callable[..., Launch
         if series == LATENCY
     }
     assert [3, 3, 3, 3, 5] == sorted(last.values())
+
+
+def test_workers_that_are_terminated_leave_nothing_behind(
+    launch: Callable[..., Launch], until: Until
+) -> None:
+    """SIGTERM to all at once: who goes first has written it down, and who goes last exports it."""
+    running = launch("fork", 100_000, 0)
+    until(lambda: len(running.made()) == 4 and min(running.made().values()) > 20)
+    for pid in running.made():
+        os.kill(pid, signal.SIGTERM)
+    running.end()
+    made = sum(running.made().values())
+    for reader in ("delta", "cumulative"):
+        instances, totals = exported(running, reader)
+        assert 1 == len(instances)
+        # Each may have been stopped between saying that it calls and its call.
+        assert made - 4 <= totals[LATENCY] <= made
+
+
+def test_an_exporter_that_hangs_does_not_keep_a_worker(
+    launch: Callable[..., Launch], until: Until
+) -> None:
+    """The end of a child of multiprocessing takes no longer than the limit on it."""
+    running = launch("fork", 100_000, 0, TIDEGAUGE_SHUTDOWN_TIMEOUT_S="0.2")
+    until(lambda: running.last())
+    (running.folder / "hang").touch()
+    before_s = time.monotonic()
+    running.stop()
+    assert time.monotonic() - before_s < HANG_S / 4
+
+
+ASKED = """
+import multiprocessing, os, signal, sys
+import tidegauge
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+
+class Asked(InMemoryMetricReader):
+    pulled = True
+
+def total(reader):
+    data = reader.get_metrics_data()
+    return sum(
+        point.value
+        for resource in (data.resource_metrics if data else ())
+        for scope in resource.scope_metrics
+        for metric in scope.metrics if metric.name == "model.requests"
+        for point in metric.data.data_points
+    )
+
+def work(pipe):
+    reader = Asked()
+    provider = MeterProvider([reader])
+    tidegauge.attach(provider)
+    model = tidegauge.Model("m")
+    while (calls := pipe.recv()) is not None:
+        for _ in range(calls):
+            with model.prediction([1.0]) as p:
+                p.output = 1.0
+        pipe.send(total(reader))
+
+context = multiprocessing.get_context(sys.argv[1] if len(sys.argv) > 1 else "fork")
+pipes, workers = [], []
+for _ in range(3):
+    mine, theirs = context.Pipe()
+    worker = context.Process(target=work, args=(theirs,))
+    worker.start()
+    pipes.append(mine)
+    workers.append(worker)
+
+def ask(number, calls):
+    pipes[number].send(calls)
+    return pipes[number].recv()
+
+own = Asked()
+provider = MeterProvider([own])
+tidegauge.attach(provider)
+made, seen = 0, []
+for turn in range(30):
+    made += 1
+    seen.append((made, ask(turn % 3, 1)))
+    seen.append((made, ask((turn + 1) % 3, 0)))
+os.kill(workers[0].pid, signal.SIGKILL)
+workers[0].join()
+for turn in range(20):
+    made += 1
+    seen.append((made, ask(1 + turn % 2, 1)))
+    seen.append((made, total(own)))
+for number in (1, 2):
+    pipes[number].send(None)
+    workers[number].join()
+    seen.append((made, total(own)))
+print([pair for pair in seen if pair[0] != pair[1]])
+"""
+
+
+def test_totals_of_two_who_are_asked_never_fall(
+    python: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    """Whoever is asked answers with all calls: workers, and the parent, which never predicts.
+
+    A worker that was asked before it was killed has lost nothing.
+    """
+    done = python(ASKED, TIDEGAUGE_GROUP_DIR=str(tmp_path))
+    assert ("[]\n", "") == (done.stdout, done.stderr)
