@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -101,6 +102,37 @@ def test_once_a_second_what_is_new_is_written_down(several: Any) -> None:
     several.core.model(class_name="Other").predict([[1.0]])
     desk.tick()
     assert before != written()
+
+
+def test_a_caller_runs_the_same_code_in_a_group(several: Any) -> None:
+    """Function for function what it runs alone; nothing of the group is among it."""
+    model = several.core.model()
+    wrapper = type(model).predict
+
+    def run() -> list[Any]:
+        found: list[Any] = []
+
+        def note(frame: Any, event: str, what: Any) -> None:
+            found.append((event, what if event.startswith("c_") else frame.f_code))
+
+        model.predict([[1.0]])  # the first call finds out what the model is
+        sys.setprofile(note)
+        try:
+            model.predict([[1.0]])
+        finally:
+            sys.setprofile(None)
+        return found
+
+    alone = run()
+    here = several.be(several.process())
+    several.other(5)
+    here.tick(0.0)
+    standing.desk().tick()
+    assert (True, True) == (here.member, here.leads)
+    assert alone == run()
+    assert type(model).predict is wrapper
+    files = {what.co_filename for event, what in alone if event == "call"}
+    assert not any("group" in name or "standing" in name for name in files)
 
 
 # -- gauges ------------------------------------------------------------------------------------
