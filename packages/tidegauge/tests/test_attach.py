@@ -336,6 +336,8 @@ def test_whether_instruments_are_asked_is_known(provider: Make) -> None:
     made = provider(reader)
     callback = otel_private.collect_callback(reader)
     assert otel_private.has_callbacks(callback) is False
+    made.get_meter("opentelemetry-sdk").create_observable_gauge("its.own", [lambda _: []])
+    assert otel_private.has_callbacks(callback) is False
     made.get_meter("app").create_observable_gauge("g", [lambda _: []])
     assert otel_private.has_callbacks(callback) is True
     assert otel_private.has_callbacks(None) is True

@@ -21,15 +21,13 @@ from tidegauge_exporter_prometheus.aggregates import Aggregate, Collection, arch
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-# A worker's counts are so old at most, in another's answer, while somebody scrapes.
+# A worker's counts are so old at most in another's answer, and so many are lost with SIGKILL.
 _TICK_S = 1.0
-# Callbacks of the app may look at a database or a device: not more often than this for us.
+# Callbacks of the app may look at a database or a device: they are asked less often, and seldom
+# until somebody scrapes and when nobody has for a while.
 _CALLBACKS_S = 5.0
-# Until somebody scrapes, and after nobody has for so long.
-_UNREAD_S = 10.0
 _UNREAD_CALLBACKS_S = 60.0
 _FORGOTTEN_S = 300.0
-_LOOK_S = 5.0
 # Of one core, and of the time that a callback may wait.
 _CPU_SHARE = 0.01
 _WALL_SHARE = 0.1
@@ -47,10 +45,9 @@ class Schedule:
 
     def due(self, now_s: float, *, read: bool, callbacks: bool) -> bool:
         """Say whether it is time, for one whose records are read or whose app has callbacks."""
-        if read:
-            wait_s = _CALLBACKS_S if callbacks else _TICK_S
-        else:
-            wait_s = _UNREAD_CALLBACKS_S if callbacks else _UNREAD_S
+        wait_s = _TICK_S
+        if callbacks:
+            wait_s = _CALLBACKS_S if read else _UNREAD_CALLBACKS_S
         # Half a tick early: a tick that comes late must not cost a whole one.
         return now_s - self._published_s >= max(wait_s, self._rest_s) - _TICK_S / 2
 
@@ -96,7 +93,6 @@ class Exchange:
         self._scrapes = 0
         self._seen: set[tuple[str, bytes]] = set()
         self._read_s = float("-inf")
-        self._look_s = float("-inf")
 
     # -- in the background ---------------------------------------------------------------------
 
@@ -121,11 +117,11 @@ class Exchange:
     def _tick(self, now_s: float) -> None:
         if not _grouped():
             return
-        if now_s - self._look_s >= _LOOK_S:
-            self._look_s = now_s
+        callbacks = self._callbacks()
+        if callbacks:
             self._look(now_s)
         read = now_s - self._read_s < _FORGOTTEN_S
-        if self._schedule.due(now_s, read=read, callbacks=self._callbacks()):
+        if self._schedule.due(now_s, read=read, callbacks=callbacks):
             self.publish_now()
 
     def _look(self, now_s: float) -> None:

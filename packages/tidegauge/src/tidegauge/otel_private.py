@@ -19,6 +19,9 @@ SUPPRESS_KEY_PLAIN = "suppress_instrumentation"
 
 Collect = Callable[..., Any]
 
+# The scope of what the SDK measures of itself.
+_SDK_SCOPE = "opentelemetry-sdk"
+
 
 def _context_getter() -> Callable[[], Any]:
     """Return the fastest way to the current context: the context variable's own ``get``."""
@@ -45,9 +48,13 @@ def resource(callback: object) -> Any:
 
 
 def has_callbacks(callback: object) -> bool:
-    """Say whether instruments of the app are asked when a reader collects; yes if unknown."""
-    consumer = getattr(callback, "__self__", None)
-    return bool(getattr(consumer, "_async_instruments", True))
+    """Say whether instruments of the app are asked when a reader collects; yes if unknown.
+
+    Those that the SDK has of itself cost next to nothing.
+    """
+    instruments = getattr(getattr(callback, "__self__", None), "_async_instruments", [None])
+    scopes = (getattr(each, "instrumentation_scope", None) for each in list(instruments))
+    return any(getattr(scope, "name", "") != _SDK_SCOPE for scope in scopes)
 
 
 def collect_callback(reader: object) -> Collect | None:
