@@ -227,15 +227,19 @@ class Launch:
         seed: int = 0,
         start_s: float = START_S,
         operation: str = "predict",
+        whose: Sequence[int] = (),
     ) -> float:
-        """Send rows at 20 a second, each to some process; all tick once a second, in any order."""
+        """Send rows at 20 a second, each to some process; all tick once a second, in any order.
+
+        ``whose`` are the places of the processes that get rows; all of them if none is given.
+        """
         rng = np.random.default_rng(seed)
         times = start_s + np.arange(len(rows)) / 20
         for second in range(-(-len(rows) // 20)):
             part = slice(second * 20, second * 20 + 20)
-            whose = rng.integers(len(processes), size=len(rows[part]))
+            to = rng.choice(whose or len(processes), size=len(rows[part]))
             for i in rng.permutation(len(processes)):
-                mine = whose == i
+                mine = to == i
                 processes[i].send(rows[part][mine], times[part][mine], operation=operation)
             for i in rng.permutation(len(processes)):
                 processes[i].tick(start_s + second + 1)

@@ -85,7 +85,7 @@ def counted(process: Any) -> dict[str, float]:
 
 @given(st.lists(st.integers(0, 10), min_size=1, max_size=3))
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_a_leader_may_die_at_any_write(
     launch: MakeLaunch, expected: dict[Any, Any], writes: list[int]

@@ -333,6 +333,27 @@ def test_a_group_that_is_lost_for_good_leaves_each_process_alone(launch: MakeLau
     assert shown[0] == shown[1] >= {"drift.ks.statistic", "drift.window.rows"}
 
 
+def test_a_reference_that_the_leader_has_not_found(launch: MakeLaunch, tmp_path: Path) -> None:
+    """Its panes are lost until the leader has the file; then the model is judged."""
+    (tmp_path / "references").mkdir()
+    path = tmp_path / "references" / "fraud.reference.json"
+    _reference(path, 0.0)
+    many = launch(reference=str(path.parent), windows=ONE_WINDOW)
+    leader, worker = many.process(), many.process()
+    leader.tick(START_S)
+    now_s = many.replay([worker], _rows(20))
+    path.rename(tmp_path / "away")
+    now_s = many.replay([worker, leader], _rows(380), start_s=now_s, whose=[0])
+    lost = len(many.seen)
+    (tmp_path / "away").rename(path)
+    many.settle(
+        [worker, leader], many.replay([worker, leader], _rows(400), start_s=now_s, whose=[0])
+    )
+
+    assert lost == 0
+    assert [rows for _, rows in _judged(many)] == [200, 200]
+
+
 def test_models_that_only_others_serve_are_judged_too(launch: MakeLaunch) -> None:
     """The leader has no rows of them, and their values outlive it."""
     many = launch(windows=ONE_WINDOW)

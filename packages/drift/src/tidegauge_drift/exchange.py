@@ -51,7 +51,7 @@ class Exchange:
         self._given: set[str] = set()
         self._said = ""
         self._folds = 0
-        self._dead: list[tuple[int, Record]] = []
+        self._dead: list[Record] = []
 
     # -- a worker's part -------------------------------------------------------------------------
 
@@ -108,10 +108,9 @@ class Exchange:
         """Remove the records of panes that are folded: this process's, and dead ones'."""
         for name in [name for name, (index, _) in self._published.items() if index < through]:
             self._withdraw(name)
-        for index, record in self._dead:
-            if index < through:
-                self._group.drop(record)
-        self._dead = [(index, record) for index, record in self._dead if index >= through]
+        for record in self._dead:
+            self._group.drop(record)
+        self._dead.clear()
 
     def _index(self) -> dict[str, Any] | None:
         """Return what the leader has said: through which pane it has folded, and its models."""
@@ -171,7 +170,7 @@ class Exchange:
             if pane is not None and pane.index < limit:
                 panes.append(pane)
                 if not record.living:
-                    self._dead.append((pane.index, record))
+                    self._dead.append(record)
         return panes
 
     def keep(self, evaluator: Evaluator) -> None:
