@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from tidegauge.batch import CountPoint
+from tidegauge.batch import CountPoint, ModelKey
 from tidegauge_drift.window import WindowSpec
 
 Matrix = NDArray[np.float64]
@@ -200,3 +200,28 @@ def test_the_highest_operation_of_any_process_is_compared(launch: MakeLaunch, hi
 
     assert [verdict.rows for verdict in expected.values()] == [200, 200, 200, 140, *[200] * 5]
     assert expected == found
+
+
+@pytest.mark.parametrize("how", ["killed", "ended"])
+def test_open_panes_of_many_models_are_published_in_turn(
+    launch: MakeLaunch, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """One a second where there is time for one only; all of them when they close or it ends."""
+    monkeypatch.setattr("tidegauge_drift.exchange._GROWING_S", 0.0)
+    many = launch(windows=(WindowSpec.parse("30rows"),))
+    leader, worker = many.process(), many.process()
+    leader.tick(START_S)
+    worker.tick(START_S)
+    for name in "abc":
+        worker.send(stream(30), np.full(30, START_S), model=ModelKey(name))
+    published = []
+    for second in (1, 2):
+        worker.tick(START_S + second)
+        published.append(len(worker.group.records("pane.")))
+    if how == "ended":
+        worker.drift.on_leave(START_S + 2.5)
+    worker.die()
+    many.settle([leader], START_S + 3)
+
+    assert published == [1, 2]
+    assert len(many.seen) == (3 if how == "ended" else 2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from typing import TYPE_CHECKING, Any
 
 from tidegauge import guard
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 # A living process that has not said that it closed a pane is waited for so long.
 WAIT_S = 5
+# Open panes are written for so long each second: all of a hundred models.
+_GROWING_S = 0.01
 _INDEX = "drift"
 _CLOSED = "panes"
 _PANES = "pane."
@@ -50,16 +53,23 @@ class Exchange:
         self._published: dict[str, tuple[int, int]] = {}  # name: index, rows
         self._given: set[str] = set()
         self._said = ""
+        self._turn = 0
         self._folds = 0
         self._dead: list[Record] = []
 
     # -- a worker's part -------------------------------------------------------------------------
 
-    def publish(self, closed: int) -> None:
-        """Write what has changed of this process's panes, then what it has closed."""
+    def publish(self, closed: int, *, last: bool = False) -> None:
+        """Write what has changed of this process's panes, then what it has closed.
+
+        ``last``: there is no next time.
+        """
         self._worker.bound()
         panes = {pane.name: pane for counter in self._worker.counters() for pane in counter}
-        waiting = [pane.index for pane in panes.values() if not self._write(pane)]
+        whole = [pane for pane in panes.values() if pane.index < closed]
+        waiting = [pane.index for pane in whole if not self._write(pane)]
+        growing = [pane for pane in panes.values() if pane.index >= closed]
+        self._write_growing(growing, float("inf") if last else _GROWING_S)
         if panes or self._said:
             self._say_closed(closed, min([closed, *waiting]))
         for name in self._published.keys() - panes.keys() - self._given:
@@ -69,6 +79,15 @@ class Exchange:
         said = json.dumps({"closed": through, "waiting": through < closed, "pane_s": self._pane_s})
         if said != self._said and self._group.publish(_CLOSED, said.encode()):
             self._said = said
+
+    def _write_growing(self, panes: list[Pane], budget_s: float) -> None:
+        """Write open panes in turn until the time is used up: the next ones come next second."""
+        started = time.perf_counter()
+        for _ in panes:
+            self._turn = (self._turn + 1) % len(panes)
+            self._write(panes[self._turn])
+            if time.perf_counter() - started > budget_s:
+                return
 
     def _write(self, pane: Pane) -> bool:
         name = pane.name

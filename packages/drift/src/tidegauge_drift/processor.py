@@ -134,7 +134,7 @@ class DriftProcessor:
     def on_leave(self, now_s: float) -> None:
         """Publish the rows since the last second: another process judges them."""
         if self._references is not None:
-            self._share(now_s, self._worker.close(now_s))
+            self._share(now_s, self._worker.close(now_s), last=True)
             self._work()
 
     def _reload(self, index: int) -> None:
@@ -172,7 +172,7 @@ class DriftProcessor:
 
     # -- the group -------------------------------------------------------------------------------
 
-    def _share(self, now_s: float, closed: int) -> None:
+    def _share(self, now_s: float, closed: int, *, last: bool = False) -> None:
         """Tell the group what this process has counted, and do the part of it that is due."""
         with guard.guarded("drift.share"):
             if not self._group.member:
@@ -185,14 +185,14 @@ class DriftProcessor:
             if self._group.leads:
                 if not self._leads:
                     self._take_over(exchange)
-                exchange.publish(closed)
+                exchange.publish(closed, last=last)
                 limit = exchange.due(now_s, closed)
                 if self._leader.is_due(limit):
                     self._leader.give(limit, exchange.collect(self._leader.through, limit))
             else:
                 self._step_down()
                 exchange.follow(closed)
-                exchange.publish(closed)
+                exchange.publish(closed, last=last)
 
     def _take_over(self, exchange: Exchange) -> None:
         self._leads = True
