@@ -15,6 +15,7 @@ from opentelemetry.sdk.metrics.export import (
 )
 from tidegauge import codec, guard
 from tidegauge.producer import Producer
+from tidegauge.runtime import shared
 from tidegauge.standing import COUNTERS
 from tidegauge.totals import Totals
 from tidegauge_semconv import metrics
@@ -70,6 +71,25 @@ def test_an_interval_whose_exporter_was_killed_is_not_told_twice(several: Any) -
     several.count(worker, 6, several.core.clock())
     several.be(second).tick(1.0)
     assert 1 == several.requests(deltas("x"))
+
+
+def test_a_leader_that_goes_while_it_produces(
+    several: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It exports nothing then, and what it would have is the next leader's."""
+    first, second = several.process(), several.process()
+    several.other(5)
+    several.be(first).tick(0.0)
+
+    def clock() -> float:
+        first._leadership.release()
+        return float(several.core.clock())
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shared, "clock", clock)
+        assert several.requests(deltas("x")) is None
+    several.be(second).tick(1.0)
+    assert 5 == several.requests(deltas("x"))
 
 
 def test_readers_that_are_alike_have_a_baseline_each(several: Any) -> None:

@@ -11,7 +11,7 @@ import math
 import threading
 import weakref
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, cast
 
 from opentelemetry.sdk.metrics import Exemplar as SdkExemplar
@@ -34,26 +34,18 @@ from opentelemetry.sdk.resources import SERVICE_INSTANCE_ID, Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from tidegauge_semconv import Kind, MetricSpec, attributes
 
-from tidegauge import codec, group, guard, pipeline, standing
+from tidegauge import group, guard, pipeline, standing
+from tidegauge.baseline import Baseline, decode, in_ns, tell
 from tidegauge.counts import LOG_SCALE, Exemplar
 from tidegauge.points import HistogramPoint, Point, SumPoint
 from tidegauge.runtime import shared
 from tidegauge.standing import Standing
-from tidegauge.totals import (
-    Totals,
-    began_anew,
-    comparable,
-    difference,
-    identity,
-    is_empty,
-    zero,
-)
+from tidegauge.totals import Totals
 
 SCOPE_NAME = "tidegauge"
 _SCOPE = InstrumentationScope(SCOPE_NAME)
 _DELTA = AggregationTemporality.DELTA
 _CUMULATIVE = AggregationTemporality.CUMULATIVE
-_NS = 1e9
 
 _producers: weakref.WeakSet[Producer] = weakref.WeakSet()
 
@@ -69,28 +61,6 @@ def reset_all() -> None:
     """Make every producer of a forked child usable."""
     for producer in list(_producers):
         producer.reset()
-
-
-@dataclass(frozen=True, slots=True)
-class Baseline:
-    """What one reader was told last, and when; times in nanoseconds since 1970.
-
-    ``totals`` is what a delta reader was told, and since when each series of any reader counts.
-    """
-
-    totals: Totals = field(default_factory=Totals)
-    started: int = 0
-    last: int = 0
-    whole: bool = False
-
-    def encode(self) -> bytes:
-        """Write it down for the process that takes over."""
-        return codec.encode(self.totals, started=self.started, last=self.last)
-
-
-def _decode(payload: bytes) -> Baseline:
-    totals, more = codec.decode(payload)
-    return Baseline(totals, int(more["started"]), int(more["last"]), whole=True)
 
 
 class Producer:
@@ -121,6 +91,8 @@ class Producer:
     ) -> None:
         self._sums = sums
         self._histograms = histograms
+        kinds = ((SumPoint, sums), (HistogramPoint, histograms))
+        self._deltas = tuple(kind for kind, temporality in kinds if temporality is _DELTA)
         self._exponential = exponential
         self._pulled = pulled
         self.name: str = _free(f"{name}.{sums.name}.{histograms.name}".lower())
@@ -160,25 +132,20 @@ class Producer:
                 return None, False
             last = self._last_told(now)
             if not last.started:
-                last = replace(last, started=_ns(now.totals.start_s))
+                last = replace(last, started=in_ns(now.totals.start_s))
             # A clock that is set back must not carry the points back with it.
-            time = max(last.last, last.started, _ns(shared.clock()))
+            time = max(last.last, last.started, in_ns(shared.clock()))
             metrics, told = self._metrics(now, last, time)
             baseline = Baseline(told, last.started, time, now.whole)
-            if now.whole and not self._pulled and not self._hand_on(baseline):
-                return None, True
+            if now.whole and not self._pulled:
+                # Before it is exported: where a process is killed in between, an interval is lost,
+                # which is better than one that is told twice.
+                written = baseline.encode()
+                if not group.current().keep(self._record, written):
+                    return None, True  # another leads already, and goes on from what was kept
+                self._written = written
             self._baseline = baseline
             return (ScopeMetrics(_SCOPE, metrics, "") if metrics else None), now.whole
-
-    def _hand_on(self, baseline: Baseline) -> bool:
-        """Tell whoever leads next; False where that is another process already.
-
-        Before it is exported: where a process is killed in between, an interval is lost, which is
-        better than one that is told twice.
-        """
-        self._written = baseline.encode()
-        group.current().keep(self._record, self._written)
-        return group.current().leads
 
     def _last_told(self, now: Standing) -> Baseline:
         """Return what this reader was told last, by whichever process."""
@@ -191,7 +158,7 @@ class Producer:
         if kept is None or kept == self._written:
             return self._baseline
         with guard.guarded("producer.baseline"):
-            found = _decode(kept)
+            found = decode(kept)
             # What could not be written, on a full disk, is known here alone.
             if not (self._baseline.whole and self._baseline.last > found.last):
                 return found
@@ -199,33 +166,12 @@ class Producer:
 
     def _metrics(self, now: Standing, last: Baseline, time: int) -> tuple[list[Metric], Totals]:
         grouped: dict[MetricSpec, list[Any]] = defaultdict(list)
-        before = comparable(last.totals, now.totals)
-        series = {(point.spec.name, point.attributes) for point in last.totals.points}
-        told: list[Point] = []
-        for point in now.totals.points:
-            known = before.get(identity(point))
-            if known is not None and began_anew(point, known):
-                known = None
-            start_s = point.start_s
-            if start_s is not None:
-                if known is not None:
-                    start_s = known.start_s  # others that began earlier may have come
-                elif isinstance(point, HistogramPoint) and (
-                    (point.spec.name, point.attributes) in series
-                ):
-                    # Other processes' values, or other bounds: after what was told of the old.
-                    start_s = max(start_s, math.nextafter(last.last / _NS, math.inf))
-            begin = max(last.started, min(time, _ns(start_s or 0.0)))
-            delta = (self._sums if isinstance(point, SumPoint) else self._histograms) is _DELTA
-            if delta:
-                told.append(replace(point, start_s=start_s))
-            elif start_s is not None:
-                told.append(zero(point, start_s))
-            change = difference(point, known) if delta and known is not None else point
-            if change is not point and is_empty(change):
-                continue
-            begin = max(last.last, begin) if delta else begin
-            grouped[point.spec].append(self._data_point(change, begin, time))
+        remembered: list[Point] = []
+        for export, begin, remember in tell(now.totals, last, time, self._deltas):
+            if export is not None:
+                grouped[export.spec].append(self._data_point(export, begin, time))
+            if remember is not None:
+                remembered.append(remember)
         for gauge in now.gauges:
             named = _named(gauge.spec, gauge.attributes)
             grouped[gauge.spec].append(NumberDataPoint(named, last.started, time, gauge.value))
@@ -233,7 +179,7 @@ class Producer:
             Metric(spec.name, spec.description, spec.unit, self._data(spec, data))
             for spec, data in grouped.items()
         ]
-        return metrics, replace(now.totals, points=tuple(told))
+        return metrics, replace(now.totals, points=tuple(remembered))
 
     def _data(self, spec: MetricSpec, data: list[Any]) -> Any:
         if spec.kind is Kind.COUNTER:
@@ -289,10 +235,6 @@ def with_group(
 
 def _named(spec: MetricSpec, values: tuple[str, ...]) -> dict[str, str]:
     return dict(zip(spec.attributes, values, strict=True))
-
-
-def _ns(seconds: float) -> int:
-    return int(seconds * _NS)
 
 
 def _buckets(log: Counter[int]) -> Buckets:

@@ -317,11 +317,16 @@ class Group:
             if held and self.leads and self._leadership is not None:
                 self._leadership.drop(record)
 
-    def keep(self, name: str, payload: bytes) -> None:
-        """Write a record of the whole group. Only the leader's are written."""
+    def keep(self, name: str, payload: bytes) -> bool:
+        """Write a record of the whole group, and say whether that is this process's to do.
+
+        Only the leader's are written; what a full disk does not take is the leader's all the same.
+        """
         with guarded("group.keep"), self._held() as held:
             if held and self.leads and self._leadership is not None:
                 self._leadership.keep(name, payload)
+                return True
+        return False
 
     def kept(self, name: str) -> bytes | None:
         """Return a record of the whole group; None where it cannot be read now."""
