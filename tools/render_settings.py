@@ -40,7 +40,7 @@ def render() -> str:
         parts.append("| variable | takes | default | what it does |\n| --- | --- | --- | --- |")
         for name, row in rows(found).items():
             default = as_text(defaults[name])
-            shown = "hidden" if row.secret else f"`{default}`" if default else "none"
+            shown = "none" if not default else "hidden" if row.secret else f"`{default}`"
             takes = expected(row, defaults[name])
             parts.append(f"| `{row.env}` | {_cell(takes)} | {shown} | {_cell(row.doc)} |")
         parts[-1] += "\n"

@@ -57,6 +57,7 @@ class Recorder:
     gauges: list[GaugePoint | CountPoint] = field(default_factory=list)
     resets: int = 0
     left: list[float] = field(default_factory=list)
+    ended: list[float] = field(default_factory=list)
 
     def on_batch(self, batch: Batch) -> None:
         """Keep the batch."""
@@ -73,6 +74,10 @@ class Recorder:
     def on_leave(self, now_s: float) -> None:
         """Keep the time."""
         self.left.append(now_s)
+
+    def on_end(self, now_s: float, timeout_s: float) -> None:
+        """Keep the time."""
+        self.ended.append(now_s)
 
     def reset(self) -> None:
         """Count the forks."""

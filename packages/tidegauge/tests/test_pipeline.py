@@ -153,6 +153,16 @@ def test_a_process_that_ends_hands_over_what_it_has_counted(core: Any) -> None:
     assert [core.clock()] == core.recorder.left
 
 
+def test_the_end_comes_after_all_rows(core: Any) -> None:
+    """A processor that fails does not keep the others from it."""
+    core.use([Raising(), core.recorder])
+    core.model().predict([[1.0]])
+    pipeline.current().end(1.0)
+
+    assert [1] == [batch.features.rows for batch in core.recorder.batches]
+    assert ([core.clock()], []) == (core.recorder.ended, core.recorder.left)
+
+
 def test_the_byte_budget_sheds_features_but_no_count(core: Any) -> None:
     """Above it rows come without features until the buffer has emptied."""
     shared.settings = CoreSettings(buffer_bytes=65_536)

@@ -195,6 +195,16 @@ class Evaluator:
             self.first = max(limit, self.first)
         self._swap(limit)
 
+    def end(self) -> None:
+        """Judge what no window has closed for: nothing comes after.
+
+        Of a kind of which a window has closed the rest is left out. It would replace a verdict on
+        a whole window by one on fewer rows.
+        """
+        for spec, tumbler in zip(self.windows, self.tumblers, strict=False):
+            if self.first is not None and self.snapshot.verdict(spec) is None:
+                self._judge(tumbler.end(self.first))
+
     @property
     def newest(self) -> Layout:
         """The reference in use, or the one that comes next."""

@@ -89,6 +89,16 @@ class Leader:
             if time.perf_counter() - started > budget_s:
                 return
 
+    def end(self, timeout_s: float) -> None:
+        """Judge what is open, model by model, until all is done or the time is used up."""
+        deadline = time.perf_counter() + timeout_s
+        self.work(timeout_s)
+        for evaluator in self.shown:
+            if time.perf_counter() > deadline:
+                return
+            with guard.guarded("drift.end"):
+                evaluator.end()
+
     def _fold(self, key: ModelKey, panes: list[Pane], limit: int) -> None:
         evaluator = self.evaluator(key)
         if evaluator is None:

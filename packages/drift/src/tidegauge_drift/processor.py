@@ -10,6 +10,7 @@ from tidegauge import guard
 from tidegauge.settings import SettingError, load
 
 from tidegauge_drift import export
+from tidegauge_drift.counter import GRACE_S
 from tidegauge_drift.evaluator import Evaluator, Listener
 from tidegauge_drift.exchange import WAIT_S, Exchange
 from tidegauge_drift.fleet import FleetCounts
@@ -136,6 +137,22 @@ class DriftProcessor:
         if self._references is not None:
             self._share(now_s, self._worker.close(now_s), last=True)
             self._work()
+
+    def on_end(self, now_s: float, timeout_s: float) -> None:
+        """Judge the windows that a short job never closed."""
+        if self._references is None:
+            return
+        self.share(now_s)
+        if self._group.member and not self._group.leads:
+            return
+        self._leader.work(timeout_s)
+        limit = self._worker.close(now_s + GRACE_S + self._settings.pane_s)
+        if self._exchange is None:
+            panes = self._worker.pop(limit)
+        else:
+            panes = self._exchange.collect(self._leader.through, limit)
+        self._leader.give(limit, panes)
+        self._leader.end(timeout_s)
 
     def _reload(self, index: int) -> None:
         self._worker.reload(index)

@@ -136,6 +136,11 @@ class Tumbler:
                 after = index
             yield self._close(after)
 
+    def end(self, index: int) -> Iterator[ClosedWindow]:
+        """Yield the open window if it has rows: nothing comes after pane ``index``."""
+        if self._rows:
+            yield self._close(index)
+
     def _close(self, index: int) -> ClosedWindow:
         closed = ClosedWindow(
             self._spec, self._opened_s, index * self._pane_s, self._rows,

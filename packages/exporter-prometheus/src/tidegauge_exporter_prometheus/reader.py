@@ -5,6 +5,7 @@ from __future__ import annotations
 import _thread
 import logging
 import os
+import socket
 import threading
 import time
 import weakref
@@ -14,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.sdk.metrics.export import MetricReader, MetricsData
 from tidegauge import guard
 from tidegauge.group import current
-from tidegauge.otel_private import has_callbacks
+from tidegauge.otel_private import has_callbacks, resource
+from tidegauge.runtime import shared
 from tidegauge.settings import SettingError
 
 from tidegauge_exporter_prometheus import settings
@@ -22,6 +24,7 @@ from tidegauge_exporter_prometheus.exchange import Exchange
 from tidegauge_exporter_prometheus.exposition import Unavailable
 from tidegauge_exporter_prometheus.families import families
 from tidegauge_exporter_prometheus.mapping import collection
+from tidegauge_exporter_prometheus.push import Push
 from tidegauge_exporter_prometheus.sharing import SharedCall
 from tidegauge_exporter_prometheus.transport import Listener
 from tidegauge_exporter_prometheus.wsgi import METRICS_PATH, application
@@ -42,6 +45,9 @@ COLLECT_TIMEOUT_S = 10.0
 _FLUSH_TIMEOUT_S = 1.0
 # A forked child may end or exec at once: it does nothing before.
 REVIVAL_S = 2.0
+
+# Where the service has no name.
+_JOB = "tidegauge"
 
 _NONE_RUNS = (
     "No Tidegauge Prometheus reader runs in this process. "
@@ -69,6 +75,9 @@ class PrometheusReader(MetricReader):
         free one.
     registry
         A prometheus_client registry whose metrics are shown too.
+    pushgateway
+        The URL of a Pushgateway that gets the metrics at the end, instead of listening; by default
+        ``TIDEGAUGE_PROMETHEUS_PUSHGATEWAY``.
     """
 
     #: A scrape may reach any process of a launch: each answers for all.
@@ -81,12 +90,14 @@ class PrometheusReader(MetricReader):
         port: int | None = None,
         listen: bool | None = None,
         registry: CollectorRegistry | None = None,
+        pushgateway: str | None = None,
         **unknown: object,
     ) -> None:
         super().__init__()
         self._registry = registry
         self._settings: settings.PrometheusSettings | None = None
         self._listener: Listener | None = None
+        self._push: Push | None = None
         #: Whether a process has this reader from its parent, and its port where any was right.
         self.inherited = False
         self._inherited_port = 0
@@ -104,21 +115,29 @@ class PrometheusReader(MetricReader):
         self._shared_collection = SharedCall(self._collection)
         if unknown:
             _logger.error(
-                "tidegauge_prometheus: got the unknown options %s; expected host, port, listen or "
-                "registry. They have no effect: remove them.",
+                "tidegauge_prometheus: got the unknown options %s; expected host, port, listen, "
+                "registry or pushgateway. They have no effect: remove them.",
                 ", ".join(sorted(unknown)),
             )
         try:
-            self._settings = settings.read(host=host, port=port, listen=listen)
+            self._settings = settings.read(
+                host=host, port=port, listen=listen, pushgateway=pushgateway
+            )
         except SettingError as error:
             _logger.error("%s The Prometheus endpoint does not listen.", error)  # noqa: TRY400 - one line
         if hasattr(os, "register_at_fork"):
             after = weakref.WeakMethod(self._after_fork)
             os.register_at_fork(after_in_child=lambda: (method := after()) and method())
         _running.append(self)
-        if self._settings is not None and self._settings.listen and not current().helper:
-            with guard.guarded("prometheus.start"):
+        with guard.guarded("prometheus.start"):
+            if self._settings is not None and self._settings.pushgateway is not None:
+                self._push = Push(self._settings.pushgateway, lambda: expose([self]))
+            elif self._listens and not current().helper:
                 self.start()
+
+    @property
+    def _listens(self) -> bool:
+        return self._settings is not None and self._settings.listen and self._push is None
 
     @property
     def port(self) -> int | None:
@@ -142,6 +161,8 @@ class PrometheusReader(MetricReader):
             return
         self._exchange.stop()
         self._publish_last(timeout_millis)
+        if not current().active:  # in a group the last to go has pushed already
+            self._push_now(timeout_millis)
         self._close(min(1.0, max(0.0, timeout_millis / 1000)))
 
     def _close(self, timeout_s: float) -> None:
@@ -158,9 +179,23 @@ class PrometheusReader(MetricReader):
         self._close(0.0)
 
     def force_flush(self, timeout_millis: float = 10_000) -> bool:
-        """Leave the app's instruments to the other workers; alone, nothing is held back."""
+        """Leave the app's instruments to the other workers, or push where that is wanted."""
         self._publish_last(timeout_millis)
+        if current().leads or not current().active:
+            self._push_now(timeout_millis)
         return True
+
+    def _push_now(self, timeout_millis: float) -> None:
+        if self._push is None or self._settings is None or not self.has_provider:
+            return
+        timeout_s = min(timeout_millis / 1000, shared.settings.shutdown_timeout_s)
+        name = getattr(resource(self._provider_collect), "attributes", {}).get("service.name", "")
+        with guard.guarded("prometheus.push"):
+            self._push.now(
+                self._settings.push_job or str(name) or _JOB,
+                self._settings.push_instance or socket.gethostname(),
+                max(0.0, timeout_s),
+            )
 
     def _publish_last(self, timeout_millis: float) -> None:
         with guard.guarded("prometheus.exit"):
@@ -242,7 +277,7 @@ class PrometheusReader(MetricReader):
             if listener is not None:
                 self._inherited_port = listener.port or self._inherited_port
                 listener.abandon()
-            listens = listener is not None or (self._settings is not None and self._settings.listen)
+            listens = listener is not None or self._listens
             if not self._shut_down:
                 # Not waiting for it to run, as threading would: a child may be forked for a moment.
                 _thread.start_new_thread(self._revive, (listens,))

@@ -41,6 +41,9 @@ class Kept(PredictionProcessor):
     def on_leave(self, now_s: float) -> None:
         """Do nothing."""
 
+    def on_end(self, now_s: float, timeout_s: float) -> None:
+        """Do nothing."""
+
     def reset(self) -> None:
         """Forget the batches."""
         self.batches.clear()

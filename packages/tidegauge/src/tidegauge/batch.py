@@ -104,8 +104,8 @@ class ValueBounds:
 class PredictionProcessor(Protocol):
     """Turns batches into metrics. Found by the entry point group ``tidegauge_processor``.
 
-    Built with no arguments; the constructor never raises. ``on_batch``, ``on_tick`` and
-    ``on_leave`` run on one thread at a time, under the drain lock; ``points`` may run at the same
+    Built with no arguments; the constructor never raises. ``on_batch``, ``on_tick``, ``on_leave``
+    and ``on_end`` run on one thread at a time, under the drain lock; ``points`` may run at the same
     time as any of them, on any thread, and must only read what they stored: collecting never
     changes state.
 
@@ -128,6 +128,10 @@ class PredictionProcessor(Protocol):
 
     def on_leave(self, now_s: float) -> None:
         """Leave to the other processes of the launch what they go on with: this one ends."""
+        ...
+
+    def on_end(self, now_s: float, timeout_s: float) -> None:
+        """Say what there is to say: no process of the launch comes after this one."""
         ...
 
     def reset(self) -> None:

@@ -90,7 +90,10 @@ def _leave(deadline: float) -> bool:
     global _left  # noqa: PLW0603 - one a process
     with guarded("exit.drain"):
         pipeline.flush(_rest_s(deadline))
-    if _left == os.getpid() or not group.current().active:
+    if _left == os.getpid():
+        return False
+    if not group.current().active:
+        _conclude(deadline)
         return False
     _left = os.getpid()
     exported = False
@@ -98,6 +101,7 @@ def _leave(deadline: float) -> bool:
     def export() -> None:
         nonlocal exported
         exported = True
+        _conclude(deadline)
         _force_flush(_metrics(), deadline)
 
     with guarded("exit.leave"):
@@ -105,6 +109,12 @@ def _leave(deadline: float) -> bool:
         standing.desk().publish()
         group.current().leave(_rest_s(deadline), export)
     return exported
+
+
+def _conclude(deadline: float) -> None:
+    """Let a job that was too short for a verdict have one; the export needs the other half."""
+    with guarded("exit.conclude"):
+        pipeline.current().end(_rest_s(deadline) / 2)
 
 
 def _metrics() -> list[Any]:
@@ -129,8 +139,7 @@ def _at_exit() -> None:
     timeout_s = shared.settings.shutdown_timeout_s
     deadline = time.monotonic() + timeout_s
     if not group.current().active:
-        with guarded("exit.drain"):
-            pipeline.flush(timeout_s)
+        _conclude(deadline)
     elif not _aside(lambda: _leave(deadline), timeout_s):
         _leave(deadline)
 

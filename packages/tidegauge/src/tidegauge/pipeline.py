@@ -139,6 +139,17 @@ class Pipeline:
                     with guarded(f"processor.{type(processor).__name__}"):
                         processor.on_leave(shared.clock())
 
+    def end(self, timeout_s: float) -> None:
+        """Count all that has finished, and let processors conclude: nothing comes after."""
+        deadline = time.monotonic() + timeout_s
+        with self._locked(timeout_s) as held:
+            if held:
+                self._drain(few=True)
+                for processor in self.processors():
+                    with guarded(f"processor.{type(processor).__name__}"):
+                        rest_s = max(0.0, deadline - time.monotonic())
+                        processor.on_end(shared.clock(), rest_s)
+
     def help_out(self) -> None:
         """Drain one slice on the caller's thread, if nobody else is draining."""
         with self._locked(0) as held:

@@ -10,6 +10,7 @@ from tidegauge_testkit.backends.process import BackendError, Process, wait_until
 from tidegauge_testkit.backends.prometheus import Prometheus
 from tidegauge_testkit.backends.promql_server import PromqlServer, Sample
 from tidegauge_testkit.backends.promtool import Promtool
+from tidegauge_testkit.backends.pushgateway import Pushgateway
 from tidegauge_testkit.backends.served_app import ServedApp
 from tidegauge_testkit.backends.victoria_metrics import VictoriaMetrics, Vmalert
 from tidegauge_testkit.backends.webhook import Received, Webhook
@@ -23,6 +24,7 @@ __all__ = [
     "Prometheus",
     "PromqlServer",
     "Promtool",
+    "Pushgateway",
     "Received",
     "Sample",
     "ServedApp",

@@ -11,10 +11,11 @@ _PACKAGES = {
     "prometheus": "prometheus",
     "promtool": "prometheus",
     "prometheus-alertmanager": "prometheus-alertmanager",
+    "prometheus-pushgateway": "prometheus-pushgateway",
     "victoria-metrics": "victoria-metrics",
     "vmalert": "victoria-metrics",
 }
-_ALL = "prometheus prometheus-alertmanager victoria-metrics"
+_ALL = "prometheus prometheus-alertmanager prometheus-pushgateway victoria-metrics"
 
 
 class MissingProgramError(AssertionError):

@@ -33,6 +33,9 @@ class Prometheus(PromqlServer):
         ``host:port`` of an Alertmanager.
     interval_s
         How often it scrapes and evaluates rules.
+    honor_labels
+        Whether targets may say themselves which job and instance a series is of, as a Pushgateway
+        must.
     """
 
     name = "prometheus"
@@ -45,6 +48,7 @@ class Prometheus(PromqlServer):
         rules: str | None = None,
         alertmanager: str | None = None,
         interval_s: int = 5,
+        honor_labels: bool = False,
     ) -> None:
         self._notifies = alertmanager is not None
         self.port = free_port()
@@ -55,7 +59,7 @@ class Prometheus(PromqlServer):
                 "scrape_timeout": f"{interval_s}s",
                 "evaluation_interval": f"{interval_s}s",
             },
-            "scrape_configs": scrape_configs(targets),
+            "scrape_configs": scrape_configs(targets, honor_labels=honor_labels),
         }
         if rules is not None:
             (folder / "rules.yml").write_text(rules)

@@ -21,10 +21,16 @@ class Sample:
     value: float
 
 
-def scrape_configs(targets: Mapping[str, str]) -> list[dict[str, Any]]:
+def scrape_configs(
+    targets: Mapping[str, str], *, honor_labels: bool = False
+) -> list[dict[str, Any]]:
     """Return the configuration that scrapes each target (``job`` -> ``host:port``)."""
     return [
-        {"job_name": job, "static_configs": [{"targets": [target]}]}
+        {
+            "job_name": job,
+            "honor_labels": honor_labels,
+            "static_configs": [{"targets": [target]}],
+        }
         for job, target in targets.items()
     ]
 
