@@ -262,12 +262,12 @@ with tidegauge.Model("m").prediction([[1.0]] * 5) as p:
 """
 
 
-def run(url: str, rest: str) -> tuple[int, str, float]:
+def run(url: str, rest: str, timeout_s: int = 10) -> tuple[int, str, float]:
     """Run a job in a process of its own; return its status, its log, and how long its end took."""
     began = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-W", "ignore::DeprecationWarning", "-c", SCRIPT.format(rest=rest)],
-        env={**os.environ, VARIABLE: url, "TIDEGAUGE_SHUTDOWN_TIMEOUT_S": "1"},
+        env={**os.environ, VARIABLE: url, "TIDEGAUGE_SHUTDOWN_TIMEOUT_S": str(timeout_s)},
         capture_output=True,
         text=True,
         timeout=LIMIT_S,
@@ -293,7 +293,7 @@ def test_a_script_pushes_and_keeps_its_status(gateway: Gateway, rest: str, statu
 def test_a_gateway_that_hangs_costs_a_script_a_second(gateway: Gateway) -> None:
     """The shutdown timeout; one line on stderr, and the script's own status."""
     gateway.delay = threading.Event()
-    status, log, took = run(gateway.url, "sys.exit(3)")
+    status, log, took = run(gateway.url, "sys.exit(3)", 1)
     assert (status, took < 30) == (3, True)
     assert len(log.splitlines()) == 1
     assert log.startswith(f"Pushgateway {gateway.url}: got ")

@@ -176,8 +176,8 @@ def test_unknown_options_are_one_error(make_reader: Any, caplog: pytest.LogCaptu
         (
             "ERROR",
             (
-                "tidegauge_prometheus: got the unknown options a, prt; expected host, port, listen "
-                "or registry. They have no effect: remove them."
+                "tidegauge_prometheus: got the unknown options a, prt; expected host, port, "
+                "listen, registry or pushgateway. They have no effect: remove them."
             ),
         )
     ]

@@ -125,7 +125,7 @@ def test_a_missing_program_names_its_package(
     assert str(caught.value) == (
         "prometheus: not found on PATH; expected Debian's package prometheus. "
         "apt-get install --no-install-recommends prometheus prometheus-alertmanager "
-        "victoria-metrics"
+        "prometheus-pushgateway victoria-metrics"
     )
 
 
