@@ -142,7 +142,7 @@ class DriftProcessor:
         """Judge the windows that a short job never closed."""
         if self._references is None:
             return
-        self.share(now_s)
+        self._share(now_s, self._worker.close(now_s))
         if self._group.member and not self._group.leads:
             return
         self._leader.work(timeout_s)
