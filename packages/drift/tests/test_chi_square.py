@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
-from tidegauge_drift import chi_square_from_counts
+from tidegauge_drift import chi_square, chi_square_from_counts
 
 if TYPE_CHECKING:
     from random import Random
@@ -83,3 +83,46 @@ def test_a_design_effect_divides_the_statistic() -> None:
     )
     with pytest.raises(ValueError, match=r"deff: got 0\.1"):
         chi_square_from_counts([1], [1], deff=0.1)
+
+
+def test_raw_categories_are_counted_on_their_union() -> None:
+    """Categories that only one sample has are columns too; scipy's value."""
+    reference = ["a"] * 40 + ["b"] * 50 + ["c"] * 10
+    current = ["d"] * 5 + ["b"] * 30 + ["a"] * 25
+    expected = stats.chi2_contingency([[40, 50, 10, 0], [25, 30, 0, 5]], correction=False)
+
+    result = chi_square(reference, current)
+
+    assert result.statistic == pytest.approx(expected.statistic, rel=1e-12)
+    assert result.p_value == pytest.approx(expected.pvalue, rel=1e-12)
+    assert expected.dof == result.degrees_of_freedom
+
+
+def test_one_unseen_category_in_a_hundred_rows_is_published() -> None:
+    """1.008 and .60, where a one-sample test says p = 0."""
+    reference = ["a"] * 50 + ["b"] * 50
+    current = ["a"] * 50 + ["b"] * 49 + ["z"]
+
+    result = chi_square(reference, current)
+
+    assert result.statistic == pytest.approx(1.01, abs=0.005)
+    assert result.p_value == pytest.approx(0.60, abs=0.005)
+
+
+def test_rare_raw_categories_are_pooled_on_request() -> None:
+    """As counts are."""
+    reference = ["a"] * 500 + ["b"] * 400 + ["c"] * 3 + ["d"] * 3
+    current = ["a"] * 480 + ["b"] * 410 + ["c"] * 5 + ["e"] * 4
+
+    assert chi_square_from_counts([500, 400, 6], [480, 410, 9]) == chi_square(
+        reference, current, pool_below=5
+    )
+
+
+def test_a_hundred_thousand_categories_have_a_value() -> None:
+    """Identifiers by mistake: finite, and no exception."""
+    result = chi_square([f"r{i}" for i in range(100_000)], [f"r{i}" for i in range(0, 100_000, 3)])
+
+    assert 0 < result.statistic < float("inf")
+    assert 0 <= result.p_value <= 1
+    assert 99_999 == result.degrees_of_freedom

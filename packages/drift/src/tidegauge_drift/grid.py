@@ -78,11 +78,11 @@ class Edges:
         return int(np.bincount(self.grid.ticks(self.values)).max()).bit_length()
 
 
-def atoms(values: Floats) -> Floats:
-    """Return the values that hold more than 1/20 of sorted values each."""
+def atoms(values: Floats, share: float = ATOM) -> Floats:
+    """Return the values that hold more than a share of sorted values each."""
     starts = np.flatnonzero(np.concatenate(([True], values[1:] != values[:-1])))
     sizes = np.diff(np.concatenate((starts, [values.size])))
-    return values[starts[sizes > ATOM * values.size]]
+    return values[starts[sizes > share * values.size]]
 
 
 def edges(values: Floats) -> tuple[Edges, Floats]:
