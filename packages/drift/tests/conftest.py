@@ -160,9 +160,9 @@ class Mortal(Group):
         """Remove a record."""
         self._mortally(super().withdraw, name)
 
-    def keep(self, name: str, payload: bytes) -> None:
+    def keep(self, name: str, payload: bytes) -> bool:
         """Write a record of the group."""
-        self._mortally(super().keep, name, payload)
+        return bool(self._mortally(super().keep, name, payload))
 
     def drop(self, record: Record) -> None:
         """Remove a dead process's record."""
