@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 from scipy.signal import lfilter
 from tidegauge_drift import effective_sample_size, ks, ks_p_value
+from tidegauge_drift.dependence import block_lengths
 
 
 def ar1(rng: np.random.Generator, rho: float, rows: int) -> np.ndarray:
@@ -99,3 +100,17 @@ def test_few_rows_are_refused() -> None:
         "values: got 39 finite values from the argument; expected at least 40. "
         "Fewer rows cannot tell how they depend on each other."
     )
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        (40, [2]),
+        (1000, [50]),
+        (10_000, [50, 100, 250, 500]),
+        (44_000, [50, 100, 250, 500, 1000, 2200]),
+    ],
+)
+def test_block_lengths_grow_up_to_a_twentieth(rows: int, expected: list[int]) -> None:
+    """Each once, the longest always."""
+    assert expected == list(block_lengths(rows))

@@ -120,6 +120,17 @@ def test_a_constant_reference_has_the_bins_less_equal_more(current: list[float])
     )
 
 
+def test_js_and_hellinger_see_either_sample_as_a_constant() -> None:
+    """Two of three rows moved, one of them by less than a joint bin: the same from both ends."""
+    constant, other = [5.0, 5.0], [5.0, 5.0 + 1e-6, 9.0]
+
+    for measure in (js_distance, hellinger_distance):
+        assert measure(constant, other) == measure(other, constant)
+    assert hellinger_distance(other, constant) == pytest.approx(
+        math.sqrt(1 - math.sqrt(1 / 3)), abs=1e-12
+    )
+
+
 def test_two_constants() -> None:
     """Equal: 0. Different: as far apart as can be."""
     for measure in (kl_divergence, js_distance, hellinger_distance):

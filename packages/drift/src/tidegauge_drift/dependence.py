@@ -78,7 +78,7 @@ def design_effect(values: Floats) -> float:
         below = np.cumsum(values <= decile)
         share = below[-1] / values.size
         if 0 < share < 1:
-            ratios.append([_ratio(below, share, length) for length in _lengths(values.size)])
+            ratios.append([_ratio(below, share, length) for length in block_lengths(values.size)])
     return max(1.0, float(np.mean(ratios, axis=0).max())) if ratios else 1.0
 
 
@@ -88,7 +88,8 @@ def _ratio(below: NDArray[np.int64], share: float, length: int) -> float:
     return float(blocks.var(ddof=1) / (share * (1 - share) / length))
 
 
-def _lengths(rows: int) -> Iterator[int]:
+def block_lengths(rows: int) -> Iterator[int]:
+    """Return 50, 100, 250, 500, ... below a twentieth of the rows, and that twentieth."""
     longest = rows // FEWEST_BLOCKS
     power = 10
     while power * _STEPS[0] < longest:
