@@ -81,13 +81,18 @@ def test_a_leader_that_goes_while_it_produces(
     several.other(5)
     several.be(first).tick(0.0)
 
+    asked: list[bool] = []
+
     def clock() -> float:
-        first._leadership.release()
+        asked.append(first.leads)
+        if len(asked) > 1:  # first when the counts are gathered, then for the time of the points
+            first._leadership.release()
         return float(several.core.clock())
 
     with monkeypatch.context() as patch:
         patch.setattr(shared, "clock", clock)
         assert several.requests(deltas("x")) is None
+    assert [True, True] == asked
     several.be(second).tick(1.0)
     assert 5 == several.requests(deltas("x"))
 
