@@ -26,7 +26,7 @@ from opentelemetry.sdk.metrics.export import (
     PeriodicExportingMetricReader,
 )
 from opentelemetry.sdk.resources import Resource
-from tidegauge import pipeline
+from tidegauge import leave, pipeline
 
 INTERVAL_MS = 100
 PAUSE_S = 0.005
@@ -100,8 +100,10 @@ def set_up(folder: Path) -> None:
     own = Resource({"service.instance.id": f"process-{os.getpid()}"})
     provider = MeterProvider(readers, resource=own)
     metrics.set_meter_provider(provider)
-    pipeline.current().processors()  # as configure() does: imports take their time
     tidegauge.attach(provider)
+    # As configure() does: imports take their time, and the end is looked after from the start.
+    pipeline.current().processors()
+    leave.install()
 
 
 def predict(calls: int = 1) -> None:

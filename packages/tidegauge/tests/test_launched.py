@@ -210,6 +210,24 @@ def test_workers_that_are_terminated_leave_nothing_behind(
         assert made - 4 <= totals[LATENCY] <= made
 
 
+def test_a_parent_exports_what_killed_workers_have_counted(
+    launch: Callable[..., Launch], until: Until
+) -> None:
+    """It has not predicted itself; as the last one of the launch it exports when it ends."""
+    running = launch("fork", 100_000, 0)
+    until(running.last)
+    workers = list(running.made())
+    for pid in workers:
+        os.kill(pid, signal.SIGKILL)
+    running.end()
+    assert running.lines("cumulative")[-1]["pid"] not in workers
+    made = sum(running.made().values())
+    for reader in ("delta", "cumulative"):
+        instances, totals = exported(running, reader)
+        assert 1 == len(instances)
+        assert 0 < totals[LATENCY] <= made
+
+
 def test_an_exporter_that_hangs_does_not_keep_a_worker(
     launch: Callable[..., Launch], until: Until
 ) -> None:
