@@ -53,8 +53,9 @@ class Lines(MetricExporter):
         }
         if not found:
             return MetricExportResult.SUCCESS
-        if (self._folder / "hang").exists():
-            time.sleep(HANG_S)
+        deadline = time.monotonic() + HANG_S
+        while (self._folder / "hang").exists() and time.monotonic() < deadline:
+            time.sleep(PAUSE_S)
         line = json.dumps({"pid": os.getpid(), "found": found}).encode() + b"\n"
         out = os.open(self._folder / self._name, os.O_APPEND | os.O_CREAT | os.O_WRONLY, 0o600)
         os.write(out, line)
