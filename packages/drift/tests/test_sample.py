@@ -185,3 +185,14 @@ def test_no_categories_are_refused(
         call()
 
     assert str(caught.value).startswith(message)
+
+
+@pytest.mark.skipif(not hasattr(np.dtypes, "StringDType"), reason="numpy 1 has no such type")
+def test_numpys_text_of_any_length_is_text() -> None:
+    """Categories for one function, refused by the others."""
+    values = np.array(["a", "b", "a"], dtype=np.dtypes.StringDType())
+    names, p, _ = on_categories(values, ["a"])
+
+    assert (["a", "b"], [2, 1]) == (names, p.tolist())
+    with pytest.raises(TypeError, match="current: got a value of type str"):
+        read("current", values)
