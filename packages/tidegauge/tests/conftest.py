@@ -292,7 +292,7 @@ class Worker:
 
     def hurry(self) -> None:
         """Join, and wait no longer for the launcher to lead."""
-        self('(group.active, setattr(group, "_joined_s", -10.0))')
+        self('(group.active, setattr(group, "_began_s", -10.0))')
 
     def faults(self) -> dict[str, int]:
         """Return the faults that it has met."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -244,10 +245,26 @@ def test_children_do_not_wait_for_ever(
     child = make(launcher_start=ours.launcher_start - gone)
     child.tick(0.0)
     assert [gone] == [child.leads]
-    child._joined_s -= 3.0
+    child._began_s -= 3.0
     child.tick(1.0)
     assert child.leads
     assert ours.instance_id() == child.instance_id or gone
+
+
+def test_children_that_live_shorter_than_the_wait_lead_in_the_end(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What counts is how long there has been a group, not how long its members have lived."""
+    monkeypatch.setattr("tidegauge.group.group._LAUNCHER_FIRST_S", 3.0)
+    first = make()
+    first.tick(0.0)
+    die(first)
+    (facts,) = tmp_path.glob("*/group.json")
+    os.utime(facts, (facts.stat().st_mtime - 3.0,) * 2)
+    second = make()
+    second.tick(1.0)
+
+    assert (False, True) == (first.leads, second.leads)
 
 
 def test_a_fork_leads_under_its_launchers_instance_id(make: Make) -> None:

@@ -97,6 +97,11 @@ def _check_owner(folder: Path, *, or_root: bool = False) -> None:
         raise FolderError(f"{folder} can be written by other users")
 
 
+def age_s(layout: Layout) -> float:
+    """Return for how long there has been a group."""
+    return max(0.0, time.time() - layout.facts.stat().st_mtime)
+
+
 def _state_facts(layout: Layout, launch: Launch) -> None:
     """Write whose folder this is, once; refuse it where it is another's."""
     if os.path.lexists(layout.facts):

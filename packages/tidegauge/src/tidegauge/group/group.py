@@ -67,7 +67,7 @@ class Group:
         self._membership: Membership | None = None
         self._leadership: Leadership | None = None
         self._join_at_s = 0.0
-        self._joined_s = 0.0
+        self._began_s = 0.0
         self._left_s: float | None = None
         self._instance_id = ""
 
@@ -188,7 +188,7 @@ class Group:
         self._descriptors.share(layout.root)
         self._leadership = Leadership(self._descriptors, layout, self._unwritten)
         self._layout, self._membership = layout, membership
-        self._joined_s = time.monotonic()
+        self._began_s = time.monotonic() - folders.age_s(layout)
         me = look(os.getpid())
         if me is not None and self._given is None:
             hand_down(OWNER_VARIABLE, self.launch.owner(me))
@@ -246,8 +246,11 @@ class Group:
         self._join_at_s = 0.0
 
     def _launcher_may_come(self) -> bool:
-        """Say whether to leave the leadership to a launcher whose windows began before ours."""
-        if not self.launch.child or time.monotonic() >= self._joined_s + _LAUNCHER_FIRST_S:
+        """Say whether to leave the leadership to a launcher whose windows began before ours.
+
+        Since the group began, not since this process joined: workers may all be shorter-lived.
+        """
+        if not self.launch.child or time.monotonic() >= self._began_s + _LAUNCHER_FIRST_S:
             return False
         launcher = (self.launch.launcher_pid, self.launch.launcher_start)
         return lives(*launcher) and self.kept(_INSTANCE) is None
