@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from tidegauge_distro import startup
 from tidegauge_distro.doctor import endpoint
+from tidegauge_semconv import Kind, all_metrics
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Environment = Callable[..., dict[str, str]]
@@ -178,6 +179,31 @@ def test_a_reference_is_read_and_its_series_are_counted(tidegauge: Run, tmp_path
     assert series["fleet, beside the budget"] == "0"
 
 
+def test_the_series_of_all_models_are_added_up_for_each_exporter(
+    tidegauge: Run, tmp_path: Path
+) -> None:
+    """Two models in a folder; by OTLP a histogram is one series, in Prometheus one a bucket."""
+    (tmp_path / "train.csv").write_text(
+        "a,b\n" + "".join(f"{i % 90},{i % 7}\n" for i in range(400))
+    )
+    (tmp_path / "all").mkdir()
+    for name in ("m", "n"):
+        file = f"all/{name}.reference.json"
+        assert tidegauge("reference", "build", "train.csv", "-o", file).returncode == 0
+    environ = {**HEALTHY, "OTEL_METRICS_EXPORTER": "tidegauge_prometheus, console"}
+    done = tidegauge("doctor", "--json", **environ, TIDEGAUGE_REFERENCE="all")
+    sections = report(done)["sections"]
+    one = sections["series of a model in Prometheus, at most"][0]
+    found = {row["exporter"]: row for row in sections["series of all these models, at most"]}
+    each = int(one["drift"]) + int(one["requests, latency and values of one operation"])
+    assert ("2", str(2 * each)) == tuple(
+        found["tidegauge_prometheus"][column] for column in ("models", "series")
+    )
+    histograms = [spec for spec in all_metrics() if spec.kind is Kind.HISTOGRAM]
+    less = sum(len(spec.buckets) + 2 for spec in histograms)
+    assert str(2 * (each - less)) == found["console"]["series"]
+
+
 @pytest.mark.parametrize(("globs", "expected"), [("", 2 * 23), ("b", 23)])
 def test_the_series_of_a_fleet_are_counted(
     tidegauge: Run, tmp_path: Path, globs: str, expected: int
@@ -194,6 +220,18 @@ def test_the_series_of_a_fleet_are_counted(
     )  # fmt: skip
     (series,) = report(done)["sections"]["series of a model in Prometheus, at most"]
     assert series["fleet, beside the budget"] == str(expected)
+
+
+def test_a_job_that_pushes_needs_no_port(tidegauge: Run) -> None:
+    """Where to is said, without the password."""
+    done = tidegauge(
+        "doctor", "--json",
+        OTEL_METRICS_EXPORTER="tidegauge_prometheus",
+        TIDEGAUGE_PROMETHEUS_PUSHGATEWAY="https://me:secret@gateway:9091",
+    )  # fmt: skip
+    (row,) = report(done)["sections"]["endpoint"]
+    assert row["address"] == "https://gateway:9091"
+    assert "secret" not in done.stdout
 
 
 def test_a_free_port_is_free() -> None:

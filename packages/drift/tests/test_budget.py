@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tidegauge_drift.budget import choose
 from tidegauge_drift.export import budget
 
@@ -50,3 +53,32 @@ def test_a_budget_that_shrinks_keeps_the_largest_members() -> None:
 
     assert {"a": 0, "b": 0} == choose(ranked, 2, four)
     assert {**four, "e": 0} == choose(ranked, 5, four)
+
+
+@given(
+    st.lists(st.permutations([f"f{i}" for i in range(12)]), min_size=1, max_size=40),
+    st.integers(1, 12),
+)
+def test_no_sequence_of_windows_exceeds_the_budget(
+    windows: list[list[str]], budget_of_features: int
+) -> None:
+    """Nor leaves room unused; a member leaves only after ten windows outside twice the budget."""
+    members: dict[str, int] = {}
+    outside: dict[str, int] = {}
+    for ranked in windows:
+        near = set(ranked[: 2 * budget_of_features])
+        outside = {name: 0 if name in near else outside.get(name, 0) + 1 for name in ranked}
+        after = choose(ranked, budget_of_features, members)
+        assert len(after) == budget_of_features
+        assert all(outside[name] >= 10 for name in members.keys() - after.keys())
+        members = after
+        outside = {name: outside[name] if name in members else 0 for name in ranked}
+
+
+@pytest.mark.parametrize("max_series", [60, 100, 600, 2000])
+@pytest.mark.parametrize("windows", [1, 2, 4])
+def test_what_fits_the_budget_is_within_it(max_series: int, windows: int) -> None:
+    """Aggregates and the chosen features together."""
+    export = ("psi", "ks.statistic", "detected")
+    aggregates, each = 1 + windows * 10, 5
+    assert aggregates + each * budget(max_series, windows, export) <= max_series

@@ -13,6 +13,7 @@ from tidegauge_distro.doctor.configuration import in_force
 from tidegauge_distro.doctor.report import Report
 
 _TIMEOUT_S = 3.0
+_PUSHED = "a Pushgateway: it gets the metrics when the process ends, no port is opened"
 _MOST_BYTES = 5_000_000
 _OURS = tuple(
     spec.name.replace(".", "_").encode()
@@ -27,7 +28,13 @@ def examine(report: Report, environ: Mapping[str, str]) -> None:
     )
     port = in_force("OTEL_EXPORTER_PROMETHEUS_PORT")
     host = in_force("OTEL_EXPORTER_PROMETHEUS_HOST")
-    if exporters.OURS not in names.split(",") or not port or not host:
+    if exporters.OURS not in names.split(","):
+        return
+    gateway = in_force("TIDEGAUGE_PROMETHEUS_PUSHGATEWAY")
+    if gateway is not None:
+        report.add("endpoint", ("address", "state"), [(gateway.url, _PUSHED)])
+        return
+    if not port or not host:
         return
     shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
     state = look(shown, port)

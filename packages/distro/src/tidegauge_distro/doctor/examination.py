@@ -18,7 +18,7 @@ def examine() -> Report:
     report = Report()
     installation.examine(report, environ)
     configuration.examine(report, environ)
-    references.examine(report)
+    references.examine(report, environ)
     endpoint.examine(report, environ)
     report.problems = list(dict.fromkeys(report.problems))
     return report

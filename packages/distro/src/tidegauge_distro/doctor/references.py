@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,6 +15,7 @@ from tidegauge.command import CommandError
 from tidegauge_semconv import Kind, all_metrics
 from tidegauge_semconv import metrics as m
 
+from tidegauge_distro import exporters
 from tidegauge_distro.cli.catalogue import Broken, Catalogue
 from tidegauge_distro.doctor.configuration import in_force
 from tidegauge_distro.doctor.report import Report
@@ -30,6 +31,10 @@ _SERIES_OF_A_WINDOW = 1 + 6 + 3
 # Of a feature in the first window. psi comes with the effective rows that its alert needs, detected
 # stands once in the feature's own family and once in data quality.
 _SERIES_OF_A_FEATURE = {"psi": 2, "ks.statistic": 1, "detected": 2}
+
+
+# Exporters to which each bucket of a histogram is a series.
+_BY_BUCKET = (exporters.OURS, "prometheus")
 
 
 class _Paper:
@@ -56,7 +61,7 @@ class _Paper:
         return items
 
 
-def examine(report: Report) -> None:
+def examine(report: Report, environ: Mapping[str, str]) -> None:
     """Add the references in force and the series that a model may have."""
     path = in_force(_PATH)
     if _SHOW not in Catalogue().names():
@@ -75,6 +80,7 @@ def examine(report: Report) -> None:
             f"<model>{SUFFIX}. Build one with `tidegauge reference build`."
         )
     rows, series = [], []
+    beside_core = 0
     for file in files:
         profile = _read(file, report)
         if profile is None:
@@ -93,6 +99,7 @@ def examine(report: Report) -> None:
         drift, most = drift_series(watched)
         fleet = profile.get("fleet_series", 0) if in_force("TIDEGAUGE_DRIFT_FLEET") else 0
         series.append((file.name, str(drift), str(most), str(fleet), str(core_series())))
+        beside_core += drift + int(str(fleet))
     report.add("references", ("file", "reference", "rows", "features", "built"), rows)
     report.add(
         "series of a model in Prometheus, at most",
@@ -105,6 +112,25 @@ def examine(report: Report) -> None:
         ),
         series,
     )
+    names = environ.get(exporters.METRICS.variable, "").strip() or exporters.default(
+        exporters.METRICS, environ
+    )
+    report.add(
+        "series of all these models, at most",
+        ("exporter", "models", "a histogram is", "series"),
+        [
+            _in_all(name.strip(), len(series), beside_core)
+            for name in names.split(",")
+            if series and name.strip() not in ("", exporters.NONE)
+        ],
+    )
+
+
+def _in_all(exporter: str, models: int, beside_core: int) -> tuple[str, ...]:
+    buckets = exporter in _BY_BUCKET
+    total = beside_core + models * core_series(buckets=buckets)
+    shown = "a series a bucket" if buckets else "one series"
+    return exporter, str(models), shown, str(total)
 
 
 def _files(path: Path) -> list[Path]:
@@ -145,8 +171,11 @@ def drift_series(features: int) -> tuple[int, int]:
     return min(wanted, budget), budget
 
 
-def core_series() -> int:
-    """Return how many series one operation of a model has without drift and errors."""
+def core_series(*, buckets: bool = True) -> int:
+    """Return how many series one operation of a model has without drift and errors.
+
+    ``buckets`` says whether each bucket of a histogram is a series, as in Prometheus.
+    """
     counted = {
         m.MODEL_REQUESTS.name: 2,
         m.TIDEGAUGE_ROWS.name: 3,
@@ -158,7 +187,7 @@ def core_series() -> int:
         if spec.attributes[:1] != m.MODEL_REQUESTS.attributes[:1]:
             continue
         if spec.kind is Kind.HISTOGRAM:
-            total += len(spec.buckets) + 3  # +Inf, _count, _sum
+            total += len(spec.buckets) + 3 if buckets else 1  # +Inf, _count, _sum
         elif spec.kind is Kind.COUNTER:
             total += counted.get(spec.name, 1)
     return total
