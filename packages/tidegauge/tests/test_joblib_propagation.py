@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Iterator
+from typing import Any
 
+import cloudpickle
 import pytest
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, parallel_config, register_parallel_backend
+from joblib._parallel_backends import ThreadingBackend
 from tidegauge.joblib_propagation import JOBLIB, Inside, Portable
 from tidegauge.patcher import Patcher
 from tidegauge.suppression import is_inside, suppress
@@ -66,6 +69,24 @@ def test_other_machines_need_no_tidegauge() -> None:
     content = pickle.dumps(Portable(len))
     assert b"tidegauge" not in content
     assert pickle.loads(content)([1, 2]) == 2
+
+
+@pytest.mark.parametrize("module", ["joblib._dask", "ray.util.joblib.ray_backend"])
+def test_what_goes_to_other_machines_holds_nothing_of_ours(module: str) -> None:
+    """Dask's backend lives in joblib, its workers do not: one without Tidegauge must do."""
+    sent: list[bytes] = []
+
+    class Remote(ThreadingBackend):  # type: ignore[misc]
+        def submit(self, func: Any, callback: Any = None) -> Any:
+            sent.append(cloudpickle.dumps(func))
+            return super().submit(func, callback)
+
+    Remote.__module__ = module
+    register_parallel_backend("remote", Remote)
+    with suppress(), parallel_config(backend="remote", n_jobs=2):
+        assert Parallel()(delayed(abs)(-number) for number in range(4)) == [0, 1, 2, 3]
+    assert len(sent) >= 1
+    assert not any(b"tidegauge" in task for task in sent)
 
 
 def test_a_pickled_task_is_still_inside() -> None:

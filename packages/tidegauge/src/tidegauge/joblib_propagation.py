@@ -48,9 +48,9 @@ class Portable(Inside):
 
 def _kind(parallel: object) -> type[Inside]:
     # joblib's own workers run this interpreter: where they record, they can load ``Inside``.
-    # Others (Dask, Ray, Spark) may run anything.
+    # Others (Dask, whose backend is a module of joblib too, Ray, Spark) may run anything.
     backend = type(getattr(parallel, "_backend", None))
-    return Inside if backend.__module__.startswith("joblib.") else Portable
+    return Inside if backend.__module__ == "joblib._parallel_backends" else Portable
 
 
 def _carry(kind: type[Inside], tasks: Iterable[Task]) -> Iterator[Task]:
