@@ -146,6 +146,20 @@ def test_a_launcher_that_was_alone_goes_on_with_its_windows(
     assert expected == many.verdicts()
 
 
+def test_a_successor_does_not_wait_for_its_next_second(launch: MakeLaunch) -> None:
+    """It judges what is due as soon as it leads: it may not live for long."""
+    many = launch()
+    leader, worker = many.process(), many.process()
+    leader.tick(START_S)
+    many.replay([leader, worker], stream()[:240])
+    worker.tick(START_S + 13.0)
+    leader.die()
+    worker.tick(START_S + 13.4)
+
+    assert worker.group.leads
+    assert [verdict.closed_s - START_S for _, verdict in many.seen] == [10]
+
+
 def test_reading_at_any_time_changes_nothing(launch: MakeLaunch, expected: dict[Any, Any]) -> None:
     """Two readers at different intervals see the values of one sequence of verdicts."""
     many = launch()

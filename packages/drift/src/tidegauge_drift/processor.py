@@ -162,7 +162,8 @@ class DriftProcessor:
         closed = self._worker.close(now_s)
         if self._group.member:
             self._away_s = None
-            if not 0 <= now_s - self._shared_s < _SHARE_S:
+            elected = self._group.leads and not self._leads
+            if elected or not 0 <= now_s - self._shared_s < _SHARE_S:
                 self._shared_s = now_s
                 self._share(now_s, closed)
         elif self._is_alone(now_s) and self._leader.is_due(closed):

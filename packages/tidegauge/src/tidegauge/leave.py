@@ -105,6 +105,8 @@ def _leave(deadline: float) -> bool:
         _force_flush(_metrics(), deadline)
 
     with guarded("exit.leave"):
+        # Where workers live for less than a second nobody else would lead.
+        group.current().tick(time.monotonic())
         pipeline.current().hand_over(_rest_s(deadline))
         standing.desk().publish()
         group.current().leave(_rest_s(deadline), export)
