@@ -24,6 +24,7 @@ def _replay(tmp_path: Path, workers: int) -> tuple[dict[tuple[Any, ...], Any], l
         "TIDEGAUGE_REFERENCE": str(tmp_path / "a.json"),
         "TIDEGAUGE_DRIFT_WINDOWS": "100rows,30s",
         "TIDEGAUGE_GROUP_DIR": str(folder),
+        "OMP_NUM_THREADS": "1",  # threads of numpy's are a reason to warn of forks
     }
     done = subprocess.run(
         [sys.executable, PROGRAM, folder, str(workers)],
