@@ -178,6 +178,17 @@ def test_two_windows_of_each_kind_are_kept(layout: Layout) -> None:
         for closed in kept.values():
             assert all(c.verdict.closed_s == c.window.closed_s for c in closed)
             assert all(c.window.counts is not None for c in closed)
+    restored = [closed for kept in new.snapshot.closed.values() for closed in kept]
+    arrays = [array for c in restored for array in (c.window.counts, c.verdict.table)]
+    # Each array by itself: a part would keep the whole state in memory.
+    assert [array for array in arrays if array is not None and array.nbytes < _kept(array)] == []
+
+
+def _kept(array: Any) -> int:
+    """Return the bytes that an array keeps in memory."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return len(array.base) if isinstance(array.base, bytes) else array.nbytes
 
 
 class Broken(Rows):

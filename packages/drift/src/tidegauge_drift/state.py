@@ -136,8 +136,13 @@ def _restored(
     given = state["window"]
     window = ClosedWindow(spec, **{name: given[name] for name in _WINDOW}, counts=_get(given, rest))
     slots = evaluator.snapshot.layout.slots
-    return Closed(window, WindowVerdict.restored(spec, state["verdict"], slots, rest.popleft()))
+    return Closed(window, WindowVerdict.restored(spec, state["verdict"], slots, _own(rest)))
 
 
 def _get(state: dict[str, Any], rest: deque[NDArray[Any]]) -> Cells | None:
-    return rest.popleft() if state["counts"] else None
+    return _own(rest) if state["counts"] else None
+
+
+def _own(rest: deque[NDArray[Any]]) -> NDArray[Any]:
+    """Return the next array by itself: a part would keep all of the bytes it came in."""
+    return rest.popleft().copy()
