@@ -35,6 +35,8 @@ from tidegauge_semconv import metrics
 
 START_S = 1_700_000_000.0
 LIMIT_S = 20.0
+# Where coverage is measured, that of other processes too.
+MEASURED = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
 
 
 @dataclass
@@ -257,7 +259,12 @@ def python() -> Callable[..., subprocess.CompletedProcess[str]]:
     def run(code: str, **environ: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-W", "ignore::DeprecationWarning", "-c", code],
-            env={"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1", **environ},
+            env={
+                **MEASURED,
+                "PYTHONPATH": os.pathsep.join(sys.path),
+                "OMP_NUM_THREADS": "1",
+                **environ,
+            },
             capture_output=True,
             text=True,
             timeout=LIMIT_S * 2,
@@ -337,7 +344,12 @@ class Launcher:
             stdin=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1", **environ},
+            env={
+                **MEASURED,
+                "PYTHONPATH": os.pathsep.join(sys.path),
+                "OMP_NUM_THREADS": "1",
+                **environ,
+            },
         )
         self.pid = self._process.pid
         self.said: list[str] = []

@@ -45,6 +45,26 @@ def in_child(work):
     return json.loads(answer) if answer else f"no answer, status {status}"
 """
 
+# An app that only records: nothing that exports is loaded.
+RECORDING_ONLY = """
+import os, sys, tidegauge
+def success():
+    assert tidegauge.flush()
+    return sum(c.success for c in tidegauge.pipeline.current().tally.calls.values())
+model = tidegauge.Model("m")
+def predict():
+    with model.prediction([1.0]) as p:
+        p.output = 0.5
+predict()
+print("tidegauge.producer" in sys.modules, flush=True)
+if os.fork() == 0:
+    predict()
+    print("child", success(), flush=True)
+    os._exit(0)
+os.wait()
+print("parent", success())
+"""
+
 Run = Callable[[str], list[str]]
 
 
@@ -205,3 +225,9 @@ def test_a_fault_in_the_hook_does_not_end_the_child(
     forking._after_in_child()
     monkeypatch.undo()
     assert {"fork:RuntimeError": 1} == guard.counts()
+
+
+def test_a_process_that_only_records_forks_too(python: Callable[..., Any]) -> None:
+    """Without anything that exports in either of the two."""
+    done = python(RECORDING_ONLY)
+    assert ("", ["False", "child 1", "parent 1"]) == (done.stderr, done.stdout.splitlines())

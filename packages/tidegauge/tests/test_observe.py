@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import gc
 import pickle
 import traceback
@@ -23,7 +24,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from tidegauge import guard, set_model_info
 from tidegauge.batch import ModelKey
 from tidegauge.info import ModelInfo
-from tidegauge.observe import Calls, observer, suppressor
+from tidegauge.observe import Calls, is_wrapper, observer, suppressor
 from tidegauge.pipeline import Pipeline
 from tidegauge.runtime import shared
 from tidegauge.snapshot import MAX_COLUMNS
@@ -362,6 +363,7 @@ def test_a_suppressed_method_in_a_pickle(core: Any) -> None:
         ([np.array([[0.1, 0.9]]), np.array([[0.3, 0.7]])], [[0.1, 0.9, 0.3, 0.7]]),
         ((np.array([0.5]), np.array([0.1])), [[0.5]]),
         ((0.5,), [[0.5]]),
+        ([np.array([0.1, 0.9])], [[0.1, 0.9]]),
         ([], None),
     ],
 )
@@ -430,6 +432,35 @@ def test_a_call_that_nothing_can_keep_is_counted_as_lost(core: Any) -> None:
     channel.entries, channel.append = entries, append
     assert {"record.predict:TypeError": 1, "lost.predict:AttributeError": 1} == guard.counts()
     assert 1 == total(core)
+
+
+def test_a_failed_call_of_nobody_is_its_own_failure(
+    core: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where its model could not be looked up the app still sees its own exception."""
+
+    def answer(_: Any) -> Any:
+        raise LookupError
+
+    def boom(_: int) -> Any:
+        raise RuntimeError
+
+    model = core.model(answer)
+    monkeypatch.setattr(type(model).predict.__tidegauge__, "lookup", boom)
+    with pytest.raises(LookupError):
+        model.predict(ROW)
+    assert ({"lost.predict:RuntimeError": 1}, 0) == (guard.counts(), total(core))
+
+
+def test_a_mark_that_was_copied_is_no_wrapper() -> None:
+    """``functools.wraps`` copies it to functions that hold nothing of ours."""
+    wrapper = observer("predict", lambda _: ModelInfo("f", "C"))(len)
+
+    @functools.wraps(wrapper)
+    def outer() -> None:
+        """Hold nothing at all."""
+
+    assert [True, False] == [is_wrapper(wrapper), is_wrapper(outer)]
 
 
 def test_without_a_thread_calls_are_counted(core: Any, monkeypatch: pytest.MonkeyPatch) -> None:

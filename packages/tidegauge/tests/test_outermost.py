@@ -109,6 +109,7 @@ def test_training_is_no_prediction(core: Any) -> None:
     model = core.model()
     fit = suppressor()(lambda self, *, fail: self.predict(ROW) if not fail else 1 / 0)
     fit(model, fail=False)
+    suppressor()(lambda *, estimator: estimator.predict(ROW))(estimator=model)
     with pytest.raises(ZeroDivisionError):
         fit(model, fail=True)
     assert 0 == total(core)

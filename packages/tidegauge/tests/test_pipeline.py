@@ -248,6 +248,42 @@ def test_the_caller_drains_when_nobody_else_does(core: Any) -> None:
     assert total == counts_of(core).success
 
 
+def test_two_threads_start_one_background(threaded: Any) -> None:
+    """Whoever comes second finds it running, at either of the two looks."""
+    second = Pipeline.start
+
+    class Slow:
+        """A lock that is got just after another thread has let go of it."""
+
+        def acquire(self, blocking: bool = True) -> bool:
+            running._starting = threading.Lock()
+            second(running)
+            running._starting = self
+            return True
+
+        def release(self) -> None:
+            """Do nothing."""
+
+    running = threaded.pipeline
+    running._starting = Slow()
+    running.start()
+    names = [t.name for t in threading.enumerate() if t is running._thread]
+    assert ["tidegauge"] == names
+    started = running._thread
+    running.start()
+    assert started is running._thread
+
+
+def test_an_end_does_not_wait_for_a_drain_that_hangs(core: Any) -> None:
+    """What could not be counted in time is left."""
+    core.model().predict(ROW)
+    with core.pipeline._locked(1):
+        core.pipeline.hand_over(0.01)
+        core.pipeline.end(0.01)
+        assert not core.pipeline.flush(0.01)
+    assert [] == core.recorder.batches
+
+
 def test_a_caller_never_waits_for_the_drain(core: Any) -> None:
     """Where the lock is taken it goes on."""
     model = core.model()

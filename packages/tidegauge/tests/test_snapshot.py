@@ -161,6 +161,20 @@ def no_faults() -> None:
     guard.reset()
 
 
+@given(st.integers(1, 9), st.integers(0, 8), st.integers(1, 9))
+def test_rows_are_taken_by_steps(rows: int, start: int, step: int) -> None:
+    """Of any form the same ones; a step begins within itself, as it is chosen."""
+    start = min(start, rows - 1, step - 1)
+    numbers = np.arange(rows * 2.0).reshape(rows, 2)
+    expected = numbers[start::step].tolist()
+    for form in (
+        numbers, numbers.tolist(), list(map(tuple, numbers)), list(numbers),
+        [{"a": a, "b": b} for a, b in numbers.tolist()], pd.DataFrame(numbers),
+        pl.DataFrame(numbers), scipy.sparse.csr_array(numbers), numbers.astype(object),
+    ):  # fmt: skip
+        assert expected == cells(table_of(form, start, step))
+
+
 # -- frames ----------------------------------------------------------------------------------------
 
 VALUES = {

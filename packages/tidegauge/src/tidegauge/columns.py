@@ -90,8 +90,7 @@ def _joined(outputs: Sequence[Any]) -> Iterator[tuple[int, int, list[int], Table
             yield _merged(held)
             held = []
         held.append(run)
-    if held:
-        yield _merged(held)
+    yield _merged(held)
 
 
 def _alike(one: Table | None, other: Table | None) -> bool:

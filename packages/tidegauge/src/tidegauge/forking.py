@@ -23,7 +23,7 @@ from tidegauge import (
 def install() -> None:
     """Register the hook, once in a process."""
     late_import.install()
-    if hasattr(os, "register_at_fork"):
+    if hasattr(os, "register_at_fork"):  # pragma: no branch - not on Windows
         os.register_at_fork(
             before=otel_fork.before_fork,
             after_in_parent=otel_fork.after_fork,

@@ -21,7 +21,7 @@ _lock = threading.RLock()
 
 def install() -> None:
     """Make forks wait; once in a process."""
-    if hasattr(os, "register_at_fork"):
+    if hasattr(os, "register_at_fork"):  # pragma: no branch - not on Windows
         os.register_at_fork(
             before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork
         )

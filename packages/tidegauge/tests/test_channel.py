@@ -1,0 +1,56 @@
+"""What waits: how much memory it is taken for."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import scipy.sparse
+from tidegauge.channel import payload_bytes
+from tidegauge.snapshot import take
+
+ROWS, COLUMNS = 200, 50
+NAMES = [f"f{i}" for i in range(COLUMNS)]
+
+
+def frame() -> pd.DataFrame:
+    """Return numbers and texts."""
+    return pd.DataFrame(np.random.default_rng(7).random((ROWS, COLUMNS)), columns=NAMES)
+
+
+FORMS: dict[str, Callable[[], Any]] = {
+    "array": lambda: np.random.default_rng(7).random((ROWS, COLUMNS)),
+    "lists": lambda: np.random.default_rng(7).random((ROWS, COLUMNS)).tolist(),
+    "dict": lambda: dict(
+        zip(NAMES, np.random.default_rng(7).random(COLUMNS).tolist(), strict=True)
+    ),
+    "frame": frame,
+    "mixed frame": lambda: frame().assign(n=range(ROWS), t=[str(i) for i in range(ROWS)]),
+    "sparse": lambda: scipy.sparse.csr_array(np.random.default_rng(7).random((ROWS, COLUMNS))),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_estimate_is_near_the_truth(form: str) -> None:
+    """Within a factor of three either way, the caller's own objects included."""
+    take(FORMS[form](), 0, 1)  # what is made once is made
+    tracemalloc.start()
+    try:
+        data = FORMS[form]()
+        snapshot = take(data, 0, 1)
+        del data
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken / 3 < payload_bytes(snapshot) < taken * 3
+
+
+def test_what_is_not_there_takes_nothing() -> None:
+    """An input that could not be read; what does not tell its size, a little."""
+    assert 0 == payload_bytes(None)
+    assert payload_bytes(take(pl.DataFrame({"a": [1]}), 0, 1)) >= 1000
