@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import cloudpickle
@@ -64,15 +64,42 @@ def test_an_exception_of_a_task_is_the_tasks() -> None:
     assert not is_inside()
 
 
-def test_other_machines_need_no_tidegauge() -> None:
-    """For workers that may be anywhere a task pickles as itself."""
-    content = pickle.dumps(Portable(len))
-    assert b"tidegauge" not in content
-    assert pickle.loads(content)([1, 2]) == 2
+# What a worker elsewhere does: it is sent a task, and has no Tidegauge, or one that is not used.
+ELSEWHERE = """
+import pickle, sys
+class Missing:
+    def find_spec(self, name, *_):
+        if name.partition(".")[0].startswith("tidegauge"):
+            raise ModuleNotFoundError(name)
+if {missing}:
+    sys.meta_path.insert(0, Missing())
+print(pickle.loads(bytes.fromhex({task!r}))([1, 2]), "tidegauge" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize("missing", [True, False])
+def test_other_machines_need_no_tidegauge(python: Callable[..., Any], missing: bool) -> None:
+    """For workers that may be anywhere a task is itself, and loads nothing of ours.
+
+    Also where it comes by way of a process that has Tidegauge loaded.
+    """
+    passed_on = pickle.dumps(pickle.loads(pickle.dumps(Portable(len))))
+    assert passed_on == pickle.dumps(Portable(len))
+    done = python(ELSEWHERE.format(missing=missing, task=passed_on.hex()))
+    assert ("", "2 False") == (done.stderr, done.stdout.strip())
+
+
+def test_other_machines_that_record_know_where_they_are() -> None:
+    """Where Tidegauge is loaded a task is a part of the recorded call, as in joblib's own."""
+    assert [is_inside(), pickle.loads(pickle.dumps(Portable(asks)))(), is_inside()] == [
+        False,
+        True,
+        False,
+    ]
 
 
 @pytest.mark.parametrize("module", ["joblib._dask", "ray.util.joblib.ray_backend"])
-def test_what_goes_to_other_machines_holds_nothing_of_ours(module: str) -> None:
+def test_what_goes_to_other_machines_loads_there(module: str, python: Callable[..., Any]) -> None:
     """Dask's backend lives in joblib, its workers do not: one without Tidegauge must do."""
     sent: list[bytes] = []
 
@@ -85,8 +112,11 @@ def test_what_goes_to_other_machines_holds_nothing_of_ours(module: str) -> None:
     register_parallel_backend("remote", Remote)
     with suppress(), parallel_config(backend="remote", n_jobs=2):
         assert Parallel()(delayed(abs)(-number) for number in range(4)) == [0, 1, 2, 3]
-    assert len(sent) >= 1
-    assert not any(b"tidegauge" in task for task in sent)
+    code = ELSEWHERE.partition("print")[0].format(missing=True) + (
+        f"for task in {[task.hex() for task in sent]!r}: print(pickle.loads(bytes.fromhex(task))())"
+    )
+    done = python(code)
+    assert ("", "[0]") == (done.stderr, done.stdout.split()[0])
 
 
 def test_a_pickled_task_is_still_inside() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Iterator
+from importlib import import_module
 from typing import Any
 
 from tidegauge.observe import Silence
@@ -37,13 +38,36 @@ class Inside:
         return type(self), (self._function,)
 
 
+class _Later:
+    """An expression that is worked out where it is unpickled."""
+
+    __slots__ = ("_arguments", "_function")
+
+    def __init__(self, function: Any, *arguments: Any) -> None:
+        self._function = function
+        self._arguments = arguments
+
+    def __call__(self) -> None:
+        """Do nothing: pickle wants what it shall call there to be callable here."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self._function, self._arguments
+
+
+# getattr(sys.modules.get(<this module>), "Portable", functools.partial): nothing that is not in the
+# standard library, and where Tidegauge is loaded a task that can be sent on: Dask's scheduler does.
+_modules = _Later(getattr, _Later(import_module, "sys"), "modules")
+_this_module = _Later(_Later(getattr, _modules, "get"), __name__)
+_portable_or_partial = _Later(getattr, _this_module, "Portable", functools.partial)
+
+
 class Portable(Inside):
-    """The same, for workers that may be machines without Tidegauge: pickles as the function."""
+    """The same, for workers that may be machines without Tidegauge: there it is the function."""
 
     __slots__ = ()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return functools.partial, (self._function,)
+        return _portable_or_partial, (self._function,)
 
 
 def _kind(parallel: object) -> type[Inside]:
