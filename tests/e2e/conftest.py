@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import joblib
@@ -17,10 +20,17 @@ import pytest
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from tidegauge_testkit.backends import ServedApp, free_port
+from tidegauge_exporter_prometheus import prometheus_name
+from tidegauge_semconv import metrics
+from tidegauge_testkit.backends import ServedApp, TestAgent, free_port
+from tidegauge_testkit.launches import Stage, table
 
 SERVED = Path(__file__).parent / "served"
+LAUNCHED = Path(__file__).parent / "launched"
+LAUNCHERS = Path(__file__).parents[2] / "build" / "launchers.json"
 BIN = Path(sys.executable).parent
+# What the page of launchers says it was seen with.
+SHOWN = ("gunicorn", "uvicorn", "opentelemetry-sdk", "scikit-learn")
 COMMAND_LIMIT_S = 120
 # OpenTelemetry's own distro is installed too, and which is found first is chance.
 OURS = {
@@ -127,3 +137,31 @@ def rules(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("rules")
     tidegauge(folder, "rules", "render", "prometheus", "-o", "tidegauge.rules.yml")
     return (folder / "tidegauge.rules.yml").read_text()
+
+
+@pytest.fixture(scope="session")
+def stage(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """Make what launches share; in the end print all of their rows, and keep them for the docs."""
+    served = tmp_path_factory.mktemp("served")
+    train = workshop.rows(2_000, seed=1)
+    # Bare arrays, as most services send them.
+    joblib.dump(Ridge().fit(train.to_numpy(), train["load"]), served / "model.joblib")
+    shutil.copy(workshop.folder / "score.reference.json", served)
+    batches = np.split(workshop.rows(1_000, seed=7).to_numpy(), 200)
+    with TestAgent(tmp_path_factory.mktemp("agent")) as agent:
+        stage = Stage(
+            agent,
+            served,
+            LAUNCHED,
+            prometheus_name(metrics.MODEL_REQUESTS),
+            [{"rows": batch.tolist()} for batch in batches],
+            requests=150,
+        )
+        yield stage
+    print("\n\n" + table(stage.rows))
+    LAUNCHERS.parent.mkdir(exist_ok=True)
+    seen = {
+        "versions": {"Python": platform.python_version()} | {each: version(each) for each in SHOWN},
+        "rows": [row.as_json() for row in stage.rows],
+    }
+    LAUNCHERS.write_text(json.dumps(seen, indent=1))

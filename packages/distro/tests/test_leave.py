@@ -213,6 +213,28 @@ def test_the_handler_of_the_app_stays(child: Child) -> None:
     assert (status, err) == (7, "")
 
 
+def test_an_app_may_raise_sigterm_again(child: Child) -> None:
+    """An app that handled SIGTERM before the set-up, and raises it for its default, loses nothing.
+
+    So do uvicorn's workers: they import the app when they handle SIGTERM already.
+    """
+    code = (
+        "import signal\n"
+        "before = signal.signal(signal.SIGTERM, lambda *_: None)\n"
+        + CONFIGURED
+        + "import tidegauge\n"
+        "with tidegauge.Model('fraud').prediction([[1.0]]) as p:\n"
+        "    p.output = [1.0]\n"
+        "signal.raise_signal(signal.SIGTERM)\n"
+        "signal.signal(signal.SIGTERM, before)\n"
+        "signal.raise_signal(signal.SIGTERM)\n"
+    )
+    with child([sys.executable, "-c", code], OTEL_METRICS_EXPORTER="console") as process:
+        status, out, err = ended(process)
+    assert (status, err) == (-signal.SIGTERM, "")
+    assert requests_in(out) == {"success": 1, "error": 0}
+
+
 def test_ctrl_c_keeps_its_meaning(child: Child) -> None:
     """SIGINT is a KeyboardInterrupt as ever."""
     code = CONFIGURED + (

@@ -4,16 +4,19 @@ In a group it is written down for the others, and who is the last to go exports 
 alone exports what waits; at a normal exit the SDK's own exit handler does.
 
 Three ways lead here, each within ``TIDEGAUGE_SHUTDOWN_TIMEOUT_S``. ``atexit``. SIGTERM, which ends
-a process that does not handle it without any ``atexit``, and so does uvicorn, which handles it and
-then raises it again: so a handler is put where the default would be, and lets the signal do
-afterwards what it would have done. And a finalizer of ``multiprocessing``, whose forked children
-end by ``os._exit``.
+a process that does not handle it without any ``atexit``: so a handler is put where the default
+would be, and lets the signal do afterwards what it would have done. And a finalizer of
+``multiprocessing``, whose forked children end by ``os._exit``.
+
+uvicorn handles SIGTERM, puts back what was there before, and raises SIGTERM again. Its workers
+import the app in between. Then what was there is the default, and the end begins with the raise.
 """
 
 from __future__ import annotations
 
 import _thread
 import atexit
+import functools
 import os
 import signal
 import sys
@@ -40,6 +43,7 @@ _left = 0
 
 # Before the finalizers of queues and pools, which may wait for others.
 _PRIORITY = 100
+_MARK = "_tidegauge_flushes"
 
 
 def watch(provider: object) -> None:
@@ -55,8 +59,29 @@ def install() -> None:
         atexit.register(_at_exit)
     if threading.current_thread() is not threading.main_thread():
         return  # only the main thread may set a handler
-    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+    handler = signal.getsignal(signal.SIGTERM)
+    if handler is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _on_sigterm)
+    elif handler is not _on_sigterm:
+        _flush_before_it_is_raised()
+
+
+def _flush_before_it_is_raised() -> None:
+    raise_signal = signal.raise_signal
+    if getattr(raise_signal, _MARK, False):
+        return
+
+    @functools.wraps(raise_signal)
+    def flush_and_raise(number: int, /) -> None:
+        ends = number == signal.SIGTERM and signal.getsignal(number) is signal.SIG_DFL
+        if ends:
+            _flush_once()
+        raise_signal(number)
+        if ends:
+            _go_on()
+
+    setattr(flush_and_raise, _MARK, True)
+    signal.raise_signal = flush_and_raise
 
 
 def prepare() -> None:
@@ -154,14 +179,23 @@ def _at_end_of_child() -> None:
 
 
 def _on_sigterm(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of handlers
-    global _leaving, _left  # noqa: PLW0603 - one a process
+    _flush_once()
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.raise_signal(signal.SIGTERM)
+    _go_on()
+
+
+def _flush_once() -> None:
+    global _leaving  # noqa: PLW0603 - one a process
     if not _leaving:  # a second SIGTERM does not wait for the first
         _leaving = True
         timeout_s = shared.settings.shutdown_timeout_s
         _aside(lambda: flush(timeout_s), timeout_s)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.raise_signal(signal.SIGTERM)
-    # Still here: the kernel spares process 1 of a container. It goes on as without us.
+
+
+def _go_on() -> None:
+    """Be as before: the kernel spares process 1 of a container."""
+    global _leaving, _left
     _leaving, _left = False, 0
 
 

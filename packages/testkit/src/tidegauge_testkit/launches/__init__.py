@@ -6,6 +6,7 @@ from tidegauge_testkit.launches.clients import Clients, Sent
 from tidegauge_testkit.launches.launch import Launch
 from tidegauge_testkit.launches.launchers import ALL, BY_HAND, STARTS, USUAL, ZERO_CODE, Launcher
 from tidegauge_testkit.launches.ledger import Row, table
+from tidegauge_testkit.launches.stage import Stage
 from tidegauge_testkit.launches.trial import Trial
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "Launcher",
     "Row",
     "Sent",
+    "Stage",
     "Trial",
     "table",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import math
 import threading
 import time
 from collections import Counter
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import TracebackType
 
-_TIMEOUT_S = 20.0
+_TIMEOUT_S = 60.0
 # A launch that replaces all of its workers refuses for a while.
 _PATIENCE_S = 60.0
 _KNOCK_S = 0.05
@@ -46,8 +47,18 @@ class Sent:
         """Requests without an answer: they may have been predicted or not."""
         return self.failures.total()
 
+    @property
+    def done(self) -> int:
+        """Requests that have come to an end, one way or the other."""
+        return len(self.answers) + self.failed
+
     def __len__(self) -> int:
         return len(self.answers)
+
+    def add(self, other: Sent) -> None:
+        """Take in what other clients did later."""
+        self.answers += other.answers
+        self.failures += other.failures
 
     def workers(self) -> list[int]:
         """Return the processes that answered, the one that answered last first."""
@@ -68,7 +79,8 @@ class Clients:
     port, path, bodies
         What is asked, in turn.
     requests
-        How many requests reach the app in all; a refused connection is none.
+        How many requests reach the app in all; a refused connection is none. Without a number
+        they go on until ``end_after``.
     per_s
         The pace of all threads together.
     threads
@@ -81,14 +93,14 @@ class Clients:
         path: str,
         bodies: Sequence[Any],
         *,
-        requests: int,
+        requests: int | None = None,
         per_s: float = 100.0,
         threads: int = 4,
     ) -> None:
         self._port = port
         self._path = path
         self._bodies = cycle([json.dumps(body) for body in bodies])
-        self._left = requests
+        self._left: float = math.inf if requests is None else requests
         self._pause_s = 1 / per_s
         self._lock = threading.Lock()
         self._next_s = 0.0
@@ -116,11 +128,16 @@ class Clients:
     def wait_answered(self, count: int, timeout_s: float = _PATIENCE_S) -> None:
         """Wait until so many requests are answered or failed."""
         wait_until(
-            lambda: len(self.sent) + self.sent.failed >= count,
+            lambda: self.sent.done >= count,
             f"{count} requests done",
             timeout_s,
             0.01,
         )
+
+    def end_after(self, requests: int) -> None:
+        """Send so many more, and no more."""
+        with self._lock:
+            self._left = requests
 
     def _run(self) -> None:
         while (body := self._take_turn()) is not None:

@@ -11,6 +11,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+from tidegauge.group.folder import Layout
+
 from tidegauge_testkit.backends import web
 from tidegauge_testkit.backends.ports import LOOPBACK, free_ports
 from tidegauge_testkit.backends.process import BackendError, wait_until
@@ -47,6 +49,8 @@ class Launch(ServedApp):
         All of its environment but the ports and folders that are its own.
     recycle
         Whether the launcher replaces each worker after some requests.
+    prefix
+        Words before the command line: a program that runs it.
     """
 
     def __init__(
@@ -58,16 +62,18 @@ class Launch(ServedApp):
         environment: Mapping[str, str],
         *,
         recycle: bool = False,
+        prefix: Sequence[str] = (),
     ) -> None:
         port, self.metrics_port = free_ports(2)
         self.group = folder / "group"
         self.slowest_scrape_s = 0.0
+        self._files: list[str] = []
         # gunicorn puts a socket there, whose path must be short.
         self._home = tempfile.TemporaryDirectory(prefix="home")
         self.apps = apps
         super().__init__(
             folder,
-            launcher.command(started, apps, port, recycle=recycle),
+            [*prefix, *launcher.command(started, apps, port, recycle=recycle)],
             port,
             {
                 **environment,
@@ -78,12 +84,21 @@ class Launch(ServedApp):
             },
         )
 
+    def described(self) -> str:
+        """Return also what was in the group's folder before the launch was stopped."""
+        return "\n".join([super().described(), "--- the group's folder:", *self._files])
+
     def stop(self) -> None:
         """Stop all of it; a second call does nothing."""
+        self._files = self._files or sorted(
+            str(path.relative_to(self.group)) for path in self.group.rglob("*") if path.is_file()
+        )
         super().stop()
         self._home.cleanup()
 
-    def clients(self, bodies: Sequence[Any], requests: int, path: str = "/score") -> Clients:
+    def clients(
+        self, bodies: Sequence[Any], path: str = "/score", requests: int | None = None
+    ) -> Clients:
         """Return clients of the app, not yet started."""
         return Clients(self.port, path, bodies, requests=requests)
 
@@ -104,18 +119,21 @@ class Launch(ServedApp):
         text = self.scrape()
         return None if text is None else int(sum(series(text, name, **labels)))
 
-    def settled(self, at_least: int, timeout_s: float, name: str, **labels: str) -> int | None:
-        """Return a counter's sum once it is high enough and no longer moves.
+    def settled(self, expected: range, timeout_s: float, name: str, **labels: str) -> int | None:
+        """Return a counter's sum once it is as high as it may get, or high enough and still.
 
-        Where it does not get there in time, the sum as it stands.
+        Where it does not get there in time, the sum as it stands; None where nobody answers.
         """
         with contextlib.suppress(BackendError):
             wait_until(
-                lambda: (self.total(name, **labels) or 0) >= at_least, "the total", timeout_s, 0.2
+                lambda: (self.total(name, **labels) or 0) >= expected.start,
+                "the total",
+                timeout_s,
+                0.2,
             )
         last = self.total(name, **labels)
         deadline = time.monotonic() + timeout_s
-        while time.monotonic() < deadline:
+        while last != expected.stop - 1 and time.monotonic() < deadline:
             threading.Event().wait(_SETTLED_S)
             now = self.total(name, **labels)
             if now is not None and now == last:
@@ -131,7 +149,7 @@ class Launch(ServedApp):
 
     def leader(self) -> int | None:
         """Return the process that leads its group, None where none does."""
-        held = (processes.lock_holder(path) for path in self.group.glob("*/leader.lock"))
+        held = (processes.lock_holder(Layout(root).kept) for root in self.group.iterdir())
         return next((pid for pid in held if pid is not None), None)
 
     def listeners(self) -> set[int]:

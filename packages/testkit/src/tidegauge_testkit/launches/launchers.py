@@ -75,6 +75,10 @@ class Launcher:
         instrument = [find("opentelemetry-instrument")] if started == ZERO_CODE else []
         return [*instrument, program, *rest]
 
+    def listener_is_a_worker(self, started: str) -> bool:
+        """Whether only the workers set themselves up, so that one of them listens."""
+        return started == BY_HAND and not self.preloads
+
     def environment_of(self, started: str) -> Mapping[str, str]:
         """Return what it needs in its environment."""
         return self.environment if started == ZERO_CODE else {}
@@ -111,10 +115,13 @@ UVICORN = Launcher(
     "uvicorn --workers",
     (
         "uvicorn", "--workers", str(WORKERS), "--port", _PORT, "--app-dir", _APPS,
+        # At SIGHUP it gives up when a new worker takes longer than this to import its app (5).
+        "--timeout-worker-healthcheck", "30",
         "--log-level", "warning", "{app}:app",
     ),
     "asgi",
-    recycling=("--limit-max-requests", "{limit}"),
+    # It waits as long for a worker that ends just as it is asked.
+    recycling=("--limit-max-requests", "{limit}", "--timeout-worker-healthcheck", "5"),
     reloads=True,
     outlived=True,
 )  # fmt: skip

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import time
-from dataclasses import dataclass, field
+from collections import Counter
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tidegauge_semconv import metrics
 
@@ -38,6 +39,10 @@ class Killed:
     time_s: float
 
 
+#: What is done to a launch, given what was sent so far in this batch.
+Harm: TypeAlias = "Callable[[Sent], Killed | None]"
+
+
 @dataclass(slots=True)
 class Trial:
     """One launch, its faults and their rows.
@@ -64,6 +69,7 @@ class Trial:
     shown: str
     bodies: Sequence[Any]
     requests: int
+    path: str = "/score"
     rows: list[Row] = field(default_factory=list)
     sent: int = 0
     failed: int = 0
@@ -72,13 +78,20 @@ class Trial:
 
     # -- one fault -----------------------------------------------------------------------------
 
-    def suffer(self, fault: str, hurt: Callable[[Sent], Killed | None] | None = None) -> Row:
-        """Send requests, do harm after a third of them, and compare what ``/metrics`` shows."""
-        sent, killed = self._send(hurt)
-        may_lose = 0 if killed is None else sent.since(killed.worker, killed.time_s - _LAST_S)
-        total = self.launch.settled(
-            self.counted + len(sent) - may_lose, _SOON_S, self.shown, **_SUCCESS
-        )
+    def suffer(self, fault: str, *harms: Harm) -> Row:
+        """Send requests, do harm in the middle of them, and compare what ``/metrics`` shows.
+
+        For each harm there are as many requests; without any there is no harm.
+        """
+        sent = Sent()
+        may_lose = 0
+        for harm in harms or (None,):
+            killed = self._send(sent, harm)
+            if killed is not None:
+                may_lose += sent.since(killed.worker, killed.time_s - _LAST_S)
+        highest = self.counted + len(sent) + sent.failed
+        lowest = self.counted + len(sent) - may_lose
+        total = self.launch.settled(range(lowest, highest + 1), _SOON_S, self.shown, **_SUCCESS)
         note = _failures(sent)
         if total is None:
             total, note = 0, "/metrics did not answer"
@@ -86,9 +99,34 @@ class Trial:
         self.counted = total
         return row
 
+    def _send(self, sent: Sent, harm: Harm | None) -> Killed | None:
+        """Send half of the requests before the harm, half after it, and more meanwhile."""
+        killed = None
+        if harm is None:
+            with self.launch.clients(self.bodies, self.path, self.requests) as clients:
+                pass
+        else:
+            half = self.requests // 2
+            with self.launch.clients(self.bodies, self.path) as clients:
+                clients.wait_answered(half)
+                killed = harm(clients.sent)
+                clients.end_after(half)
+        sent.add(clients.sent)
+        return killed
+
     def term_worker(self, sent: Sent) -> None:
         """Send SIGTERM to the worker that answered last, and wait for its end."""
         self._signal_worker(sent, signal.SIGTERM)
+
+    def remark(self, note: str) -> None:
+        """Say more of the last row."""
+        self.rows[-1] = replace(self.rows[-1], note=note)
+
+    def replace_worker(self, sent: Sent) -> None:
+        """Send SIGTERM to a worker, and wait until another one answers in its place."""
+        before = self.launch.members()
+        self.term_worker(sent)
+        wait_until(lambda: set(sent.workers()) - before, "a new worker", _LATER_S)
 
     def kill_worker(self, sent: Sent) -> Killed:
         """Send SIGKILL to the worker that answered last."""
@@ -116,6 +154,29 @@ class Trial:
         self.launch.wait_gone({worker})
         return killed
 
+    def keep_scraping(self, sent: Sent) -> None:
+        """Scrape while requests are sent."""
+        with_patience(
+            lambda: self.launch.scrape() is not None and sent.done >= self.requests, _LATER_S
+        )
+
+    def lose_listener(self) -> Row:
+        """Send SIGKILL to the idle process that listens; see that the others go on to answer.
+
+        The row's note says after how many seconds.
+        """
+        listener = wait_until(lambda: min(self.launch.listeners(), default=None), "it", _SOON_S)
+        began = time.monotonic()
+        self.launch.kill(listener, signal.SIGKILL)
+        self.launch.wait_gone({listener})
+        again = wait_until(lambda: self.launch.total(self.shown, **_SUCCESS), "an answer", _SOON_S)
+        took_s = time.monotonic() - began
+        row = self._row(
+            "SIGKILL of the listener", Sent(), again - self.counted, 0, f"back after {took_s:.1f} s"
+        )
+        self.counted = again
+        return row
+
     # -- a second launch -----------------------------------------------------------------------
 
     def upgrade(self) -> tuple[Row, int]:
@@ -139,7 +200,8 @@ class Trial:
             os.kill(old, signal.SIGTERM)
             self.launch.wait_exit(_LATER_S)
 
-        sent, _ = self._send(take_over)
+        sent = Sent()
+        self._send(sent, take_over)
         wanted = before + len(sent)
         with_patience(lambda: self.arrived() >= wanted, _SOON_S)
         row = self._row("SIGUSR2", sent, self.arrived() - before, 0, _failures(sent))
@@ -183,7 +245,7 @@ class Trial:
 
     def instances(self) -> int:
         """Return under how many identities the points arrived."""
-        return len({point.resource.get("service.instance.id") for point in self.deltas()})
+        return len(self.by_instance())
 
     def overlaps(self) -> list[tuple[Point, Point]]:
         """Return intervals of one series that share some time: they would count it twice."""
@@ -198,17 +260,19 @@ class Trial:
             if later.start_ns < earlier.time_ns
         ]
 
+    def by_instance(self) -> dict[str, int]:
+        """Return how many requests arrived under each identity."""
+        counts: Counter[str] = Counter()
+        for point in self.deltas():
+            counts[point.resource.get("service.instance.id", "")] += int(point.value or 0)
+        return dict(counts)
+
     # -- inside --------------------------------------------------------------------------------
 
-    def _send(self, hurt: Callable[[Sent], Killed | None] | None) -> tuple[Sent, Killed | None]:
-        killed = None
-        with self.launch.clients(self.bodies, self.requests) as clients:
-            if hurt is not None:
-                clients.wait_answered(self.requests // 3)
-                killed = hurt(clients.sent)
-        return clients.sent, killed
-
     def _row(self, fault: str, sent: Sent, counted: int, may_lose: int, note: str) -> Row:
+        self.sent += len(sent)
+        self.failed += sent.failed
+        self.may_lose += may_lose
         row = Row(
             self.launcher.name,
             self.started,
@@ -220,9 +284,6 @@ class Trial:
             note,
         )
         self.rows.append(row)
-        self.sent += row.sent
-        self.failed += row.failed
-        self.may_lose += row.may_lose
         return row
 
 

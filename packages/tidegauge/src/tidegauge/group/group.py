@@ -290,7 +290,10 @@ class Group:
         """Remove a record of this process."""
         with guarded("group.withdraw"), self._held() as held:
             if held and self._membership is not None:
-                self._membership.withdraw(name)
+                try:
+                    self._membership.withdraw(name)
+                except OSError as error:
+                    self._unwritten(name, error)
 
     def records(self, prefix: str) -> list[Record]:
         """Return the records of all processes, the own one's included, and those of the archive.
@@ -396,8 +399,14 @@ class Group:
     def _is_last(self, layout: Layout, leadership: Leadership, deadline: float) -> bool:
         """Say that this process goes; lead if nobody else will."""
         self._left_s = time.monotonic()
+        rest_s = max(0.0, deadline - time.monotonic())
         if self._membership is not None:
-            self._membership.mark(LEAVING)
+            try:
+                self._membership.mark(LEAVING)
+            except OSError as error:
+                # Others could not say so either: who waits for them to export would wait in vain.
+                self._unwritten(LEAVING, error)
+                return self._lead(leadership, rest_s)
         others = [
             layout.workers / worker for worker in folders.living(layout) if worker != self.worker
         ]
@@ -406,7 +415,7 @@ class Group:
             for place in others
         ):
             return False
-        return self._lead(leadership, max(0.0, deadline - time.monotonic()))
+        return self._lead(leadership, rest_s)
 
     def clean_up(self) -> None:
         """Remove what no process needs any more: a launcher that did not predict itself ends.

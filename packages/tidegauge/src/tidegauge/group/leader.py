@@ -60,7 +60,10 @@ class Leadership:
         """Remove a record of a dead process."""
         if not record.living and record.worker != ARCHIVE:
             place = self._layout.workers / record.worker
-            record_path(place, record.name).unlink(missing_ok=True)
+            try:
+                record_path(place, record.name).unlink(missing_ok=True)
+            except OSError as error:
+                self._unwritten(record.name, error)
 
     def clear(self, merges: Mapping[str, Merge], now_s: float) -> None:
         """Archive what the dead have counted, and remove their places when nothing is in them."""
