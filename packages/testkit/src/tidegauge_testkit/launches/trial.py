@@ -185,6 +185,7 @@ class Trial:
         Returns the row and the first process of the second launch: a group of its own, so that
         ``/metrics`` no longer shows what the first one counted.
         """
+        with_patience(lambda: self.arrived() >= self.counted, _SOON_S)
         before = self.arrived()
         first = 0
 
