@@ -101,17 +101,22 @@ def test_the_stated_ks_error_is_below_its_bound() -> None:
         [1e15 + x % 7 for x in range(100)],
         [1.7e9 + x % 11 - 5 for x in range(200)],
         [-1e308, 1e308, 0.0, 1.0],
+        [-1.7e308, 1.7e308] * 30,
+        [1.7e306 * x for x in range(-100, 101)],
+        [-1.7e308, *(x / 7 for x in range(300)), 1.7e308],
         [5e-324, 1e-323, 0.0],
         [0.0],
     ],
 )
 def test_extreme_ranges_are_resolved(values: list[float]) -> None:
     """Tiny, huge, narrow and overflowing ranges: one cell a value where there are few."""
-    feature = build(np.array(values[::-1])[:, None]).features[0]
+    profile = build(np.array(values[::-1])[:, None], outputs=np.array(values))
+    feature, output = profile.features[0], profile.outputs[0]
     assert isinstance(feature, NumericFeature)
 
     assert feature.counts[2:-4].sum() == len(values)
     assert np.count_nonzero(feature.counts[2:-4]) >= min(len(set(values)), 3)
+    assert feature.counts.tolist() == output.counts.tolist()
 
 
 def test_categories_beyond_the_top_share_a_cell() -> None:

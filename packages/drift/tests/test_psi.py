@@ -72,13 +72,14 @@ def test_mean_of_psi_without_drift_is_what_the_docstring_says() -> None:
             ),
         ),
         ([0, 0], [1, 2], f"reference: got counts that sum to 0 {WANTED}"),
+        ([1e308, 1e308], [1, 2], f"reference: got counts that sum to inf {WANTED}"),
         ([1, 2], [1, -2], f"current: got a negative or non-finite count {WANTED}"),
         ([[1, 2]], [1, 2], f"reference: got shape (1, 2) {WANTED}"),
         (["a"], [1], f"reference: got list {WANTED}"),
     ],
 )
 def test_wrong_counts_are_refused_by_name(
-    reference: list[int], current: list[int], message: str
+    reference: list[float], current: list[float], message: str
 ) -> None:
     """The message names the argument, what was given and what is accepted."""
     with pytest.raises(ValueError, match="from the argument") as caught:

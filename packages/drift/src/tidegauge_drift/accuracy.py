@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from tidegauge_drift.sample import on_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,15 +31,14 @@ def worst_ks_error(values: Floats, count: Callable[[Floats], NDArray[np.int64]])
     reference = count(sample)
     worst = 0.0
     for moved in _copies(sample):
-        exact = _ks(np.sort(sample), np.sort(moved))
-        gap = np.abs(np.cumsum(reference / sample.size - count(moved) / moved.size)).max()
-        worst = max(worst, exact - float(gap))
+        _, exact, current = on_values(sample, moved)
+        worst = max(worst, _distance(exact, current) - _distance(reference, count(moved)))
     return worst
 
 
 def _copies(sample: Floats) -> Iterator[Floats]:
-    q25, median, q75 = np.quantile(sample, (0.25, 0.5, 0.75))
     with np.errstate(all="ignore"):
+        q25, median, q75 = np.quantile(sample, (0.25, 0.5, 0.75))
         spread = float(q75 - q25) or float(np.std(sample))
         whole = bool((sample == np.rint(sample)).all())
         if sample.size > 1:
@@ -50,8 +51,5 @@ def _copies(sample: Floats) -> Iterator[Floats]:
             yield np.rint(moved) if whole else moved
 
 
-def _ks(a: Floats, b: Floats) -> float:
-    points = np.concatenate((a, b))
-    below_a = np.searchsorted(a, points, "right") / a.size
-    below_b = np.searchsorted(b, points, "right") / b.size
-    return float(np.abs(below_a - below_b).max())
+def _distance(p: NDArray[Any], q: NDArray[Any]) -> float:
+    return float(np.abs(np.cumsum(p) / p.sum() - np.cumsum(q) / q.sum()).max())

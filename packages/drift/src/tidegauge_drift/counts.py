@@ -36,8 +36,10 @@ def one(name: str, values: ArrayLike) -> Counts:
         raise ValueError(_message(name, f"shape {counts.shape}"))
     if not np.isfinite(counts).all() or counts.min() < 0:
         raise ValueError(_message(name, "a negative or non-finite count"))
-    if counts.sum() <= 0:
-        raise ValueError(_message(name, "counts that sum to 0"))
+    with np.errstate(over="ignore"):
+        total = counts.sum()
+    if not 0 < total < np.inf:
+        raise ValueError(_message(name, f"counts that sum to {total:g}"))
     return counts
 
 

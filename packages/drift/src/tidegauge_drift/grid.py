@@ -101,6 +101,8 @@ def edges(values: Floats) -> tuple[Edges, Floats]:
     grids = _grids(values)
     if found.size == 0:
         for grid in grids:
+            if grid.scale == 0:  # the range is too wide or too narrow for a width of its cells
+                continue
             snapped = _snap(grid, np.concatenate((wanted, width)))
             counts = np.bincount(snapped.table()[grid.ticks(values)])
             if counts.max() <= COARSE * values.size:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -94,7 +95,8 @@ class ValueBounds:
 
     def __post_init__(self) -> None:
         for bounds in self.bounds.values():
-            if not bounds or not np.isfinite(bounds).all() or not (np.diff(bounds) > 0).all():
+            rising = all(a < b for a, b in pairwise(bounds))
+            if not bounds or not np.isfinite(bounds).all() or not rising:
                 raise ValueError(
                     f"value bounds: got {bounds!r} from {self.origin}; expected finite numbers, "
                     "each above the one before. Correct the processor that offers them."
