@@ -23,7 +23,7 @@ from tidegauge import guard
 from tidegauge.batch import CountPoint, GaugePoint
 from tidegauge.channel import Channel, Trace
 from tidegauge.info import ModelInfo
-from tidegauge.producer import Producer, with_produced
+from tidegauge.producer import Producer, with_group, with_produced
 from tidegauge.runtime import shared
 from tidegauge.snapshot import take
 from tidegauge_semconv import all_metrics, metrics
@@ -378,3 +378,23 @@ def test_ours_join_the_providers_metrics() -> None:
         assert (resource, [ours]) == (alone.resource, alone.scope_metrics)
     (alone,) = with_produced(None, ours, None).resource_metrics
     assert isinstance(alone.resource, Resource)
+
+
+def test_a_group_is_an_instance_of_the_service(core: Any) -> None:
+    """Its resource is the provider's but for the instance; where none is known, the process's."""
+    record(core, 0.1, 1.0)
+    ours = Producer().produce()
+    assert ours is not None
+    mine = Resource({"service.name": "shop", "service.instance.id": "worker"})
+    theirs = MetricsData([ResourceMetrics(mine, [], "")])
+    for data, resource, name in (
+        (None, mine, "shop"),
+        (theirs, None, "shop"),
+        (None, None, Resource.create().attributes["service.name"]),
+    ):
+        *others, own = with_group(data, ours, resource, "group").resource_metrics
+        assert others == ([] if data is None else theirs.resource_metrics)
+        assert own.scope_metrics == [ours]
+        assert (name, "group") == tuple(
+            own.resource.attributes[key] for key in ("service.name", "service.instance.id")
+        )

@@ -214,6 +214,14 @@ def _parts(points: Sequence[Point]) -> list[Totals]:
     return [Totals(NOW, (point,)) for point in points]
 
 
+def test_counts_that_have_fallen_are_no_change(core: Any) -> None:
+    """What others had counted is lost: nobody made fewer calls, and none is made up."""
+    before = values(number=5)
+    change = difference(values(number=3), before)
+    assert isinstance(change, HistogramPoint)
+    assert (0, 0.0, NOW) == (change.counts.sum(), float(change.total), change.start_s)
+
+
 def test_a_fine_form_that_one_lacks_is_left_out(core: Any) -> None:
     """Half a fine form would say that the other calls were not made."""
     (point,) = merge([Totals(NOW, (values(log=log),)) for log in (Counter({3: 1}), None)]).points

@@ -13,6 +13,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 import numpy as np
 from tidegauge_semconv import MetricSpec, attributes, metrics
@@ -134,21 +135,21 @@ def difference(now: Point, before: Point) -> Point:
     """
     if began_anew(now, before):
         return now
-    if isinstance(now, SumPoint) and isinstance(before, SumPoint):
-        return replace(now, value=max(0, now.value - before.value))
-    if isinstance(now, HistogramPoint) and isinstance(before, HistogramPoint):
-        if (now.counts < before.counts).any():
-            return zero(now, now.start_s or 0.0)
-        seen = set(before.exemplars)
-        return replace(
-            now,
-            counts=now.counts - before.counts,
-            total=Exact((float(now.total) - float(before.total),)),
-            exemplars=tuple(exemplar for exemplar in now.exemplars if exemplar not in seen),
-            log=now.log - (before.log or Counter()) if now.log is not None else None,
-            zeros=max(0, now.zeros - before.zeros),
-        )
-    raise TypeError(f"{now.spec.name}: got a sum and a histogram")
+    # An identity is of one kind.
+    if isinstance(now, SumPoint):
+        return replace(now, value=max(0, now.value - cast("SumPoint", before).value))
+    old = cast("HistogramPoint", before)
+    if (now.counts < old.counts).any():
+        return zero(now, now.start_s or 0.0)
+    seen = set(old.exemplars)
+    return replace(
+        now,
+        counts=now.counts - old.counts,
+        total=Exact((float(now.total) - float(old.total),)),
+        exemplars=tuple(exemplar for exemplar in now.exemplars if exemplar not in seen),
+        log=now.log - (old.log or Counter()) if now.log is not None else None,
+        zeros=max(0, now.zeros - old.zeros),
+    )
 
 
 def is_empty(point: Point) -> bool:
@@ -230,25 +231,25 @@ def _normal(point: Point) -> Point:
     return replace(point, exemplars=_newest(point, point.exemplars))
 
 
-def _sum(one: Point, two: Point) -> Point:
-    if isinstance(one, SumPoint) and isinstance(two, SumPoint):
-        starts = (one.start_s, two.start_s)
+def _sum(one: Point, other: Point) -> Point:
+    # An identity is of one kind.
+    if isinstance(one, SumPoint):
+        starts = (one.start_s, other.start_s)
         start_s = None if None in starts else min(s for s in starts if s is not None)
-        return replace(one, value=one.value + two.value, start_s=start_s)
-    if isinstance(one, HistogramPoint) and isinstance(two, HistogramPoint):
-        return replace(
-            one,
-            counts=one.counts + two.counts,
-            total=one.total + two.total,
-            low=min(one.low, two.low),
-            high=max(one.high, two.high),
-            exemplars=_newest(one, one.exemplars + two.exemplars),
-            start_s=min(one.start_s or 0.0, two.start_s or 0.0),
-            newest_s=max(_last_start_s(one), _last_start_s(two)),
-            log=_log_sum(one.log, two.log),
-            zeros=one.zeros + two.zeros,
-        )
-    raise TypeError(f"{one.spec.name}: got a sum and a histogram")
+        return replace(one, value=one.value + cast("SumPoint", other).value, start_s=start_s)
+    two = cast("HistogramPoint", other)
+    return replace(
+        one,
+        counts=one.counts + two.counts,
+        total=one.total + two.total,
+        low=min(one.low, two.low),
+        high=max(one.high, two.high),
+        exemplars=_newest(one, one.exemplars + two.exemplars),
+        start_s=min(one.start_s or 0.0, two.start_s or 0.0),
+        newest_s=max(_last_start_s(one), _last_start_s(two)),
+        log=_log_sum(one.log, two.log),
+        zeros=one.zeros + two.zeros,
+    )
 
 
 def _log_sum(one: Counter[int] | None, two: Counter[int] | None) -> Counter[int] | None:
