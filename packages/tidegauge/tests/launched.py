@@ -12,6 +12,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -30,10 +31,21 @@ from tidegauge import leave, pipeline
 
 INTERVAL_MS = 100
 PAUSE_S = 0.005
+# Between collecting and sending, as on a busy machine.
+UNDER_WAY_S = 0.05
 HANG_S = 60.0
 NUMBERS = itertools.count()
 OUTPUTS = {1: 0.1, 2: 0.2, 3: 0.3, 4: 0.4}
 MODEL = tidegauge.Model("m", version="1")
+
+
+class Slow(PeriodicExportingMetricReader):
+    """Lets a while pass between collecting and sending, unless it is flushed."""
+
+    def _receive_metrics(self, *args: Any, **kwargs: Any) -> None:
+        if threading.current_thread().name == "OtelPeriodicExportingMetricReader":
+            time.sleep(UNDER_WAY_S)
+        super()._receive_metrics(*args, **kwargs)
 
 
 class Lines(MetricExporter):
@@ -92,7 +104,7 @@ def set_up(folder: Path) -> None:
     """Export by a delta and by a cumulative reader."""
     delta: dict[type, Any] = dict.fromkeys((Counter, Histogram), AggregationTemporality.DELTA)
     readers = [
-        PeriodicExportingMetricReader(exporter, export_interval_millis=INTERVAL_MS)
+        Slow(exporter, export_interval_millis=INTERVAL_MS)
         for exporter in (
             Lines(folder, "delta", preferred_temporality=delta),
             Lines(folder, "cumulative"),

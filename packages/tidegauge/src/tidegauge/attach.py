@@ -12,7 +12,7 @@ from typing import Any
 
 from opentelemetry.metrics import get_meter_provider
 
-from tidegauge import group, otel_fork
+from tidegauge import export_order, group, otel_fork
 from tidegauge import otel_private as private
 from tidegauge.guard import fault, guarded, once
 from tidegauge.late_import import late_import
@@ -59,6 +59,7 @@ def attach_reader(reader: Any) -> None:
         # Here, not above: an app that only records has no need of the SDK.
         from tidegauge.producer import Producer  # noqa: PLC0415
 
+    pulled = is_pulled(reader)
     temporality = private.temporalities(reader)
     exponential = "Exponential" in type(private.aggregations(reader).get("Histogram")).__name__
     producer = Producer(
@@ -68,7 +69,7 @@ def attach_reader(reader: Any) -> None:
             if instrument in temporality
         },
         exponential=exponential,
-        pulled=is_pulled(reader),
+        pulled=pulled,
         name=_name(reader),
     )
     _introduce(private.resource(callback))
@@ -98,6 +99,9 @@ def attach_reader(reader: Any) -> None:
     setattr(collect, _MARK, True)
     otel_fork.watch_reader(reader, callback)
     private.set_collect_callback(reader, collect)
+    if not pulled:
+        with guarded("attach.order"):
+            export_order.one_by_one(reader)
 
 
 def is_pulled(reader: object) -> bool:

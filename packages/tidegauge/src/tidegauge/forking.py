@@ -9,6 +9,7 @@ import os
 import sys
 
 from tidegauge import (
+    export_order,
     group,
     guard,
     identity,
@@ -41,6 +42,7 @@ def _after_in_child() -> None:
         observe.renew_process_id()
         pipeline.current().reset()
         standing.desk().reset()
+        export_order.reset()
         # Loaded only where something exports.
         producer = sys.modules.get("tidegauge.producer")
         if producer is not None:
