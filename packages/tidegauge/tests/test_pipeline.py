@@ -153,6 +153,32 @@ def test_a_process_that_ends_hands_over_what_it_has_counted(core: Any) -> None:
     assert [core.clock()] == core.recorder.left
 
 
+def test_what_there_is_to_tell_is_told_at_the_end_without_the_lock(core: Any) -> None:
+    """Sending and writing may be slow: nobody waits for it, and no collection does it."""
+
+    class Telling(type(core.recorder)):  # type: ignore[misc]
+        def tell(self, now_s: float) -> None:
+            with pipeline.current()._locked(0) as held:
+                told.append((now_s, held))
+
+    class Failing(Telling):
+        def tell(self, now_s: float) -> None:
+            raise RuntimeError
+
+    told: list[tuple[float, bool]] = []
+    core.use([Failing(), core.recorder, Telling()])
+    with pipeline.current().frozen():
+        pass
+    pipeline.current().points()
+    assert flush()
+    assert told == []
+    pipeline.current().end(1.0)
+    pipeline.current().hand_over(1.0)
+
+    assert [(core.clock(), True)] * 2 == told
+    assert guard.counts() == {"tell.Failing:RuntimeError": 2}
+
+
 def test_the_end_comes_after_all_rows(core: Any) -> None:
     """A processor that fails does not keep the others from it."""
     core.use([Raising(), core.recorder])

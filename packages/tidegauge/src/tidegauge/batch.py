@@ -114,6 +114,10 @@ class PredictionProcessor(Protocol):
     It may have a method ``value_bounds(model, operation, outputs) -> ValueBounds | None`` as well,
     if it knows how a model's outputs are spread. That is asked with each slice of rows, under the
     drain lock; the names of the outputs are those of the batch.
+
+    It may have a method ``tell(now_s)``: events to send, files to write. That is called about once
+    a second and at the end, on a background thread as a rule, without the lock, and never because
+    somebody collects.
     """
 
     def on_batch(self, batch: Batch) -> None:

@@ -6,11 +6,14 @@ says so, and nothing else changes.
 
 from __future__ import annotations
 
+import inspect
+import sys
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from typing import Any
 
 from opentelemetry import context
+from opentelemetry.trace import INVALID_SPAN_CONTEXT
 
 #: Key of the context under which OpenTelemetry mutes instrumentation (exporters set it).
 SUPPRESS_KEY: str = getattr(context, "_SUPPRESS_INSTRUMENTATION_KEY", "suppress_instrumentation")
@@ -84,3 +87,27 @@ def aggregations(reader: object) -> dict[str, Any]:
 
 def _by_name(classes: dict[type, Any]) -> dict[str, Any]:
     return {kind.__name__.lstrip("_"): value for kind, value in classes.items()}
+
+
+def emit_event(logger: Any, event_name: str, **fields: Any) -> None:
+    """Emit an event through a logger of OpenTelemetry, of no span.
+
+    From SDK 1.39 on a logger takes the fields by themselves. Older ones take a record, which has to
+    be of the SDK's class and with its resource: exporters read what the API's class does not have.
+    Before 1.35 a record has no name of an event; it was an attribute then.
+    """
+    if "event_name" in inspect.signature(logger.emit).parameters:
+        logger.emit(event_name=event_name, context=context.Context(), **fields)
+        return
+    record = sys.modules[type(logger).__module__].LogRecord
+    known = inspect.signature(record.__init__).parameters
+    fields |= {
+        "event_name": event_name,
+        "resource": getattr(logger, "resource", None),
+        "trace_id": INVALID_SPAN_CONTEXT.trace_id,
+        "span_id": INVALID_SPAN_CONTEXT.span_id,
+        "trace_flags": INVALID_SPAN_CONTEXT.trace_flags,
+    }
+    if "event_name" not in known:
+        fields["attributes"] = {**fields["attributes"], "event.name": event_name}
+    logger.emit(record(**{name: value for name, value in fields.items() if name in known}))

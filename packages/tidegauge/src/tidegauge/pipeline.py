@@ -103,6 +103,7 @@ class Pipeline:
                 group_at_s = now_s + _GROUP_TICK_S
                 group.current().tick(now_s)
                 _do(each_second)
+                self._tell()
 
     def _attach(self) -> None:
         """Find the app's provider, whoever set it and however late."""
@@ -138,6 +139,7 @@ class Pipeline:
                 for processor in self.processors():
                     with guarded(f"processor.{type(processor).__name__}"):
                         processor.on_leave(shared.clock())
+        self._tell()
 
     def end(self, timeout_s: float) -> None:
         """Count all that has finished, and let processors conclude: nothing comes after."""
@@ -149,6 +151,15 @@ class Pipeline:
                     with guarded(f"processor.{type(processor).__name__}"):
                         rest_s = max(0.0, deadline - time.monotonic())
                         processor.on_end(shared.clock(), rest_s)
+        self._tell()
+
+    def _tell(self) -> None:
+        """Let processors send and write what they have to say; the lock is free meanwhile."""
+        for processor in self._processors or ():
+            tell = getattr(processor, "tell", None)
+            if tell is not None:
+                with guarded(f"tell.{type(processor).__name__}"):
+                    tell(shared.clock())
 
     def help_out(self) -> None:
         """Drain one slice on the caller's thread, if nobody else is draining."""

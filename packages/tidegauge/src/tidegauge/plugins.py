@@ -8,10 +8,12 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from tidegauge.batch import PredictionProcessor
+from tidegauge.events import EventSink
 from tidegauge.guard import once
 from tidegauge.late_import import late_import
 
 PROCESSORS = "tidegauge_processor"
+EVENT_SINKS = "tidegauge_event_sink"
 
 
 def load(group: str) -> Iterator[tuple[EntryPoint, Any]]:
@@ -36,17 +38,26 @@ def load(group: str) -> Iterator[tuple[EntryPoint, Any]]:
 
 def load_processors() -> list[PredictionProcessor]:
     """Build one processor of each kind that is installed."""
-    processors: list[PredictionProcessor] = []
-    for entry_point, factory in load(PROCESSORS):
+    return list(
+        _build(PROCESSORS, "Processor %r could not be built: %s: %s. Its metrics are missing.")
+    )
+
+
+def load_event_sinks() -> list[EventSink]:
+    """Build one sink of each kind that is installed."""
+    return list(_build(EVENT_SINKS, "Event sink %r could not be built: %s: %s. It gets no events."))
+
+
+def _build(group: str, failure: str) -> Iterator[Any]:
+    for entry_point, factory in load(group):
         try:
-            processors.append(factory())
+            yield factory()
         except Exception as error:
             once(
-                f"plugin.{PROCESSORS}.{entry_point.name}",
-                "Processor %r could not be built: %s: %s. Its metrics are missing.",
+                f"plugin.{group}.{entry_point.name}",
+                failure,
                 entry_point.name,
                 type(error).__name__,
                 error,
                 level=logging.ERROR,
             )
-    return processors

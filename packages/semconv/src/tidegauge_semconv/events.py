@@ -1,0 +1,26 @@
+"""Every event of the suite: log records that say what has changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tidegauge_semconv import attributes as a
+
+
+@dataclass(frozen=True, slots=True)
+class EventSpec:
+    """One event: its OpenTelemetry name and the attributes that its records may carry."""
+
+    name: str
+    description: str
+    attributes: tuple[str, ...]
+
+
+MODEL_DRIFT_DETECTED = EventSpec(
+    "model.drift.detected",
+    "The verdict on a feature, an output or a whole family has changed.",
+    (
+        a.MODEL_NAME, a.MODEL_VERSION, a.REFERENCE, a.FAMILY, a.FEATURE, a.WINDOW,
+        a.STATE, a.STATISTIC, a.VALUE, a.THRESHOLD,
+    ),
+)  # fmt: skip

@@ -1,0 +1,48 @@
+"""What has changed, as values, and who is told: sinks, found by ``tidegauge_event_sink``.
+
+An event is sent once or not at all, by the process that leads, never while a lock of ours is held
+and never because somebody collects metrics.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from tidegauge.batch import ModelKey
+
+
+@dataclass(frozen=True, slots=True)
+class StateChange:
+    """The verdict on a feature, an output or, with ``feature`` empty, a whole family has changed.
+
+    ``state`` is the new one: ``drifted``, ``ok``, ``reference_mismatch``, or ``unknown`` where
+    windows start anew and the alarm was on. ``value`` and ``threshold`` are of the ``statistic``
+    that explains it; None where there is none. ``at_s`` is when the window closed (Unix seconds).
+    """
+
+    model: ModelKey
+    reference: str
+    family: str
+    feature: str
+    window: str
+    state: str
+    at_s: float
+    statistic: str = ""
+    value: float | None = None
+    threshold: float | None = None
+
+
+#: Further kinds may follow: a sink leaves alone what it does not know.
+Event: TypeAlias = StateChange
+
+
+class EventSink(Protocol):
+    """Gets events. Built with no arguments; the constructor never raises.
+
+    Found by the entry point group ``tidegauge_event_sink``.
+    """
+
+    def on_event(self, event: Event) -> None:
+        """Take one event; may be slow, on a background thread. An exception is counted."""
+        ...

@@ -1,0 +1,57 @@
+"""The event sink that every installation has: OpenTelemetry log records."""
+
+from __future__ import annotations
+
+from opentelemetry._logs import SeverityNumber, get_logger_provider
+from tidegauge_semconv import attributes as a
+from tidegauge_semconv.events import MODEL_DRIFT_DETECTED
+
+from tidegauge.events import Event, StateChange
+from tidegauge.otel_private import emit_event
+
+_SCOPE = "tidegauge"
+_ALARMS = frozenset({"drifted", "reference_mismatch"})
+
+
+class LogEvents:
+    """Emits each event as a log record; without a provider of logs that is nothing."""
+
+    def on_event(self, event: Event) -> None:
+        """Emit it through the provider that is the global one by now."""
+        if not isinstance(event, StateChange):
+            return
+        alarm = event.state in _ALARMS
+        emit_event(
+            get_logger_provider().get_logger(_SCOPE),
+            MODEL_DRIFT_DETECTED.name,
+            timestamp=int(event.at_s * 1e9),
+            severity_number=SeverityNumber.WARN if alarm else SeverityNumber.INFO,
+            severity_text="WARN" if alarm else "INFO",
+            body=_text(event),
+            attributes=_attributes(event),
+        )
+
+
+def _attributes(event: StateChange) -> dict[str, str | float]:
+    found: dict[str, str | float | None] = {
+        a.MODEL_NAME: event.model.name,
+        a.MODEL_VERSION: event.model.version,
+        a.REFERENCE: event.reference,
+        a.FAMILY: event.family,
+        a.FEATURE: event.feature,
+        a.WINDOW: event.window,
+        a.STATE: event.state,
+        a.STATISTIC: event.statistic,
+        a.VALUE: event.value,
+        a.THRESHOLD: event.threshold,
+    }
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _text(event: StateChange) -> str:
+    model = f"{event.model.name} {event.model.version}".rstrip()
+    what = f"{event.family} {event.feature}".rstrip()
+    why = ""
+    if event.value is not None and event.threshold is not None:
+        why = f" ({event.statistic} {event.value:.4g}, threshold {event.threshold:.4g})"
+    return f"{model}: {what} {event.state} in window {event.window}{why}"

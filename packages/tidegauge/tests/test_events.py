@@ -1,0 +1,150 @@
+"""Events reach every sink once, and OpenTelemetry's logs as the SDK at hand wants them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from opentelemetry.sdk._logs import LoggerProvider, export
+from opentelemetry.sdk.resources import Resource
+from tidegauge import announce, guard
+from tidegauge.batch import ModelKey
+from tidegauge.events import StateChange
+from tidegauge.log_events import LogEvents
+from tidegauge_semconv.events import MODEL_DRIFT_DETECTED
+
+CHANGE = StateChange(
+    ModelKey("fraud", "3"), "ab12cd34", "inputs", "amount", "1000rows", "drifted",
+    1_700_000_000.5, "ks.statistic", 0.31, 0.05,
+)  # fmt: skip
+Memory: Any = getattr(export, "InMemoryLogRecordExporter", None) or export.InMemoryLogExporter
+
+
+class Logs:
+    """A provider whose records stay in memory."""
+
+    def __init__(self) -> None:
+        self.exporter = Memory()
+        self.provider = LoggerProvider(Resource.create({"service.name": "shop"}))
+        self.provider.add_log_record_processor(export.SimpleLogRecordProcessor(self.exporter))
+
+    def finished(self) -> Any:
+        """Return what was exported."""
+        return self.exporter.get_finished_logs()
+
+
+@pytest.fixture
+def logs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Logs]:
+    """Be an app that has set a provider of logs."""
+    made = Logs()
+    monkeypatch.setattr("opentelemetry._logs._internal._LOGGER_PROVIDER", made.provider)
+    yield made
+    made.provider.shutdown()
+
+
+def test_a_change_is_a_log_record_with_the_events_name_and_attributes(logs: Logs) -> None:
+    """The record is encoded by OTLP's own encoder, with the resource of the provider."""
+    encoder = pytest.importorskip("opentelemetry.exporter.otlp.proto.common._log_encoder")
+    LogEvents().on_event(CHANGE)
+
+    (found,) = encoder.encode_logs(logs.finished()).resource_logs
+    (scope,) = found.scope_logs
+    (record,) = scope.log_records
+    attributes = {
+        pair.key: getattr(pair.value, str(pair.value.WhichOneof("value")))
+        for pair in record.attributes
+    }
+    name = getattr(record, "event_name", "") or attributes.pop("event.name")
+    assert "model.drift.detected" == name == MODEL_DRIFT_DETECTED.name
+    assert scope.scope.name == "tidegauge"
+    assert "service.name" in {pair.key for pair in found.resource.attributes}
+    assert (record.time_unix_nano, record.severity_text) == (1_700_000_000_500_000_000, "WARN")
+    assert record.severity_number == 13
+    assert (record.trace_id, record.span_id) in {(b"", b""), (bytes(16), bytes(8))}
+    assert attributes == {
+        "model_name": "fraud", "model_version": "3", "reference": "ab12cd34", "family": "inputs",
+        "feature": "amount", "window": "1000rows", "state": "drifted",
+        "statistic": "ks.statistic", "value": 0.31, "threshold": 0.05,
+    }  # fmt: skip
+    assert set(MODEL_DRIFT_DETECTED.attributes) == set(attributes)
+    assert record.body.string_value == (
+        "fraud 3: inputs amount drifted in window 1000rows (ks.statistic 0.31, threshold 0.05)"
+    )
+
+
+def test_an_end_is_for_information_and_leaves_out_what_is_not_known(logs: Logs) -> None:
+    """No value is no attribute, never 0."""
+    ended = StateChange(ModelKey("m"), "ab", "inputs", "", "1d", "ok", 1.0)
+    LogEvents().on_event(ended)
+
+    (found,) = logs.finished()
+    record = found.log_record
+    assert record.severity_text == "INFO"
+    assert record.body == "m: inputs ok in window 1d"
+    assert not {"value", "threshold"} & set(record.attributes)
+
+
+def test_without_a_provider_of_logs_nothing_happens(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Most apps have none: that is no fault and no line."""
+    monkeypatch.setattr("opentelemetry._logs._internal._LOGGER_PROVIDER", None)
+    guard.reset()
+    LogEvents().on_event(CHANGE)
+    announce.announce(CHANGE)
+
+    assert guard.counts() == {}
+    assert caplog.records == []
+
+
+def test_a_provider_that_is_set_later_gets_what_comes_later(logs: Logs) -> None:
+    """The sink is built before the app has set its provider."""
+    sink = LogEvents()
+    sink.on_event(CHANGE)
+    assert len(logs.finished()) == 1
+
+
+def test_a_kind_of_event_that_it_does_not_know_is_left_alone(logs: Logs) -> None:
+    """A newer package may send more than this sink has heard of."""
+    LogEvents().on_event("something else")  # type: ignore[arg-type]
+
+    assert list(logs.finished()) == []
+
+
+SINKS = """
+class Broken:
+    def on_event(self, event):
+        raise RuntimeError("it is full")
+
+class Kept:
+    seen = []
+    def on_event(self, event):
+        self.seen.append(event)
+"""
+
+
+def test_a_sink_that_fails_does_not_keep_others_from_hearing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logs: Logs
+) -> None:
+    """Sinks are found by entry point and told in the order of their names, each in a guard."""
+    metadata = tmp_path / "sinking-1.0.dist-info"
+    metadata.mkdir()
+    (tmp_path / "sinking.py").write_text(SINKS)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: sinking\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(
+        "[tidegauge_event_sink]\na_broken = sinking:Broken\nz_kept = sinking:Kept\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(announce, "_sinks", None)
+    guard.reset()
+    announce.announce(CHANGE)
+
+    import sinking  # type: ignore[import-not-found]  # noqa: PLC0415 - it was written just now
+
+    assert sinking.Kept.seen == [CHANGE]
+    assert len(logs.finished()) == 1
+    assert guard.counts() == {"event.Broken:RuntimeError": 1}
+    monkeypatch.setattr(announce, "_sinks", None)
+    guard.reset()
