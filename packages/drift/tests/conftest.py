@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from tidegauge import guard
+from tidegauge import announce, guard
 from tidegauge.batch import Batch, ModelKey, Table
 from tidegauge.group import Group, Record
 from tidegauge.group.launch import detect
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from tidegauge.events import StateChange
     from tidegauge_drift import ReferenceProfile
     from tidegauge_drift.verdict import WindowVerdict
 
@@ -190,6 +191,7 @@ class Process:
         self.now_s = now_s
         self.group.tick(now_s)
         self.drift.on_tick(now_s)
+        self.drift.tell(now_s)
 
     def die(self) -> None:
         """End as a killed process ends: the kernel closes what it had open."""
@@ -282,6 +284,19 @@ def launch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
     for each in made:
         for process in each.made:
             process.die()
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[StateChange]:
+    """Be the only event sink; return what it is told."""
+
+    class Sink:
+        def on_event(self, event: StateChange) -> None:
+            found.append(event)
+
+    found: list[StateChange] = []
+    monkeypatch.setattr(announce, "_sinks", [Sink()])
+    return found
 
 
 @pytest.fixture(autouse=True)

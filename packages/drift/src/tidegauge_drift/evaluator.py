@@ -13,6 +13,7 @@ from tidegauge.batch import CountPoint, GaugePoint, ModelKey
 from tidegauge.operations import rank
 
 from tidegauge_drift.budget import choose
+from tidegauge_drift.changes import changes, ended
 from tidegauge_drift.counter import went_back
 from tidegauge_drift.pane import Pane
 from tidegauge_drift.verdict import WindowVerdict
@@ -20,6 +21,8 @@ from tidegauge_drift.window import ClosedWindow, Tumbler, WindowSpec
 from tidegauge_drift.window_judge import judge
 
 if TYPE_CHECKING:
+    from tidegauge.events import StateChange
+
     from tidegauge_drift.layout import Layout
 
 _logger = logging.getLogger("tidegauge.drift")
@@ -124,6 +127,8 @@ class Evaluator:
         self.snapshot = Snapshot(model, layout)
         #: Whether there is something to keep; its reader sets it back.
         self.changed = False
+        #: Alarms that went on or off; whoever keeps the state takes them, after that.
+        self.news: list[StateChange] = []
 
     def resume(
         self, operation: str, first: int | None, tumblers: tuple[Tumbler, ...], snapshot: Snapshot
@@ -222,6 +227,11 @@ class Evaluator:
 
     def _restart(self, layout: Layout) -> None:
         """Forget all windows: what follows is not comparable with what came before."""
+        now = self.snapshot
+        with guard.guarded("drift.changes"):
+            last = [kept[0].verdict for kept in now.closed.values()]
+            at_s = float((self.first or 0) * self.pane_s)
+            self.news += ended(now.model, now.layout, last, at_s)
         self.tumblers = ()
         self.snapshot = Snapshot(self.snapshot.model, layout)
         self.changed = True
@@ -241,6 +251,8 @@ class Evaluator:
             closed_windows = {**before.closed, window.spec: kept}
             self.snapshot = Snapshot(before.model, before.layout, closed_windows, members)
             self.changed = True
+            with guard.guarded("drift.changes"):
+                self.news += changes(before.model, before.layout, window, last, verdict)
             if self._listener is not None:
                 with guard.guarded("drift.listener"):
                     self._listener(before.model, verdict)

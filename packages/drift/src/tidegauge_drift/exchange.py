@@ -192,9 +192,9 @@ class Exchange:
                     self._dead.append(record)
         return panes
 
-    def keep(self, evaluator: Evaluator) -> None:
-        """Write what a successor needs to go on with a model."""
-        self._group.keep(_name(evaluator.snapshot.model), dump(evaluator))
+    def keep(self, evaluator: Evaluator) -> bool:
+        """Write what a successor needs to go on with a model; tell whether it is written."""
+        return self._group.keep(_name(evaluator.snapshot.model), dump(evaluator))
 
     def keep_index(self, through: int, evaluators: Iterable[Evaluator]) -> None:
         """Say that all panes below ``through`` are in the states that are kept."""

@@ -33,7 +33,7 @@ class Leader:
     make : callable
         Returns the evaluator of a model that was not seen before, or None without a reference.
     keep : callable
-        Gets an evaluator that has changed, when all panes given are folded.
+        Gets an evaluator that has changed, when the panes given for it are folded, and at the end.
     through : int, optional
         The leader before has folded all panes below it.
     """
@@ -98,6 +98,7 @@ class Leader:
                 return
             with guard.guarded("drift.end"):
                 evaluator.end()
+                self._keep(evaluator)
 
     def _fold(self, key: ModelKey, panes: list[Pane], limit: int) -> None:
         evaluator = self.evaluator(key)

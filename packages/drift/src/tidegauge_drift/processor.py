@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from tidegauge import group as groups
 from tidegauge import guard
+from tidegauge.announce import announce
 from tidegauge.settings import SettingError, load
 
 from tidegauge_drift import export
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tidegauge.batch import Batch, CountPoint, GaugePoint, ModelKey, ValueBounds
+    from tidegauge.events import StateChange
     from tidegauge.group import Group
 
     from tidegauge_drift.layout import Layout
@@ -34,6 +37,8 @@ _logger = logging.getLogger("tidegauge.drift")
 _TICK_S = 0.05
 # What is shared with the group is written and read so often.
 _SHARE_S = 1.0
+# Changes that wait to be sent: more come only if nobody can send or keep them for long.
+_MAXIMUM_NEWS = 10_000
 # More panes of one model than this mean that time moved on without a tick: a replay.
 _CROWDED = 12
 
@@ -93,6 +98,7 @@ class DriftProcessor:
         self._leads = True
         self._shared_s = float("-inf")
         self._away_s: float | None = None
+        self._news: deque[StateChange] = deque(maxlen=_MAXIMUM_NEWS)
 
     def _find(self, name: str) -> Layout | None:
         return self._references.get(name) if self._references is not None else None
@@ -248,8 +254,17 @@ class DriftProcessor:
         return evaluator
 
     def _keep(self, evaluator: Evaluator) -> None:
-        if self._exchange is not None:
-            self._exchange.keep(evaluator)
+        """Keep a model's state; only then may anybody hear of it, so that no successor repeats."""
+        if self._exchange is None or self._exchange.keep(evaluator):
+            self._news.extend(evaluator.news)
+            evaluator.news.clear()
+        elif len(evaluator.news) > _MAXIMUM_NEWS:
+            del evaluator.news[:-_MAXIMUM_NEWS]
+
+    def tell(self, now_s: float) -> None:  # noqa: ARG002 - the signature of the hook
+        """Send what has changed, once; see ``PredictionProcessor``."""
+        while self._news:
+            announce(self._news.popleft())
 
     # -- reading ---------------------------------------------------------------------------------
 

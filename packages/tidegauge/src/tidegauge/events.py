@@ -7,13 +7,19 @@ and never because somebody collects metrics.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 from tidegauge.batch import ModelKey
 
 
+class Event:
+    """What every event is; a sink leaves alone the kinds that it does not know."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
-class StateChange:
+class StateChange(Event):
     """The verdict on a feature, an output or, with ``feature`` empty, a whole family has changed.
 
     ``state`` is the new one: ``drifted``, ``ok``, ``reference_mismatch``, or ``unknown`` where
@@ -31,10 +37,6 @@ class StateChange:
     statistic: str = ""
     value: float | None = None
     threshold: float | None = None
-
-
-#: Further kinds may follow: a sink leaves alone what it does not know.
-Event: TypeAlias = StateChange
 
 
 class EventSink(Protocol):

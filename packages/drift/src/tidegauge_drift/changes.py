@@ -1,0 +1,122 @@
+"""Which verdicts have changed with a window, as events."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from tidegauge.events import StateChange
+
+from tidegauge_drift.layout import INPUTS
+from tidegauge_drift.moves import Sides, leading, share_floor
+from tidegauge_drift.verdict import DRIFTED, MISMATCH, OK, QUALITY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from numpy.typing import NDArray
+    from tidegauge.batch import ModelKey
+
+    from tidegauge_drift.layout import Layout
+    from tidegauge_drift.verdict import WindowVerdict
+    from tidegauge_drift.window import ClosedWindow
+
+#: The alarm was on when windows began anew: nobody knows whether it still would be.
+UNKNOWN = "unknown"
+# Of one window, beside its families: the features with the largest effects.
+MAXIMUM_FEATURES = 50
+_NUMBER = "features.drifted"
+
+
+def changes(
+    model: ModelKey,
+    layout: Layout,
+    window: ClosedWindow,
+    before: WindowVerdict | None,
+    after: WindowVerdict,
+) -> list[StateChange]:
+    """Return the alarms that a window has raised or ended: families first, then features.
+
+    A first verdict that is ``ok`` is no change.
+    """
+    features = sorted(_features(model, layout, window, before, after), key=lambda each: -each[0])
+    found = list(_families(model, layout, before, after))
+    return found + [change for _, change in features[:MAXIMUM_FEATURES]]
+
+
+def ended(
+    model: ModelKey, layout: Layout, verdicts: Iterable[WindowVerdict], at_s: float
+) -> list[StateChange]:
+    """Return the families whose alarms were on when windows began anew."""
+    return [
+        StateChange(model, layout.reference, family, "", verdict.spec.label, UNKNOWN, at_s)
+        for verdict in verdicts
+        for family, state in _states(verdict).items()
+        if state != OK
+    ]
+
+
+def _states(verdict: WindowVerdict | None) -> dict[str, str]:
+    """Return the state of each family that was ever decided."""
+    if verdict is None:
+        return {}
+    states = {family: DRIFTED if on else OK for family, on in verdict.detected.items()}
+    if verdict.mismatch:
+        states[INPUTS] = MISMATCH
+    return states
+
+
+def _families(
+    model: ModelKey, layout: Layout, before: WindowVerdict | None, after: WindowVerdict
+) -> Iterator[StateChange]:
+    known = _states(before)
+    for family, state in _states(after).items():
+        if state == known.get(family, OK):
+            continue
+        on = _alarms(after, "quality_detected" if family == QUALITY else "detected")
+        ours = [family in (QUALITY, slot.family) for slot in after.slots]
+        number = float(on[ours].sum())
+        why = ("", None, None) if state == MISMATCH else (_NUMBER, number, 1.0)
+        yield StateChange(
+            model, layout.reference, family, "", after.spec.label, state, after.closed_s, *why
+        )
+
+
+def _features(
+    model: ModelKey,
+    layout: Layout,
+    window: ClosedWindow,
+    before: WindowVerdict | None,
+    after: WindowVerdict,
+) -> Iterator[tuple[float, StateChange]]:
+    def change(i: int, family: str, on: bool, why: tuple[str, float, float]) -> StateChange:
+        state = DRIFTED if on else OK
+        name, label = after.slots[i].name, after.spec.label
+        return StateChange(
+            model, layout.reference, family, name, label, state, after.closed_s, *why
+        )
+
+    for i, on in _flips(before, after, "detected"):
+        finding = after.features[i].finding
+        why = leading(finding, Sides.of(window, layout, i))
+        yield finding.effect, change(i, after.slots[i].family, on, why)
+    for i, on in _flips(before, after, "quality_detected"):
+        check = max(after.quality[i].shares.checks, key=lambda each: each.effect)
+        then, now = Sides.of(window, layout, i).quality(check.name)
+        why = (f"{check.name}.ratio", now, share_floor(then, now))
+        yield check.effect, change(i, QUALITY, on, why)
+
+
+def _flips(
+    before: WindowVerdict | None, after: WindowVerdict, column: str
+) -> Iterator[tuple[int, bool]]:
+    """Yield where an alarm went on or off, and which of the two."""
+    on = _alarms(after, column)
+    was = np.zeros_like(on) if before is None else _alarms(before, column)
+    for i in np.flatnonzero(on != was).tolist():
+        yield i, bool(on[i])
+
+
+def _alarms(verdict: WindowVerdict, column: str) -> NDArray[np.bool_]:
+    found: NDArray[np.bool_] = verdict.table[column] == 1
+    return found
