@@ -10,7 +10,15 @@ import tidegauge
 
 ROOT = Path(__file__).parents[2]
 NAMES: dict[str, set[str]] = {
-    "tidegauge_semconv": {"Kind", "Merge", "MetricSpec", "all_metrics", "attributes", "metrics"},
+    "tidegauge_semconv": {
+        "Kind",
+        "Merge",
+        "MetricSpec",
+        "all_metrics",
+        "attributes",
+        "events",
+        "metrics",
+    },
     "tidegauge_drift": {
         "ChiSquareResult",
         "DriftProcessor",
