@@ -20,14 +20,18 @@ from tidegauge_drift.processor import DriftProcessor
 from tidegauge_drift.profile import ProfileError, ReferenceProfile
 from tidegauge_drift.proportions import cohens_h, two_proportion_p_value
 from tidegauge_drift.psi import psi, psi_critical_value, psi_from_counts
+from tidegauge_drift.report import CompareSettings, DriftReport, FeatureReport, compare
 from tidegauge_drift.settings import DriftSettings
 from tidegauge_drift.store import load, save
 from tidegauge_drift.wasserstein import wasserstein_distance
 
 __all__ = [
     "ChiSquareResult",
+    "CompareSettings",
     "DriftProcessor",
+    "DriftReport",
     "DriftSettings",
+    "FeatureReport",
     "KsResult",
     "ProfileError",
     "ReferenceProfile",
@@ -37,6 +41,7 @@ __all__ = [
     "chi_square",
     "chi_square_from_counts",
     "cohens_h",
+    "compare",
     "effective_sample_size",
     "hellinger_distance",
     "hellinger_distance_from_counts",

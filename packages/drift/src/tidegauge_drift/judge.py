@@ -116,7 +116,7 @@ def _numeric(
 def _categorical(slot: Slot, cells: tuple[Counts, Counts], psi: float, deff: float) -> Finding:
     reference, current = cells
     rows = int(current.sum())
-    p, q = _test_cells(slot, reference), _test_cells(slot, current, reference)
+    p, q = comparable_cells(slot, reference), comparable_cells(slot, current, reference)
     chi = chi_square_from_counts(p, q, pool_below=_EXPECTED, deff=deff)
     effect = max(_effect(p, q, psi), _largest_h(p, q, p.sum(), q.sum()))
     return _shown(deff, Finding(rows, 0.0, psi, None, chi.p_value, effect))
@@ -128,7 +128,7 @@ def _shown(deff: float, finding: Finding) -> Finding:
     return replace(finding, effective_rows=effective, psi=psi)
 
 
-def _test_cells(slot: Slot, counts: Counts, reference: Counts | None = None) -> Counts:
+def comparable_cells(slot: Slot, counts: Counts, reference: Counts | None = None) -> Counts:
     """Join what clean rows move between: categories seen once, rare ones and new ones.
 
     A category that the reference has once is as likely to be another one next time. Without such

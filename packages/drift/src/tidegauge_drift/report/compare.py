@@ -1,0 +1,96 @@
+"""Two tables in, a report out."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+from tidegauge_drift.profile import ReferenceProfile
+from tidegauge_drift.report.options import CompareSettings
+from tidegauge_drift.report.pairing import Track, against_profile, against_rows
+from tidegauge_drift.report.result import Compared, DriftReport
+from tidegauge_drift.report.tables import (
+    open_rows,
+)
+from tidegauge_drift.report.verdict import judge
+from tidegauge_drift.store import checksum
+
+if TYPE_CHECKING:
+    pass
+
+
+def compare(
+    reference: Any, current: Any, *, settings: CompareSettings | None = None
+) -> DriftReport:
+    """Compare current rows with a reference, feature by feature and all together.
+
+    Parameters
+    ----------
+    reference : ReferenceProfile, DataFrame (pandas, polars), pyarrow Table, or ndarray (m, k)
+        What is normal. Rows give the textbook's statistics; a profile gives them on its cells, and
+        each such value says ``from_cells``.
+    current : as ``reference``, but no profile
+        The rows in question. Matched by name where both sides have names, else by position.
+    settings : CompareSettings, optional
+        Which columns are outputs, which take part, the level, the column of time.
+
+    Returns
+    -------
+    DriftReport
+        Flagged features first, larger effects before smaller. A feature without a verdict has
+        ``drifted`` None and says why in ``reason``; it never takes the others with it.
+
+    Raises
+    ------
+    TypeError
+        An argument is nothing that has columns, or ``settings`` is something else.
+    ValueError
+        Columns cannot be matched: there are no names and the numbers differ, or a column that the
+        settings name is not there.
+
+    Notes
+    -----
+    Both sides are compared as float64; where one has single precision, the other is rounded to it
+    first. A numeric feature's p-value is twice the smaller one of Kolmogorov-Smirnov and of
+    Pearson's chi-square on the ten quantile bins; categories have the two-sample chi-square with
+    rare ones pooled. Inputs, outputs and data quality are families of their own, each adjusted by
+    Benjamini and Hochberg. Flagged is what is at most ``alpha`` after that *and* changed by more
+    than the floor (KS or a share by .05, PSI .02, Cohen's h .1). Below 30 rows there is no verdict.
+    Without a time column rows are taken as independent. O(k (m log m + n log n)). The false alarms
+    on clean data are measured by ``bench/report_false_alarms.py``.
+    """
+    options = CompareSettings() if settings is None else settings
+    return compare_tables(reference, current, options)
+
+
+def compare_tables(
+    reference: Any,
+    current: Any,
+    settings: CompareSettings,
+    *,
+    sources: tuple[str, str] = ("reference", "current"),
+    track: Track = iter,
+) -> DriftReport:
+    """Compare with names for both sides, and ``track`` around the features for a progress bar."""
+    if not isinstance(settings, CompareSettings):
+        raise TypeError(
+            f"settings: got {type(settings).__name__} from the argument; expected a "
+            "CompareSettings. Leave it out for the defaults."
+        )
+    now = open_rows("current", current)
+    if isinstance(reference, ReferenceProfile):
+        found = against_profile(reference, now, settings)
+        before = Compared(sources[0], reference.rows, checksum(reference)[:8])
+        order = reference.order
+    else:
+        rows = open_rows("reference", reference)
+        found = against_rows(rows, now, settings)
+        before = Compared(sources[0], rows.rows)
+        order = "time" if settings.time_column else "unknown"
+    pairs, missing, additional = found
+    reports = judge([pair.evidence() for pair in track(pairs)], settings.alpha)
+    return DriftReport(
+        before, Compared(sources[1], now.rows),
+        tuple(sorted(reports, key=lambda feature: feature.rank)), missing, additional,
+        settings.alpha, order, dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+    )  # fmt: skip

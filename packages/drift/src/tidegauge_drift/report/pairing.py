@@ -1,0 +1,220 @@
+"""Which current column is which feature of the reference, and how the two are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from tidegauge import guard
+
+from tidegauge_drift.columns import chosen
+from tidegauge_drift.dependence import FEWEST_BLOCKS, design_effect
+from tidegauge_drift.layout import INPUTS, OUTPUTS, Layout
+from tidegauge_drift.matching import ABSENT
+from tidegauge_drift.profile import ReferenceProfile
+from tidegauge_drift.report.categorical import compare_categories
+from tidegauge_drift.report.evidence import Evidence, Test
+from tidegauge_drift.report.numeric import compare_numbers, read_numbers
+from tidegauge_drift.report.options import CompareSettings
+from tidegauge_drift.report.profiled import compare_profiled
+from tidegauge_drift.report.result import UNKNOWN
+from tidegauge_drift.report.tables import (
+    CATEGORY,
+    TIME,
+    Rows,
+    categories,
+    counts_rows,
+    in_single,
+    in_time_order,
+    is_single,
+    kind_of,
+    numbers,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Track = Callable[[Iterable["Pair"]], Iterable["Pair"]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pair:
+    """One feature to compare, or the reason why it is not."""
+
+    name: str
+    family: str
+    look: Callable[[], Evidence]
+    reason: str = ""
+
+    def evidence(self) -> Evidence:
+        """Compare; whatever a feature's data does, the others go on."""
+        if not self.reason:
+            try:
+                return self.look()
+            except Exception as error:  # one broken column must not take the report with it
+                guard.fault("drift.report", error)
+                reason = f"could not be compared ({type(error).__name__})"
+                return _nothing(self.name, self.family, reason)
+        return _nothing(self.name, self.family, self.reason)
+
+
+Found = tuple[list[Pair], tuple[str, ...], tuple[str, ...]]
+
+
+def against_rows(reference: Rows, current: Rows, settings: CompareSettings) -> Found:
+    """Pair columns by name, by position where a side has none.
+
+    Raises
+    ------
+    ValueError
+        They cannot be paired, or a column that the settings name is not there.
+    """
+    by_name = reference.named and current.named
+    if not by_name and len(reference.names) != len(current.names):
+        raise ValueError(_unmatched(len(reference.names), len(current.names)))
+    names = reference.names if reference.named else current.names
+    for option in ("outputs", "drop"):
+        for name in getattr(settings, option):
+            _present(option, name, names)
+    order = None
+    if settings.time_column:
+        _present("time_column", settings.time_column, names)
+        order = in_time_order(reference.columns[names.index(settings.time_column)])
+    place = {name: j for j, name in enumerate(current.names)}
+    twice = reference.twice | (current.twice if by_name else set())
+    pairs, missing = [], []
+    aside = {*settings.drop, settings.time_column}
+    for j, name in enumerate(names):
+        if name in aside or not _wanted(name, settings):
+            continue
+        family = OUTPUTS if name in settings.outputs else INPUTS
+        at = place.get(name, ABSENT) if by_name else j
+        reason = ""
+        if name in twice:
+            reason = "several columns have this name"
+        elif at == ABSENT:
+            missing.append(name)
+            reason = "the current rows have no such column"
+        look = _rows_look(name, family, reference.columns[j], _at(current, at), order)
+        pairs.append(Pair(name, family, look, reason))
+    pairs = list({pair.name: pair for pair in pairs}.values())
+    known = set(names) | aside
+    additional = tuple(name for name in place if name not in known) if by_name else ()
+    return pairs, tuple(missing), additional
+
+
+def _at(rows: Rows, column: int) -> Any:
+    return None if column == ABSENT else rows.columns[column]
+
+
+def _wanted(name: str, settings: CompareSettings) -> bool:
+    return name in settings.outputs or chosen(name, settings.include, settings.exclude)
+
+
+def _rows_look(
+    name: str, family: str, reference: Any, current: Any, order: NDArray[np.intp] | None
+) -> Callable[[], Evidence]:
+    def look() -> Evidence:
+        kind = kind_of(reference)
+        if kind == TIME:
+            return _nothing(name, family, "left out: holds times")
+        if kind == CATEGORY:
+            p = categories(reference, ordered=order is not None)
+            if p.names_rows:
+                note = "left out: names rows: more than 90 % of its values are distinct"
+                return _nothing(name, family, note)
+            codes = p.codes if order is None else _ordered_codes(reference, order)
+            return compare_categories(name, family, p, categories(current), _deff(codes))
+        before, errors = numbers(reference)
+        if counts_rows(before):
+            return _nothing(name, family, "left out: counts the rows: integers that only rise")
+        after, wrong = numbers(current)
+        if is_single(reference) != is_single(current):
+            before, after = in_single(before), in_single(after)
+        deff = 1.0 if order is None else _deff(before[order])
+        return compare_numbers(
+            name, family, read_numbers(before, errors), read_numbers(after, wrong), deff
+        )
+
+    return look
+
+
+def against_profile(profile: ReferenceProfile, current: Rows, settings: CompareSettings) -> Found:
+    """Pair the features and outputs of a profile with columns; outputs come after the inputs.
+
+    Raises
+    ------
+    ValueError
+        They cannot be paired, or the settings name a column of time.
+    """
+    if settings.time_column:
+        raise ValueError(
+            f"time_column: got {settings.time_column!r} from the argument; expected none with a "
+            "reference profile, which knows its rows' order itself. Leave it out."
+        )
+    layout = Layout(profile)
+    named = profile.named and current.named
+    width = profile.columns
+    outputs = {feature.name for feature in profile.outputs}
+    if not named and len(current.names) not in (width, width + len(outputs)):
+        raise ValueError(_unmatched(width, len(current.names)))
+    place = {name: j for j, name in enumerate(current.names)}
+    pairs, missing = [], []
+    for i, feature in enumerate((*profile.features, *profile.outputs)):
+        family = layout.slots[i].family
+        name = feature.name
+        at = place.get(name, ABSENT)
+        if not named:
+            at = feature.position + (width if family == OUTPUTS else 0)
+            at = at if at < len(current.names) else ABSENT
+        elif at == ABSENT and family == OUTPUTS:
+            at = place.get(name.removesuffix(" (output)"), ABSENT)
+        if name in settings.drop or (family == INPUTS and not _wanted(name, settings)):
+            continue
+        reason = ""
+        if named and name in current.twice:
+            reason = "several columns have this name"
+        elif at == ABSENT:
+            missing.append(name)
+            reason = "the current rows have no such column"
+        look = _profile_look(layout, i, feature, _at(current, at))
+        pairs.append(Pair(name, family, look, reason))
+    known = {feature.name for feature in profile.features} | outputs | set(settings.drop)
+    known |= {column.name for column in profile.left_out}
+    additional = tuple(name for name in place if name not in known) if named else ()
+    return pairs, tuple(missing), additional
+
+
+def _profile_look(layout: Layout, i: int, feature: Any, values: Any) -> Callable[[], Evidence]:
+    return lambda: compare_profiled(layout, i, feature, values)
+
+
+def _ordered_codes(values: Any, order: NDArray[np.intp]) -> NDArray[np.float64]:
+    listed = np.asarray(values, object)[order]
+    return categories(listed, ordered=True).codes
+
+
+def _deff(values: NDArray[np.float64]) -> float:
+    finite = values[np.isfinite(values)]
+    return design_effect(finite) if finite.size >= 2 * FEWEST_BLOCKS else 1.0
+
+
+def _nothing(name: str, family: str, reason: str) -> Evidence:
+    return Evidence(name, family, UNKNOWN, Test(reason=reason))
+
+
+def _present(option: str, name: str, names: tuple[str, ...]) -> None:
+    if name not in names:
+        raise ValueError(
+            f"{option}: got {name!r} from the argument; expected one of the reference's columns: "
+            f"{', '.join(names[:20])}. Correct the name."
+        )
+
+
+def _unmatched(reference: int, current: int) -> str:
+    return (
+        f"current: got {current} columns from the argument; expected {reference}, as in the "
+        "reference, because without names columns are matched by position. Name the columns."
+    )

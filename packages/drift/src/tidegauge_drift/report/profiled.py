@@ -1,0 +1,257 @@
+"""One feature against a reference profile: the current rows counted on its cells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from tidegauge.batch import Table
+
+from tidegauge_drift.bins import in_bins, reference_in_bins
+from tidegauge_drift.chi_square import chi_square_from_counts
+from tidegauge_drift.divergence import (
+    hellinger_distance_from_counts,
+    js_distance_from_counts,
+    kl_divergence_from_counts,
+)
+from tidegauge_drift.judge import comparable_cells, judge_feature, judge_quality
+from tidegauge_drift.ks import ks_from_counts
+from tidegauge_drift.layout import Block, Layout, Slot
+from tidegauge_drift.profile import CategoricalFeature, Feature, NumericFeature
+from tidegauge_drift.psi import psi_from_counts
+from tidegauge_drift.report import categorical, numeric
+from tidegauge_drift.report.cell_shapes import cell_histogram, cell_labels, equal_width
+from tidegauge_drift.report.evidence import (
+    Evidence,
+    Share,
+    Test,
+    chi_square_statistic,
+    largest_effect,
+    psi_bins,
+    statistic,
+    too_few,
+)
+from tidegauge_drift.report.result import CATEGORICAL, NUMERIC, Bin, Histogram, Statistic, Summary
+from tidegauge_drift.report.tables import categories, numbers
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tidegauge_drift.counts import Counts
+    from tidegauge_drift.grid import Floats
+
+_EXPECTED = 5.0
+_SMOOTHING = 0.5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cells:
+    """A feature's counts on the reference's cells, of both sides, and the bin of each cell."""
+
+    slot: Slot
+    reference: NDArray[Any]
+    current: NDArray[Any]
+    bins: NDArray[np.uint8]
+    deff: float
+
+
+class Shown(NamedTuple):
+    """What there is only where both sides have values."""
+
+    statistics: dict[str, Statistic] = {}  # noqa: RUF012 - never changed
+    bins: tuple[Bin, ...] = ()
+    histogram: Histogram | None = None
+
+
+def compare_profiled(layout: Layout, i: int, feature: Feature, values: Any) -> Evidence:
+    """Return everything about the ``i``-th feature of a reference and a column of current rows."""
+    slot = layout.slots[i]
+    place = slice(slot.start, slot.stop)
+    if isinstance(feature, NumericFeature):
+        array, errors = numbers(values)
+        column = numeric.read_numbers(array, errors)
+        current = _count(feature, array)
+        current[-2] -= errors
+        current[-1] += errors
+        side = numeric.summarise(column)
+    else:
+        found = categories(values)
+        current = _count(feature, _listed(found.counts, found.missing, found.type_errors))
+        side = categorical.summarise(found)
+    cells = Cells(
+        slot, layout.counts[place].astype(np.int64), current, layout.bins[place], layout.deff
+    )
+    if isinstance(feature, NumericFeature):
+        return _numeric(feature, cells, side, column.values)
+    return _categorical(feature, cells, side)
+
+
+def _count(feature: Feature, column: NDArray[Any]) -> NDArray[Any]:
+    block = Block([feature], "", 0)
+    return block.count(Table(column.size, None, columns=(column,)), (0,)).astype(np.int64)
+
+
+def _listed(counts: Any, missing: int, errors: int) -> NDArray[Any]:
+    listed = [*counts.elements(), *[None] * missing, *[[]] * errors]
+    array = np.empty(len(listed), object)
+    array[:] = listed
+    return array
+
+
+def _test(cells: Cells, ks: float = 0.0) -> Test:
+    """Return the verdict's test: the one of live windows, with the effect named."""
+    values = int(cells.reference[:-2].sum()), int(cells.current[:-2].sum())
+    reason = too_few(*values, cells.deff)
+    if reason:
+        return Test(reason=reason)
+    finding = judge_feature(cells.slot, cells.reference, cells.current, cells.bins, cells.deff)
+    p, q = _tenths(cells)
+    if cells.slot.numeric:
+        atoms = list(cells.slot.atom_bins)
+        single = p[atoms], q[atoms]
+    else:
+        reference, current = (
+            side[:-2].astype(np.float64) for side in (cells.reference, cells.current)
+        )
+        single = (
+            comparable_cells(cells.slot, reference),
+            comparable_cells(cells.slot, current, reference),
+        )
+    shares = zip((single[0] / p.sum()).tolist(), (single[1] / q.sum()).tolist(), strict=True)
+    _, effect_of = largest_effect(p, q, psi_from_counts(p, q), ks=ks, shares=shares)
+    return Test(finding.p_value, finding.effect, effect_of, finding.reason)
+
+
+def _tenths(cells: Cells) -> tuple[Counts, Counts]:
+    bins = cells.bins[:-2]
+    return (
+        reference_in_bins(cells.slot, cells.reference[:-2], bins),
+        in_bins(cells.current[:-2], bins),
+    )
+
+
+def _both(cells: Cells) -> bool:
+    return bool(cells.reference[:-2].any() and cells.current[:-2].any())
+
+
+def _numeric(feature: NumericFeature, cells: Cells, side: Summary, values: Floats) -> Evidence:
+    test, shown = _test(cells), Shown()
+    if _both(cells):
+        p, q = cells.reference[:-2], cells.current[:-2]
+        distance = ks_from_counts(p, q, deff=cells.deff)
+        test = _test(cells, distance.statistic)
+        a, b = _tenths(cells)
+        joint = p[1:-1] + _SMOOTHING, q[1:-1] + _SMOOTHING
+        wide = equal_width(feature, p), equal_width(feature, q)
+        statistics = {
+            "psi": statistic(lambda: psi_from_counts(a, b), from_cells=True),
+            "psi_equal_width": statistic(lambda: psi_from_counts(*wide), from_cells=True),
+            "ks": Statistic(distance.statistic, "", distance.p_value, from_cells=True),
+            "kl_divergence": statistic(lambda: kl_divergence_from_counts(*joint), from_cells=True),
+            "js_distance": statistic(lambda: js_distance_from_counts(*joint), from_cells=True),
+            "hellinger_distance": statistic(
+                lambda: hellinger_distance_from_counts(*joint), from_cells=True
+            ),
+            **_distances(feature, values),
+            "chi_square": chi_square_statistic(
+                chi_square_from_counts(a, b, pool_below=_EXPECTED, deff=cells.deff),
+                from_cells=True,
+            ),
+        }
+        labels = cell_labels(feature, cells.bins[:-2], cells.slot.atom_bins)
+        histogram = cell_histogram(feature, p, q, values) if values.size else None
+        shown = Shown(statistics, psi_bins(labels, a, b), histogram)
+    infinite = int(cells.reference[0] + cells.reference[-3])
+    q1, median, q3 = map(_known, feature.quartiles)
+    reference = Summary(
+        feature.rows, int(cells.reference[:-2].sum()) - infinite, feature.missing, infinite,
+        int(cells.reference[-1]), _known(feature.mean), _known(feature.sd),
+        _known(feature.minimum), q1, median, q3, _known(feature.maximum),
+    )  # fmt: skip
+    return _evidence(feature, cells, test, (reference, side), shown)
+
+
+def _known(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _evidence(
+    feature: Feature, cells: Cells, test: Test, sides: tuple[Summary, Summary], shown: Shown
+) -> Evidence:
+    found = judge_quality(cells.slot, cells.reference, cells.current, cells.deff)
+    rows, values = max(1, int(cells.reference.sum())), max(1, int(cells.reference[:-2].sum()))
+    outer = cells.reference[0] + cells.reference[1] + cells.reference[-4] + cells.reference[-3]
+    of = {
+        "missing": cells.reference[-2] / rows,
+        "type_error": cells.reference[-1] / rows,
+        "out_of_range": outer / values,
+        "new_category": min(1.0, cells.slot.singletons / values),
+    }
+    effective = tuple(float(c[:-2].sum()) / cells.deff for c in (cells.reference, cells.current))
+    return Evidence(
+        feature.name, cells.slot.family,
+        NUMERIC if isinstance(feature, NumericFeature) else CATEGORICAL,
+        test, *sides, (effective[0], effective[1]), shown.statistics,
+        tuple(Share(float(of[check.name]), check) for check in found.checks),
+        shown.bins, shown.histogram,
+    )  # fmt: skip
+
+
+def _distances(feature: NumericFeature, values: Floats) -> dict[str, Statistic]:
+    """Return the Wasserstein distances of the cells' means, each with its cell's rows."""
+    inside = values[(values >= feature.minimum) & (values <= feature.maximum)]
+    cell = np.searchsorted(feature.edges.values, inside, "right")
+    q = np.bincount(cell, minlength=feature.cells)
+    sums = np.bincount(cell, inside, minlength=feature.cells)
+    outer = np.concatenate((values[values < feature.minimum], values[values > feature.maximum]))
+    p = feature.counts[2:-4]
+
+    def distance() -> float:
+        with np.errstate(all="ignore"):
+            points = np.concatenate(((feature.sums / p)[p > 0], (sums / q)[q > 0], outer))
+            weights = np.concatenate(
+                (p[p > 0] / p.sum(), -q[q > 0] / values.size, np.full(outer.size, -1 / values.size))
+            )
+            order = np.argsort(points, kind="stable")
+            gaps = np.abs(np.cumsum(weights[order]))[:-1]
+            return float((gaps * np.diff(points[order])).sum())
+
+    found = statistic(distance, from_cells=True)
+    if found.value is None:
+        return {"wasserstein_distance": found, "wasserstein_in_sd": found}
+    in_sd = Statistic(None, "the reference is constant")
+    if feature.sd > 0 and np.isfinite(found.value / feature.sd):
+        in_sd = Statistic(found.value / feature.sd, from_cells=True)
+    return {"wasserstein_distance": found, "wasserstein_in_sd": in_sd}
+
+
+def _categorical(feature: CategoricalFeature, cells: Cells, side: Summary) -> Evidence:
+    shown = Shown()
+    if _both(cells):
+        a, b = _tenths(cells)
+        reference = cells.reference[:-2].astype(np.float64)
+        p = comparable_cells(cells.slot, reference)
+        q = comparable_cells(cells.slot, cells.current[:-2].astype(np.float64), reference)
+        chi = chi_square_from_counts(p, q, pool_below=_EXPECTED, deff=cells.deff)
+        statistics = {
+            "psi": statistic(lambda: psi_from_counts(a, b), from_cells=True),
+            "psi_equal_width": categorical.NO_NUMBERS,
+            "ks": categorical.NO_NUMBERS,
+            "kl_divergence": statistic(lambda: kl_divergence_from_counts(p, q), from_cells=True),
+            "js_distance": statistic(lambda: js_distance_from_counts(p, q), from_cells=True),
+            "hellinger_distance": statistic(
+                lambda: hellinger_distance_from_counts(p, q), from_cells=True
+            ),
+            "wasserstein_distance": categorical.NO_NUMBERS,
+            "wasserstein_in_sd": categorical.NO_NUMBERS,
+            "chi_square": chi_square_statistic(chi, from_cells=True),
+        }
+        labels = [*feature.top[: len(a) - 2], categorical.REST, categorical.NEW]
+        shown = Shown(statistics, psi_bins(labels, a, b))
+    top = zip(feature.top, cells.reference.tolist(), strict=False)
+    reference_side = Summary(
+        feature.rows, int(cells.reference[:-2].sum()), feature.missing, 0,
+        int(cells.reference[-1]), distinct=feature.distinct, top=tuple(list(top)[:10]),
+    )  # fmt: skip
+    return _evidence(feature, cells, _test(cells), (reference_side, side), shown)

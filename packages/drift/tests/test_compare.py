@@ -1,0 +1,539 @@
+"""``compare``: what a report says of two tables."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from scipy import stats
+from tidegauge_drift import (
+    CompareSettings,
+    DriftReport,
+    ReferenceProfile,
+    benjamini_hochberg,
+    build,
+    compare,
+    hellinger_distance,
+    js_distance,
+    kl_divergence,
+    psi,
+    wasserstein_distance,
+)
+
+NUMBERS = (
+    "psi", "psi_equal_width", "ks", "kl_divergence", "js_distance", "hellinger_distance",
+    "wasserstein_distance", "wasserstein_in_sd", "chi_square",
+)  # fmt: skip
+
+
+def _frame(rng: np.random.Generator, n: int, *, shift: float = 0.0) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "amount": rng.normal(shift, 1, n),
+            "income": rng.lognormal(size=n),
+            "visits": rng.poisson(3, n),
+            "country": rng.choice(["SE", "NO", "DK"], n, p=[0.5, 0.3, 0.2]),
+            "member": rng.random(n) < 0.3,
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def reference() -> pd.DataFrame:
+    return _frame(np.random.default_rng(1), 10_000)
+
+
+def _every(value: Any) -> Iterator[Any]:
+    if isinstance(value, dict):
+        for inner in value.values():
+            yield from _every(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _every(inner)
+    else:
+        yield value
+
+
+def _sound(report: DriftReport) -> DriftReport:
+    """Check what holds for every report: finite or absent, a reason where there is no verdict."""
+    assert all(math.isfinite(v) for v in _every(report.to_dict()) if isinstance(v, float))
+    assert json.loads(report.to_json())["summary"] == report.summary
+    for feature in report.features:
+        assert (feature.drifted is None) == bool(feature.reason), feature.name
+        assert (feature.drifted is None) == (feature.adjusted_p_value is None)
+        assert not any(
+            statistic.value is None and not statistic.reason
+            for statistic in feature.statistics.values()
+        )
+    assert len(report.features) == len(report.to_dataframe())
+    return report
+
+
+def test_a_changed_column_is_found_and_the_others_are_not(reference: pd.DataFrame) -> None:
+    """A quarter of a standard deviation in 1,000 rows."""
+    current = _frame(np.random.default_rng(2), 1_000, shift=0.25)
+    report = _sound(compare(reference, current))
+
+    assert ["amount"] == [feature.name for feature in report.features if feature.flagged]
+    assert report.features[0].name == "amount"
+    assert report.drifted
+    assert {
+        "features": 5, "drifted": 1, "not_drifted": 4, "undecided": 0, "quality_flagged": 0,
+        "missing": 0,
+    } == report.summary  # fmt: skip
+    assert report.families["inputs"] == {"tested": 5, "flagged": 1}
+
+
+def test_the_statistics_are_those_of_the_functions(reference: pd.DataFrame) -> None:
+    """A report has no formula of its own; KS and chi-square agree with scipy."""
+    current = _frame(np.random.default_rng(3), 2_000, shift=0.1)
+    report = compare(reference, current)
+    p, q = reference["amount"].to_numpy(), current["amount"].to_numpy()
+    found = {name: s.value for name, s in report["amount"].statistics.items()}
+
+    assert tuple(found) == NUMBERS
+    assert found["psi"] == pytest.approx(psi(p, q, edges="quantile"), rel=1e-12)
+    assert found["psi_equal_width"] == pytest.approx(psi(p, q), rel=1e-12)
+    assert found["ks"] == pytest.approx(stats.ks_2samp(p, q).statistic, abs=1e-12)
+    assert found["kl_divergence"] == pytest.approx(kl_divergence(p, q), rel=1e-12)
+    assert found["js_distance"] == pytest.approx(js_distance(p, q), rel=1e-12)
+    assert found["hellinger_distance"] == pytest.approx(hellinger_distance(p, q), rel=1e-12)
+    assert found["wasserstein_distance"] == pytest.approx(wasserstein_distance(p, q), rel=1e-12)
+    table = pd.crosstab(
+        np.repeat([0, 1], [len(reference), len(current)]),
+        np.concatenate((reference["country"], current["country"])),
+    )
+    chi = stats.chi2_contingency(table, correction=False)
+    assert report["country"].statistics["chi_square"].value == pytest.approx(chi.statistic)
+    assert report["country"].p_value == pytest.approx(chi.pvalue)
+    assert report["country"].statistics["ks"].reason == "categories have no order and no distance"
+
+
+def test_the_verdict_is_the_one_that_is_documented(reference: pd.DataFrame) -> None:
+    """P = 2 min(KS, Pearson), Benjamini-Hochberg by family, and an effect above its floor."""
+    current = _frame(np.random.default_rng(4), 3_000, shift=0.2)
+    report = compare(reference, current)
+
+    for feature in report.features:
+        if feature.kind == "numeric":
+            pair = feature.statistics["ks"].p_value, feature.statistics["chi_square"].p_value
+            assert feature.p_value == min(1.0, 2 * min(p for p in pair if p is not None))
+            ks, size = feature.statistics["ks"].value, feature.statistics["psi"].value
+            assert ks is not None
+            assert size is not None
+            assert feature.effect >= max(ks / 0.05, size / 0.02) - 1e-12
+        assert feature.drifted == (
+            feature.effect >= 1
+            and feature.adjusted_p_value is not None
+            and feature.adjusted_p_value <= 0.05
+        )
+    expected = benjamini_hochberg([feature.p_value for feature in report.features])  # type: ignore[arg-type]
+    assert [f.adjusted_p_value for f in report.features] == pytest.approx(expected.tolist())
+
+
+def test_a_small_change_is_no_drift_however_certain(reference: pd.DataFrame) -> None:
+    """.02 standard deviations in 100,000 rows: significant, and below every floor."""
+    rng = np.random.default_rng(5)
+    before, after = rng.normal(size=(100_000, 1)), rng.normal(0.02, 1, size=(100_000, 1))
+    (feature,) = compare(before, after).features
+
+    assert feature.p_value is not None
+    assert feature.p_value < 0.01
+    assert feature.drifted is False
+    assert feature.effect < 1
+
+
+def test_a_rare_class_that_doubles_is_found() -> None:
+    """1 % of 10,000 rows against 2.5 % of 5,000: far below KS .05."""
+    before = np.repeat([0, 1], [9_900, 100])[:, None]
+    after = np.repeat([0, 1], [4_875, 125])[:, None]
+    settings = CompareSettings(outputs=["x0"])
+    (feature,) = compare(before, after, settings=settings).features
+
+    assert feature.drifted is True
+    assert (feature.family, feature.effect_of) == ("outputs", "cohens_h")
+
+
+def test_a_sentinel_in_a_few_rows_is_a_matter_of_quality(reference: pd.DataFrame) -> None:
+    """3 % of 5,000 rows become -999: out of range, in a family of its own."""
+    current = _frame(np.random.default_rng(6), 5_000)
+    current.loc[:149, "income"] = -999.0
+    report = _sound(compare(reference, current))
+
+    assert ["income"] == [feature.name for feature in report.features if feature.flagged]
+    (check,) = (check for check in report["income"].quality if check.flagged)
+    assert (check.name, check.reference) == ("out_of_range", 0.0)
+    assert check.current == pytest.approx(0.03, abs=0.002)
+    assert report.families["data_quality"]["flagged"] == 1
+    assert report.drifted
+
+
+@pytest.mark.parametrize("kind", ["missing", "type_error", "new_category"])
+def test_each_share_of_bad_values_is_found(reference: pd.DataFrame, kind: str) -> None:
+    """A tenth of the rows, in one column."""
+    current = _frame(np.random.default_rng(7), 1_000)
+    column = "country" if kind == "new_category" else "amount"
+    bad: dict[str, Any] = {"missing": None, "type_error": "n/a", "new_category": "FI"}
+    current[column] = current[column].astype(object)
+    current.loc[:99, column] = bad[kind]
+    report = _sound(compare(reference, current))
+
+    flagged = {(f.name, c.name) for f in report.features for c in f.quality if c.flagged}
+    assert {(column, kind)} == flagged
+
+
+def test_a_profile_gives_the_same_verdict_from_its_cells(reference: pd.DataFrame) -> None:
+    """Every number is marked, and close to the one of the rows."""
+    current = _frame(np.random.default_rng(8), 5_000, shift=0.25)
+    exact, found = compare(reference, current), _sound(compare(build(reference), current))
+
+    assert {f.name: f.drifted for f in exact.features} == {
+        f.name: f.drifted for f in found.features
+    }
+    for feature in found.features:
+        for name, statistic in feature.statistics.items():
+            assert statistic.from_cells == (statistic.value is not None), name
+        before, after = exact[feature.name], feature
+        assert after.reference.mean == pytest.approx(before.reference.mean)
+        assert after.current == before.current
+        assert after.effect == pytest.approx(before.effect, rel=0.1, abs=0.15)
+    near = exact["amount"].statistics, found["amount"].statistics
+    for name in ("ks", "psi", "wasserstein_distance"):
+        a, b = near[0][name].value, near[1][name].value
+        assert b == pytest.approx(a, rel=0.05)
+    assert found.reference.profile
+
+
+def test_a_profile_finds_its_outputs_by_name_or_place(reference: pd.DataFrame) -> None:
+    """Outputs stand after the inputs where there are no names."""
+    rng = np.random.default_rng(9)
+    profile = build(rng.normal(size=(2_000, 2)), outputs=rng.random(2_000))
+    live = np.column_stack((rng.normal(size=(500, 2)), rng.random(500) ** 2))
+    named = build(reference[["amount"]], outputs=pd.DataFrame({"amount": rng.random(2_000)}))
+
+    assert ["output"] == [f.name for f in compare(profile, live).features if f.drifted]
+    assert compare(profile, live)["output"].family == "outputs"
+    assert compare(profile, live[:, :2]).missing == ("output",)
+    assert compare(named, reference[["amount"]])["amount (output)"].family == "outputs"
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda frame: frame,
+        pl.from_pandas,
+        pa.Table.from_pandas,
+        lambda frame: frame.convert_dtypes(dtype_backend="pyarrow"),
+        lambda frame: frame.convert_dtypes(),
+    ],
+    ids=["pandas", "polars", "pyarrow", "pandas of pyarrow", "pandas nullable"],
+)
+def test_every_kind_of_table_is_read_alike(
+    reference: pd.DataFrame, make: Callable[[pd.DataFrame], Any]
+) -> None:
+    """The same rows: no difference at all."""
+    current = reference[:2_000].copy()
+    current.loc[:9, "country"] = None
+    report = _sound(compare(reference, make(current)))
+
+    assert report.summary["undecided"] == 0
+    assert all(feature.effect < 1 for feature in report.features)
+    assert report["country"].current.missing == 10
+    assert report["amount"].current.mean == pytest.approx(current["amount"].mean())
+    assert {f.kind for f in compare(make(current), current).features} == {"numeric", "categorical"}
+
+
+def test_columns_are_matched_by_name_in_any_order(reference: pd.DataFrame) -> None:
+    """What one side lacks is said; a feature that is gone is a reason to fail."""
+    current = reference[["member", "country", "visits", "amount"]].assign(extra=1)
+    report = _sound(compare(reference, current))
+
+    assert (report.missing, report.additional) == (("income",), ("extra",))
+    assert report["income"].reason == "the current rows have no such column"
+    assert report.summary["drifted"] == 0
+    assert report.drifted
+
+
+def test_single_precision_is_no_drift() -> None:
+    """0.1 is two numbers; the other side is rounded before both are float64."""
+    rng = np.random.default_rng(10)
+    values = rng.choice([0.1, 0.2, 0.3, 0.7], 4_000)[:, None]
+    (feature,) = compare(values, values.astype(np.float32)).features
+
+    assert feature.effect == 0
+    assert not feature.flagged
+
+
+def test_dependent_rows_are_worth_fewer() -> None:
+    """AR(1) .9 in the order of time: independent tests would flag it."""
+    rng = np.random.default_rng(11)
+    noise = rng.normal(size=12_000)
+    series = np.empty(12_000)
+    series[0] = noise[0]
+    for i in range(1, series.size):
+        series[i] = 0.9 * series[i - 1] + noise[i]
+    frame = pd.DataFrame({"t": pd.date_range("2026-01-01", periods=12_000, freq="h"), "x": series})
+    shuffled = frame[:10_000].sample(frac=1, random_state=0)
+    settings = CompareSettings(time_column="t")
+    blind = compare(shuffled, frame[11_000:], settings=CompareSettings(drop=["t"]))
+    report = _sound(compare(shuffled, frame[11_000:], settings=settings))
+
+    assert (blind.order, report.order) == ("unknown", "time")
+    assert [feature.name for feature in report.features] == ["x"]
+    assert report["x"].effective_rows[1] == pytest.approx(1_000 / 12, rel=0.4)
+    assert report["x"].p_value > blind["x"].p_value  # type: ignore[operator]
+    few = compare(shuffled, frame[11_900:], settings=settings)["x"]
+    assert few.drifted is None
+    assert few.reason.startswith("dependent rows: those of current with a value are worth ")
+
+
+def test_the_dependence_of_categories_is_seen_too() -> None:
+    """Runs of one category."""
+    rng = np.random.default_rng(12)
+    runs = np.repeat(rng.choice(["a", "b", "c"], 500), 20)
+    frame = pd.DataFrame({"t": np.arange(runs.size) * 0.5, "c": runs})
+    report = compare(frame, frame[:2_000], settings=CompareSettings(time_column="t"))
+
+    assert report["c"].effective_rows[1] == pytest.approx(100, rel=0.5)
+
+
+def test_what_takes_no_part_says_why(reference: pd.DataFrame) -> None:
+    """Row ids, times, dropped and excluded columns."""
+    n = len(reference)
+    more = reference.assign(
+        id=np.arange(n), at=pd.date_range("2026-01-01", periods=n, freq="s"), label=1
+    )
+    settings = CompareSettings(drop=["label"], exclude=["inc*"])
+    report = _sound(compare(more, more[:100], settings=settings))
+
+    assert {"label", "income"}.isdisjoint(feature.name for feature in report.features)
+    assert report["id"].reason == "left out: counts the rows: integers that only rise"
+    assert report["at"].reason == "left out: holds times"
+    assert report.missing == report.additional == ()
+
+
+def test_flagged_features_come_first_then_the_larger_effect(reference: pd.DataFrame) -> None:
+    """Those without a verdict are last."""
+    current = _frame(np.random.default_rng(13), 1_000, shift=0.5)
+    current.loc[:99, "country"] = None
+    current["visits"] = np.nan
+    names = [feature.name for feature in compare(reference, current).features]
+
+    assert names[0] == "visits"
+    assert set(names[1:3]) == {"amount", "country"}
+
+
+BAD: dict[str, tuple[Any, Any]] = {
+    "constant, the same": (np.full(100, 3.0), np.full(100, 3.0)),
+    "constant, another": (np.full(100, 3.0), np.full(100, 4.0)),
+    "all missing": (np.full(100, np.nan), np.full(100, np.nan)),
+    "missing now": (np.arange(100.0) % 7, np.full(100, np.nan)),
+    "missing before": (np.full(100, np.nan), np.arange(100.0) % 7),
+    "one row": (np.arange(100.0) % 7, np.array([1.0])),
+    "no row": (np.arange(100.0) % 7, np.empty(0)),
+    "no row before": (np.empty(0), np.arange(100.0) % 7),
+    "infinite": (np.array([*range(7), np.inf, -np.inf] * 12, float), np.full(100, np.inf)),
+    "text and numbers": (["a", 1, None, 2.5] * 25, [1, "1", "b", None] * 25),
+    "unhashable": ([["a"], "b", "c", "c"] * 25, ["b", ["a"], {}, None] * 25),
+    "many categories": ([f"c{i % 100_000}" for i in range(120_000)], [f"c{i}" for i in range(99)]),
+    "missing categories": (["a", None, "b", math.nan] * 25, ["a", pd.NA, None, "b"] * 25),
+    "two by two": (["a"] * 99 + ["b"], ["a"] * 50 + ["b"] * 50),
+    "one category": (["a"] * 100, ["a"] * 100),
+    "other categories": (["a", "b"] * 50, ["c", "d"] * 50),
+    "denormal": (np.array([5e-324, 1e-323, 0.0, 2e-323] * 25), np.array([5e-324] * 100)),
+    "huge": (np.tile([1e308, -1e308, 1.7e308, 0], 25), np.tile([1e308, -1.7e308, 1.0, 0], 25)),
+    "large": (1e15 + np.arange(100.0) % 9, 1e15 + np.arange(100.0) % 7),
+    "times as numbers": (1.7e9 + np.arange(100.0) % 10 - 5, 1.7e9 + np.arange(100.0) % 5),
+    "float32": ((np.arange(100) % 10 / 7).astype(np.float32), np.arange(100) % 10 / 7),
+    "tiny spread": (1 + 1e-12 * (np.arange(100.0) % 9), 1 + 2e-12 * (np.arange(100.0) % 9)),
+    "booleans and numbers": (np.array([True, False] * 50), np.arange(100) % 3),
+    "numbers and text": (np.arange(100.0) % 7, ["a", "3", None, "inf"] * 25),
+    "numbers and times": (np.arange(100.0) % 7, np.array(["2026-01-01", "NaT"] * 50, "M8[s]")),
+    "times": (np.array(["2026-01-01"] * 100, "M8[s]"), np.arange(100.0) % 7),
+    "complex": (np.arange(100.0) % 7, np.arange(100) * 1j),
+    "integers beyond float64": ([10**400, 1, 2, 3] * 25, [10**400, 1, 2, 3] * 25),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("against", ["rows", "profile"])
+@pytest.mark.parametrize("case", BAD)
+def test_bad_columns_never_raise_and_never_touch_another(case: str, against: str) -> None:
+    """A finite value or none with a reason; the feature beside it is compared as ever."""
+    before, after = BAD[case]
+    rng = np.random.default_rng(14)
+    frames = [
+        pd.DataFrame({"count": _series(values), "le": rng.normal(size=len(values))})
+        for values in (before, after)
+    ]
+    if len(frames[0]) == 0 and against == "profile":
+        pytest.skip("a profile has rows")
+    with np.errstate(all="ignore"):
+        reference: Any = frames[0] if against == "rows" else build(frames[0])
+    report = _sound(compare(reference, frames[1]))
+
+    alone = compare(frames[0][["le"]], frames[1][["le"]])["le"]
+    assert report["le"].drifted == alone.drifted
+    if isinstance(reference, pd.DataFrame):
+        assert report["le"].statistics == alone.statistics
+    found = [feature for feature in report.features if feature.name == "count"]
+    assert not any("could not be compared" in feature.reason for feature in found)
+
+
+def _series(values: Any) -> pd.Series[Any]:
+    return pd.Series(values, dtype=object if isinstance(values, list) else None)
+
+
+def test_what_bad_columns_say() -> None:
+    """The hard inputs that other tools get wrong."""
+
+    def verdict(case: str) -> tuple[bool | None, bool, str]:
+        frames = [pd.DataFrame({"x": _series(values)}) for values in BAD[case]]
+        (feature,) = compare(*frames).features
+        return feature.drifted, feature.quality_flagged, feature.reason
+
+    assert verdict("constant, the same") == (False, False, "")
+    assert verdict("constant, another") == (True, True, "")
+    nothing = "the current rows have no value that can be compared"
+    assert verdict("missing now") == (None, True, nothing)
+    assert verdict("missing before")[:2] == (None, True)
+    assert verdict("one row") == (
+        None,
+        False,
+        "current has 1 rows with a value; a verdict needs 30",
+    )
+    assert verdict("no row") == (None, False, nothing)
+    assert verdict("infinite") == (None, True, nothing)
+    assert verdict("two by two") == (True, False, "")
+    assert verdict("other categories") == (True, True, "")
+    assert verdict("tiny spread") == (True, True, "")
+    assert verdict("float32")[0] is False
+    assert verdict("times")[2] == "left out: holds times"
+    assert verdict("numbers and text")[1]
+
+
+def test_columns_that_share_a_name_are_left_alone() -> None:
+    """The others go on; integer names are names."""
+    rng = np.random.default_rng(15)
+    frame = pd.DataFrame(rng.normal(size=(100, 3)), columns=["a", "a", 7])
+    report = _sound(compare(frame, frame))
+
+    assert report["a"].reason == "several columns have this name"
+    assert report["7"].drifted is False
+    assert len(report.features) == 2
+    profile = build(pd.DataFrame(rng.normal(size=(100, 2)), columns=["a", "7"]))
+    assert compare(profile, frame)["a"].reason == "several columns have this name"
+
+
+def test_a_fault_of_ours_stays_with_its_feature(
+    reference: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has no verdict and says so; nothing is raised."""
+
+    def broken(*_: Any) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr("tidegauge_drift.report.pairing.compare_categories", broken)
+    report = _sound(compare(reference, reference[:100]))
+
+    assert report["country"].reason == "could not be compared (RuntimeError)"
+    assert report["amount"].drifted is False
+
+
+ONE, TWO = np.ones((3, 1)), np.ones((3, 2))
+TIMED = CompareSettings(time_column="t")
+REFUSED: tuple[tuple[Any, Any, Any, type[Exception], str], ...] = (
+    (None, ONE, None, TypeError, "reference: got NoneType from the argument; expected a pandas"),
+    (ONE, [[1.0]], None, TypeError, "current: got list from the argument; expected a pandas"),
+    (np.ones(3), ONE, None, ValueError, "reference: got an array of shape (3,) from the"),
+    (ONE, TWO, None, ValueError, "current: got 2 columns from the argument; expected 1"),
+    (ONE, ONE, {}, TypeError, "settings: got dict from the argument; expected a CompareSettings"),
+    (
+        ONE,
+        ONE,
+        CompareSettings(drop=["y"]),
+        ValueError,
+        "drop: got 'y' from the argument; expected",
+    ),
+    (ONE, ONE, TIMED, ValueError, "time_column: got 't' from the argument; expected one of the"),
+    (build(ONE), TWO, None, ValueError, "current: got 2 columns from the argument; expected 1"),
+    (build(ONE), ONE, TIMED, ValueError, "time_column: got 't' from the argument; expected none"),
+    (pl.DataFrame({"a": [1]}), pl.LazyFrame({"a": [1]}), None, TypeError, "current: got LazyFrame"),
+    (pd.DataFrame({"t": ["x"]}), pd.DataFrame({"t": ["x"]}), TIMED, ValueError, "time_column: got"),
+    (pd.DataFrame({"t": [1, None]}), pd.DataFrame({"t": [1]}), TIMED, ValueError, "time_column: "),
+)
+
+
+@pytest.mark.parametrize("refused", REFUSED)
+def test_wrong_arguments_are_refused(
+    refused: tuple[Any, Any, Any, type[Exception], str],
+) -> None:
+    """The argument, what was given and what is accepted."""
+    reference, current, settings, error, message = refused
+    with pytest.raises(error, match=re.escape(message)):
+        compare(reference, current, settings=settings)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "error", "message"),
+    [
+        ("outputs", "score", TypeError, "got 'score' (str) from the argument; expected a list of"),
+        ("alpha", "5", TypeError, "got '5' (str) from the argument; expected a number"),
+        ("alpha", 5, ValueError, "got 5 from the argument; expected a level in (0, 1), as 0.05"),
+        ("time_column", 3, TypeError, "got 3 (int) from the argument; expected a name"),
+        ("multivariate", 1, TypeError, "got 1 (int) from the argument; expected True or False"),
+    ],
+)
+def test_wrong_settings_are_refused(
+    option: str, value: Any, error: type[Exception], message: str
+) -> None:
+    """As wrong arguments."""
+    with pytest.raises(error, match=re.escape(f"{option}: {message}")):
+        CompareSettings(**{option: value})
+
+
+def test_the_data_frame_has_a_row_a_feature(reference: pd.DataFrame) -> None:
+    """Names, verdict, statistics, and both sides' summaries."""
+    report = compare(reference, reference[:500])
+    frame = report.to_dataframe().set_index("name")
+
+    assert set(NUMBERS) <= set(frame.columns)
+    assert frame.loc["amount", "reference_mean"] == pytest.approx(reference["amount"].mean())
+    assert frame.loc["amount", "current_rows"] == 500
+    with pytest.raises(KeyError):
+        report["nobody"]
+
+
+def test_nothing_is_changed_and_the_result_is_the_same_again(reference: pd.DataFrame) -> None:
+    """Inputs stay as they are; the order of rows does not matter."""
+    current = _frame(np.random.default_rng(16), 500)
+    copies = reference.copy(), current.copy()
+    once = compare(reference, current).to_dict()
+    again = compare(reference.sample(frac=1, random_state=1), current[::-1]).to_dict()
+
+    pd.testing.assert_frame_equal(copies[0], reference)
+    pd.testing.assert_frame_equal(copies[1], current)
+    once.pop("created"), again.pop("created")
+    for a, b in zip(_every(once), _every(again), strict=True):
+        assert a == (pytest.approx(b) if isinstance(b, float) else b)
+
+
+def test_a_table_against_itself_differs_by_nothing(reference: pd.DataFrame) -> None:
+    """Every distance is 0, with rows and with a profile."""
+    for before in (reference, build(reference)):
+        assert isinstance(before, pd.DataFrame | ReferenceProfile)
+        for feature in compare(before, reference).features:
+            distances = {
+                name: s.value
+                for name, s in feature.statistics.items()
+                if s.value is not None and name != "chi_square"
+            }
+            assert distances == pytest.approx(dict.fromkeys(distances, 0.0), abs=1e-12)
+            assert feature.effect == pytest.approx(0, abs=1e-9)
