@@ -56,7 +56,7 @@ def test_the_reference_attribute_is_the_checksums_head(profile: ReferenceProfile
 def _document(profile: ReferenceProfile, **changes: Any) -> bytes:
     content = to_dict(profile)
     content.update(changes)
-    document = {"format": 1, "checksum": _checksum(1, content), "profile": content}
+    document = {"format": 2, "checksum": _checksum(2, content), "profile": content}
     return json.dumps(document).encode()
 
 
@@ -76,13 +76,14 @@ AGAIN = "Build it again with 'tidegauge reference build'."
         (b"[1, 2]", "JSON of something else", WHOLE, BUILD),
         (b'{"a": 1}', "JSON of something else", WHOLE, BUILD),
         (
-            b'{"format": 2, "profile": {}}',
-            "format 2",
-            "format 1 or older",
+            b'{"format": 3, "profile": {}}',
+            "format 3",
+            "format 2 or older",
             "Update tidegauge-drift.",
         ),
-        (b'{"format": "1", "profile": {}}', "an unknown format", "format 1", AGAIN),
-        (b'{"format": true, "profile": {}}', "an unknown format", "format 1", AGAIN),
+        (b'{"format": "1", "profile": {}}', "an unknown format", "format 2", AGAIN),
+        (b'{"format": true, "profile": {}}', "an unknown format", "format 2", AGAIN),
+        (b'{"format": 0, "profile": {}}', "an unknown format", "format 2", AGAIN),
         (
             b'{"format": 1, "profile": {"rows": NaN}, "checksum": ""}',
             "a content that its checksum does not match",

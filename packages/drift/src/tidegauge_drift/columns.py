@@ -1,7 +1,8 @@
-"""Columns out of what users hold their training data in: pandas, polars, numpy."""
+"""A column of whatever users hold their training data in, as numbers or as categories."""
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
@@ -9,170 +10,164 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tidegauge_drift.category import is_missing
-from tidegauge_drift.profile import ProfileError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-# A column of text in which more than this share of the values is distinct names rows.
-ROW_ID_SHARE = 0.9
-# Fewer rows can be all distinct, or in order, by chance.
-ROW_ID_MINIMUM = 20
+    from tidegauge_drift.grid import Floats
+
+# A part of a column without a value may be of any kind.
+EMPTY, NUMBER, BOOLEAN, TEXT, TIME, ODD = "empty", "number", "boolean", "text", "time", "odd"
+_RANK = (EMPTY, NUMBER, BOOLEAN, TEXT, TIME, ODD)
+
+_NUMPY = {"b": BOOLEAN, "f": NUMBER, "i": NUMBER, "u": NUMBER, "m": NUMBER, "M": TIME,
+          "U": TEXT, "S": TEXT, "T": TEXT, "O": ""}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Column:
-    """One column as an array; ``note`` says why it takes no part in drift, empty if it does."""
+class Part:
+    """Some rows of a column.
 
-    name: str
-    values: NDArray[Any]
-    categorical: bool
-    note: str = ""
-
-
-def read(data: Any, *, drop: Sequence[str] = ()) -> tuple[list[Column], bool]:
-    """Return the columns of a frame or matrix, and whether they have names.
-
-    Raises
-    ------
-    ProfileError
-        ``data`` is nothing that has columns, has no rows, or two columns have one name.
+    ``values`` are float64 where the kind is number or time (seconds, of times since 1970 in UTC),
+    else objects.
     """
-    if isinstance(data, np.ndarray) and data.ndim == 2:  # noqa: PLR2004 - rows and columns
-        found = [(f"x{j}", data[:, j]) for j in range(data.shape[1])]
-        named = False
-    elif hasattr(data, "columns") and hasattr(data, "__getitem__"):
-        found = list(_frame(data))
-        named = True
-    else:
-        shape = getattr(data, "shape", None)
-        got = type(data).__name__ + (f" of shape {shape}" if shape is not None else "")
-        raise ProfileError(
-            f"data: got {got} from the argument; expected a pandas or polars DataFrame or a "
-            "two-dimensional array. Reshape one feature with reshape(-1, 1)."
-        )
-    names = [name for name, _ in found]
-    for name in drop:
-        if name not in names:
-            raise ProfileError(
-                f"drop: got {name!r} from the argument; expected one of the columns: "
-                f"{', '.join(names[:20])}. Correct the name."
-            )
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ProfileError(
-            f"data: got {len(twice)} names used by several columns from the argument, the first is "
-            f"{twice[0]!r}; expected one column a name. Rename them."
-        )
-    if not found or len(found[0][1]) == 0:
-        raise ProfileError(
-            "data: got no rows or no columns from the argument; expected at least one of each. "
-            "Build the reference from the rows that the model was fitted for."
-        )
-    return [_column(name, values) for name, values in found if name not in drop], named
+
+    kind: str
+    values: NDArray[Any]
 
 
-def _frame(data: Any) -> Iterator[tuple[str, Any]]:
-    for j, name in enumerate(data.columns):
-        yield str(name), data.iloc[:, j] if hasattr(data, "iloc") else data[name]
+def joined(one: str, other: str) -> str:
+    """Return the kind of a column whose parts are of two kinds."""
+    if EMPTY in (one, other) or one == other:
+        return other if one == EMPTY else one
+    return max(one, other, TEXT, key=_RANK.index)
 
 
-def _column(name: str, values: Any) -> Column:
-    kind = _kind(values)
-    if kind == "time":
-        return Column(name, np.empty(0), False, "holds times")
-    if kind == "number":
-        return _ordered(name, _numbers(values))
-    listed = values.tolist() if hasattr(values, "tolist") else values.to_list()
-    array = np.empty(len(listed), object)
-    array[:] = listed
-    if kind == "object":
-        numeric = _if_numeric(listed)
-        if numeric is not None:
-            return _ordered(name, numeric)
-        if any(hasattr(value, "isoformat") for value in listed[:100]):
-            return Column(name, np.empty(0), False, "holds times")
-    return Column(name, array, True, _row_id(listed) if kind != "boolean" else "")
+def read(values: Any, *, as_text: bool = False) -> Part:
+    """Read a column of pandas, polars or numpy; ``as_text`` takes any value for a category."""
+    kind = _kind(values.dtype)
+    if as_text or kind in (TEXT, BOOLEAN):
+        return Part(TEXT if as_text else kind, _objects(values))
+    if kind == ODD:
+        return Part(ODD, np.empty(len(values), object))
+    if kind in (NUMBER, TIME):
+        return Part(kind, _numbers(values))
+    return _by_values(_objects(values))
 
 
-def _kind(values: Any) -> str:
-    """Name what a column holds: number, boolean, time, text or object (only its values tell)."""
-    dtype = values.dtype
+def _kind(dtype: Any) -> str:
+    """Name what a type holds; empty where only the values tell."""
     if isinstance(dtype, np.dtype):
-        kinds = {"b": "boolean", "M": "time", "m": "time", "O": "object", "U": "text", "S": "text"}
-        return kinds.get(dtype.kind, "number")
-    if hasattr(dtype, "is_numeric"):  # polars
-        named = "boolean" if str(dtype) == "Boolean" else "text"
-        named = "object" if str(dtype) == "Object" else named
-        return "number" if dtype.is_numeric() else "time" if dtype.is_temporal() else named
+        return _NUMPY.get(dtype.kind, ODD)
+    if hasattr(dtype, "is_nested"):  # polars
+        return _polars_kind(dtype)
+    return _pandas_kind(dtype)
+
+
+def _pandas_kind(dtype: Any) -> str:
     from pandas.api import types  # noqa: PLC0415 - only a pandas column comes here
 
+    kind = getattr(dtype, "kind", "O")
     if types.is_bool_dtype(dtype) and not hasattr(dtype, "categories"):
-        return "boolean"
-    if types.is_numeric_dtype(dtype):
-        return "number"
-    time = types.is_datetime64_any_dtype(dtype) or types.is_timedelta64_dtype(dtype)
-    return "time" if time or getattr(dtype, "kind", "O") in "Mm" else "text"
+        return BOOLEAN
+    if types.is_numeric_dtype(dtype) or kind == "m":
+        return NUMBER
+    if types.is_datetime64_any_dtype(dtype) or kind == "M":
+        return TIME
+    # Of the other extensions (decimals and dates of arrow) only the values tell.
+    return TEXT if hasattr(dtype, "categories") or types.is_string_dtype(dtype) else ""
 
 
-def _numbers(values: Any) -> NDArray[np.float64]:
-    if hasattr(values, "isna"):  # pandas: nullable and pyarrow-backed columns too
+def _polars_kind(dtype: Any) -> str:
+    name = dtype.base_type().__name__
+    if dtype.is_numeric() or name == "Duration":
+        return NUMBER
+    if dtype.is_nested() or name == "Binary":
+        return ODD
+    return {"Boolean": BOOLEAN, "Date": TIME, "Datetime": TIME, "Object": "", "Null": "",
+            "Time": ""}.get(name, TEXT)  # fmt: skip
+
+
+def _objects(values: Any) -> NDArray[Any]:
+    listed = values.tolist() if hasattr(values, "tolist") else values.to_list()
+    found = np.empty(len(listed), object)
+    for i, value in enumerate(listed):  # not at once: numpy would look into lists
+        found[i] = value
+    return found
+
+
+def _numbers(values: Any) -> Floats:
+    dtype = values.dtype
+    if isinstance(dtype, np.dtype):
+        return _seconds(np.asarray(values)) if dtype.kind in "mM" else np.asarray(
+            values, np.float64
+        )  # fmt: skip
+    if hasattr(values, "isna"):  # pandas: nullable and pyarrow-backed columns, times with a zone
+        if getattr(dtype, "kind", "O") in "mM":
+            zoned = getattr(values.dt, "tz", None) is not None
+            plain = values.dt.tz_convert("UTC").dt.tz_localize(None) if zoned else values
+            return _seconds(plain.to_numpy(dtype=f"{dtype.kind}8[us]", na_value=None))
         return np.asarray(values.to_numpy(dtype=np.float64, na_value=np.nan), np.float64)
-    if hasattr(values, "to_numpy"):  # polars
-        return np.asarray(values.cast(_polars_float()).to_numpy(), np.float64)
-    return np.asarray(values, np.float64)
-
-
-def _polars_float() -> Any:
     import polars as pl  # noqa: PLC0415 - only a polars column comes here
 
-    return pl.Float64
+    if dtype.is_temporal():
+        kind = pl.Duration("us") if dtype.base_type() is pl.Duration else pl.Datetime("us")
+        values = values.cast(kind).cast(pl.Int64).cast(pl.Float64) / 1e6
+    return np.asarray(values.cast(pl.Float64).to_numpy(), np.float64)
 
 
-def _if_numeric(listed: list[Any]) -> NDArray[np.float64] | None:
-    """Return a column of objects as numbers if all its values are, texts of numbers excepted."""
-    values = np.full(len(listed), np.nan)
-    for i, value in enumerate(listed):
-        if is_missing(value):
-            continue
-        if isinstance(value, str | bytes | bool) or not hasattr(value, "__float__"):
-            return None
-        try:
-            values[i] = float(value)
-        except (TypeError, ValueError, OverflowError):
-            return None
-    return values
+def _seconds(values: NDArray[Any]) -> Floats:
+    """Return times and spans of numpy as seconds."""
+    found = values.astype(f"{values.dtype.kind}8[us]")
+    return np.where(np.isnat(found), np.nan, found.astype(np.int64) / 1e6)
 
 
-def _ordered(name: str, values: NDArray[np.float64]) -> Column:
-    finite = values[np.isfinite(values)]
-    note = ""
-    if finite.size == 0:
-        note = "holds no finite value"
-    elif (
-        finite.size >= ROW_ID_MINIMUM
-        and finite.size == values.size
-        and bool((finite == np.rint(finite)).all())
-        and bool((finite[1:] > finite[:-1]).all())
-    ):
-        note = "counts the rows: integers that only rise"
-    return Column(name, values, False, note)
+def _by_values(listed: NDArray[Any]) -> Part:
+    """Read objects: numbers if all of them are, spans of time as seconds, texts are texts."""
+    kinds = set(map(type, listed.tolist()))
+    odd = any(kind.__hash__ is None for kind in kinds)
+    if odd or (str in kinds and not any(map(_is_time, kinds))):
+        return Part(ODD if odd else TEXT, listed)
+    kinds = {type(value) for value in listed.tolist() if not is_missing(value)}
+    if not kinds:
+        return Part(EMPTY, listed)
+    if any(map(_is_time, kinds)):
+        return Part(TIME, _converted(listed, _unix_seconds))
+    if all(issubclass(kind, bool | np.bool_) for kind in kinds):
+        return Part(BOOLEAN, listed)
+    numbers = _if_numeric(listed, kinds)
+    return Part(TEXT, listed) if numbers is None else Part(NUMBER, numbers)
 
 
-def _row_id(listed: list[Any]) -> str:
-    present = [value for value in listed if not is_missing(value)]
-    if not present:
-        return "holds no value"
-    if len(present) >= ROW_ID_MINIMUM:
-        try:
-            distinct = len(set(present))
-        except TypeError:
-            return "holds values that are no categories"
-        if distinct > ROW_ID_SHARE * len(present):
-            return "names rows: more than 90 % of its values are distinct"
-    return ""
+def _if_numeric(listed: NDArray[Any], kinds: set[type]) -> Floats | None:
+    try:
+        if all(hasattr(kind, "total_seconds") for kind in kinds):
+            return _converted(listed, lambda span: span.total_seconds())
+        return _converted(listed, float) if all(map(_is_number, kinds)) else None
+    except (TypeError, ValueError, OverflowError):  # a value that will not become a number
+        return None
+
+
+def _is_time(kind: type) -> bool:
+    return hasattr(kind, "isoformat") and not hasattr(kind, "total_seconds")
+
+
+def _is_number(kind: type) -> bool:
+    return hasattr(kind, "__float__") and not issubclass(kind, bool | str | bytes)
+
+
+def _converted(listed: NDArray[Any], convert: Callable[[Any], float]) -> Floats:
+    return np.array([np.nan if is_missing(v) else convert(v) for v in listed.tolist()], np.float64)
+
+
+def _unix_seconds(value: Any) -> float:
+    """Return a date or time as seconds; NaN for a time of day, which has none."""
+    if not isinstance(value, dt.date):
+        return float("nan")
+    at = value if isinstance(value, dt.datetime) else dt.datetime.combine(value, dt.time())
+    return (at if at.tzinfo is not None else at.replace(tzinfo=dt.UTC)).timestamp()
 
 
 def chosen(name: str, include: Sequence[str], exclude: Sequence[str]) -> bool:

@@ -73,19 +73,60 @@ def design_effect(values: Floats) -> float:
     """Return how many rows are worth one independent row; finite values in the order of time."""
     with np.errstate(all="ignore"):  # between values too far apart there is no decile
         deciles = np.quantile(values, np.arange(1, 10) / 10)
-    ratios = []
-    for decile in deciles:
-        below = np.cumsum(values <= decile)
-        share = below[-1] / values.size
-        if 0 < share < 1:
-            ratios.append([_ratio(below, share, length) for length in block_lengths(values.size)])
-    return max(1.0, float(np.mean(ratios, axis=0).max())) if ratios else 1.0
+    blocks = Blocks(values.size, deciles.size)
+    blocks.add(values[:, None] <= deciles)
+    return blocks.design_effect()
 
 
-def _ratio(below: NDArray[np.int64], share: float, length: int) -> float:
-    """Return the variance of the share in blocks, over that of as many independent rows."""
-    blocks = np.diff(below[length - 1 :: length], prepend=0) / length
-    return float(blocks.var(ddof=1) / (share * (1 - share) / length))
+class Blocks:
+    """The shares of some events in consecutive blocks of rows, of every length.
+
+    Parameters
+    ----------
+    rows : int
+        How many will come; with fewer than 40 the design effect is 1.
+    events : int
+        How many events there are.
+    """
+
+    def __init__(self, rows: int, events: int) -> None:
+        few = rows < FEWEST_BLOCKS * _SHORTEST
+        self._lengths = [] if few else list(block_lengths(rows))
+        self._seen = 0
+        self._total = np.zeros(events, np.int64)
+        self._last = np.zeros((len(self._lengths), events), np.int64)
+        self._sums = np.zeros((len(self._lengths), events), np.int64)
+        self._squares = np.zeros((len(self._lengths), events), np.int64)
+
+    def add(self, happened: NDArray[np.bool_]) -> None:
+        """Add rows (rows, events) in the order of time."""
+        below = np.cumsum(happened, axis=0, dtype=np.int64) + self._total
+        for i, length in enumerate(self._lengths):
+            ends = below[length - 1 - self._seen % length :: length]
+            if len(ends):
+                blocks = np.diff(ends, axis=0, prepend=self._last[i : i + 1])
+                self._last[i] = ends[-1]
+                self._sums[i] += blocks.sum(axis=0)
+                self._squares[i] += (blocks**2).sum(axis=0)
+        if len(below):
+            self._total = below[-1]
+        self._seen += len(happened)
+
+    def design_effect(self) -> float:
+        """Return the largest ratio of variances over all lengths, each the mean over events."""
+        share = self._total / max(1, self._seen)
+        varies = (share > 0) & (share < 1)
+        if not self._lengths or not varies.any():
+            return 1.0
+        p = share[varies]
+        ratios = []
+        for i, length in enumerate(self._lengths):
+            blocks = self._seen // length
+            sums, squares = (a[i][varies].astype(object) for a in (self._sums, self._squares))
+            # In whole numbers: the same for any parts that the rows came in.
+            spread = (blocks * squares - sums**2) / (blocks * (blocks - 1))
+            ratios.append(float(np.mean(spread.astype(np.float64) / (length * p * (1 - p)))))
+        return max(1.0, *ratios)
 
 
 def block_lengths(rows: int) -> Iterator[int]:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from tidegauge_drift.sketch import Sketch
 
 Floats = NDArray[np.float64]
 
@@ -85,43 +89,52 @@ def atoms(values: Floats, share: float = ATOM) -> Floats:
     return values[starts[sizes > share * values.size]]
 
 
-def edges(values: Floats) -> tuple[Edges, Floats]:
-    """Choose the edges for sorted finite values (at least one), and return the decile edges too.
+def edges(sketch: Sketch) -> tuple[Edges, Floats]:
+    """Choose the edges for values (at least one), and return the decile edges too.
 
     Snapped to a linear grid if no cell gets coarse, else to an asinh grid, else exact; exact also
     where the feature has atoms, which are cells of their own.
     """
-    low, high = float(values[0]), float(values[-1])
+    low, high = sketch.low, sketch.high
+    wanted = sketch.quantiles(np.arange(1, QUANTILES) / QUANTILES)
     with np.errstate(all="ignore"):  # a range above 1.8e308 has no width: it gets fewer edges
-        wanted = np.quantile(values, np.arange(1, QUANTILES) / QUANTILES)
         width = low + (high - low) * np.arange(1, 10) / 10
     deciles = wanted[5::6]
     wanted, deciles, width = (e[np.isfinite(e)] for e in (wanted, deciles, width))
-    found = atoms(values)
-    grids = _grids(values)
+    found = sketch.frequent(ATOM)
+    grids = _grids(sketch)
     if found.size == 0:
+        values, counts = sketch.values, sketch.counts
         for grid in grids:
             if grid.scale == 0:  # the range is too wide or too narrow for a width of its cells
                 continue
             snapped = _snap(grid, np.concatenate((wanted, width)))
-            counts = np.bincount(snapped.table()[grid.ticks(values)])
-            if counts.max() <= COARSE * values.size:
+            cells = np.bincount(snapped.table()[grid.ticks(values)], counts)
+            if cells.max() <= COARSE * sketch.size:
                 return snapped, grid.value(np.unique(_nearest(grid, deciles)))
     with np.errstate(over="ignore"):  # the largest float has no next one
         after = np.nextafter(found, np.inf)
     kept = np.concatenate((wanted, width, found, after))
     kept = np.unique(kept[(kept > low) & (kept <= high)])
-    exact = [Edges(grid, kept, None) for grid in grids]
-    return min(exact, key=Edges.steps), np.unique(deciles)
+    return exact(kept, grids), np.unique(deciles)
 
 
-def _grids(values: Floats) -> list[Grid]:
-    low, high = float(values[0]), float(values[-1])
+def exact(kept: Floats, grids: list[Grid]) -> Edges:
+    """Return edges that values are compared with, on the grid that tells most of them apart."""
+    return min((Edges(grid, kept, None) for grid in grids), key=Edges.steps)
+
+
+def _grids(sketch: Sketch) -> list[Grid]:
+    q25, median, q75 = (float(q) for q in sketch.quantiles((0.25, 0.5, 0.75)))
+    return grids(sketch.low, sketch.high, (q25, median, q75))
+
+
+def grids(low: float, high: float, quartiles: tuple[float, float, float]) -> list[Grid]:
+    """Return the grids for a range: linear, and where that has a width, asinh."""
+    q25, median, q75 = quartiles
     with np.errstate(all="ignore"):
         scale = float(GRID / np.float64(high - low)) if high > low else 0.0
     linear = Grid(low, scale if np.isfinite(scale) else 0.0)
-    with np.errstate(all="ignore"):
-        q25, median, q75 = (float(q) for q in np.quantile(values, (0.25, 0.5, 0.75)))
     if not 0 < ASINH_WIDTH * (q75 - q25) < np.inf or linear.scale == 0:
         return [linear]
     scale = 1 / (ASINH_WIDTH * (q75 - q25))

@@ -11,11 +11,14 @@ if TYPE_CHECKING:
 
     from tidegauge_drift.grid import Edges, Floats
 
-FORMAT = 1
+# 1 had no leaves, design effects, seasons or times.
+FORMAT = 2
+OLDEST = 1
 # Categories that get a cell of their own; the others share one.
 TOP = 100
 # Distinct categories of which hashes are kept; above there is no telling what is new.
 KNOWN = 10_000
+UNKNOWN = "unknown"
 
 
 class ProfileError(ValueError):
@@ -29,7 +32,9 @@ class NumericFeature:
     ``counts`` are those of -inf, below the minimum, the cells in ascending order, above the
     maximum, +inf, missing (NaN) and type errors: every row is in exactly one. ``bins`` gives for
     all but the last two the bin of ``drift.psi.value``: tenths by the decile edges, atoms apart.
-    ``sums`` are the sums of the values in each cell.
+    ``sums`` are the sums of the values in each cell. ``deff`` is how many rows are worth one
+    independent row, 1 where the order is unknown. ``leaves`` is the histogram that profiles are
+    merged by, empty in files of format 1. ``by_slot`` are the counts in each slot of the season.
     """
 
     name: str
@@ -46,6 +51,9 @@ class NumericFeature:
     quartiles: tuple[float, float, float]
     ks_error: float
     ks_error_bound: float
+    deff: float = 1.0
+    leaves: str = ""
+    by_slot: NDArray[np.int64] | None = None
 
     @property
     def rows(self) -> int:
@@ -69,8 +77,9 @@ class CategoricalFeature:
 
     ``counts`` are those of ``top``, of the other known categories, of new ones (0 in a reference),
     missing and type errors. ``known`` are the sorted 64-bit hashes of all categories, empty
-    above 10,000. ``singletons`` is the number of categories seen once: its share of the rows
-    estimates how many clean rows are new.
+    above 10,000, and ``known_counts`` how often each was seen. ``singletons`` is the number of
+    categories seen once: its share of the rows estimates how many clean rows are new. ``deff`` and
+    ``by_slot`` are as for numeric features.
     """
 
     name: str
@@ -81,6 +90,9 @@ class CategoricalFeature:
     counts: NDArray[np.int64]
     distinct: int
     singletons: int
+    known_counts: NDArray[np.int64] | None = None
+    deff: float = 1.0
+    by_slot: NDArray[np.int64] | None = None
 
     @property
     def rows(self) -> int:
@@ -119,8 +131,11 @@ class LeftOut:
 class ReferenceProfile:
     """Counts, edges and summaries of a reference, in the order of its columns.
 
-    ``named`` is False where the columns had no names (a bare array). ``order`` says whether rows
-    are known to be in the order of time; without it the design effect ``deff`` is 1.
+    ``named`` is False where the columns had no names (a bare array). ``order`` is the name of the
+    column whose times the rows are in the order of, or ``unknown``: then no design effect is known.
+    ``deff`` is the largest one of all features. ``span`` are the first and the last time (ISO 8601,
+    UTC), ``season`` names the slots of ``by_slot``. ``merged`` is the number of profiles that this
+    one was made of, 0 where it was built from rows.
     """
 
     rows: int
@@ -131,5 +146,9 @@ class ReferenceProfile:
     left_out: tuple[LeftOut, ...]
     source: str
     built: str
-    order: str = "unknown"
+    order: str = UNKNOWN
     deff: float = 1.0
+    span: tuple[str, str] | None = None
+    season: str = ""
+    merged: int = 0
+    format: int = FORMAT

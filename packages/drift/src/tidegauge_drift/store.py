@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tidegauge_drift.grid import Edges, Grid
+from tidegauge_drift.leaves import pack_numbers, unpack_numbers
 from tidegauge_drift.profile import (
     FORMAT,
+    OLDEST,
     CategoricalFeature,
     Feature,
     LeftOut,
@@ -34,7 +36,7 @@ _AGAIN = "Build it again with 'tidegauge reference build'."
 
 def checksum(profile: ReferenceProfile) -> str:
     """Return the SHA-256 of a profile's canonical form; 8 digits of it name the reference."""
-    return _checksum(FORMAT, to_dict(profile))
+    return _checksum(profile.format, to_dict(profile))
 
 
 def save(profile: ReferenceProfile, path: str | os.PathLike[str]) -> None:
@@ -46,7 +48,8 @@ def save(profile: ReferenceProfile, path: str | os.PathLike[str]) -> None:
         The file cannot be written.
     """
     content = to_dict(profile)
-    document = {"format": FORMAT, "checksum": _checksum(FORMAT, content), "profile": content}
+    found = _checksum(profile.format, content)
+    document = {"format": profile.format, "checksum": found, "profile": content}
     target = Path(path)
     name = ""
     try:
@@ -102,7 +105,7 @@ def loads(content: bytes, path: str | os.PathLike[str] = "profile") -> Reference
         raise _error(
             path, f"format {version}", f"format {FORMAT} or older", "Update tidegauge-drift."
         )
-    if version != FORMAT or isinstance(version, bool):
+    if isinstance(version, bool) or not isinstance(version, int) or version < OLDEST:
         raise _error(path, "an unknown format", f"format {FORMAT}", _AGAIN)
     expected = _checksum(version, document["profile"])
     if not expected or document.get("checksum") != expected:
@@ -110,7 +113,7 @@ def loads(content: bytes, path: str | os.PathLike[str] = "profile") -> Reference
             path, "a content that its checksum does not match", "a file as it was built", _AGAIN
         )
     try:
-        return _profile(document["profile"])
+        return _profile(document["profile"], version)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
         raise _error(path, "fields of no profile", "a file as it was built", _AGAIN) from error
 
@@ -132,7 +135,12 @@ def _checksum(version: int, content: object) -> str:
 
 
 def to_dict(profile: ReferenceProfile) -> dict[str, Any]:
-    """Return a profile as plain values, as the file holds them."""
+    """Return a profile as plain values, as the file holds them.
+
+    What is not known is left out: a profile of format 1 is written as it was read.
+    """
+    more = {"span": profile.span and list(profile.span), "season": profile.season,
+            "merged": profile.merged}  # fmt: skip
     return {
         "rows": profile.rows,
         "columns": profile.columns,
@@ -144,6 +152,7 @@ def to_dict(profile: ReferenceProfile) -> dict[str, Any]:
         "built": profile.built,
         "order": profile.order,
         "deff": profile.deff,
+        **{name: value for name, value in more.items() if value},
     }
 
 
@@ -152,6 +161,8 @@ def _feature_dict(feature: Feature) -> dict[str, Any]:
         "name": feature.name,
         "position": feature.position,
         "counts": feature.counts.tolist(),
+        **({"deff": feature.deff} if feature.deff != 1 else {}),
+        **({"by_slot": _packed(feature.by_slot)} if feature.by_slot is not None else {}),
     }
     if isinstance(feature, CategoricalFeature):
         return {
@@ -162,7 +173,9 @@ def _feature_dict(feature: Feature) -> dict[str, Any]:
             "known": _hex(feature.known),
             "distinct": feature.distinct,
             "singletons": feature.singletons,
-        }
+            **({} if feature.known_counts is None
+               else {"known_counts": pack_numbers(feature.known_counts.tolist())}),
+        }  # fmt: skip
     grid, ticks = feature.edges.grid, feature.edges.ticks
     return {
         **shared,
@@ -180,11 +193,22 @@ def _feature_dict(feature: Feature) -> dict[str, Any]:
         "quartiles": [_finite(value) for value in feature.quartiles],
         "ks_error": feature.ks_error,
         "ks_error_bound": feature.ks_error_bound,
+        **({"leaves": feature.leaves} if feature.leaves else {}),
     }
 
 
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
+
+
+def _packed(by_slot: NDArray[np.int64]) -> str:
+    return pack_numbers(by_slot.ravel().tolist())
+
+
+def _by_slot(item: Mapping[str, Any], size: int) -> NDArray[np.int64] | None:
+    if "by_slot" not in item:
+        return None
+    return np.array(unpack_numbers(_text(item["by_slot"])), np.int64).reshape(-1, size)
 
 
 def _hex(codes: NDArray[np.uint64]) -> str:
@@ -195,7 +219,7 @@ def _codes(text: str) -> NDArray[np.uint64]:
     return np.frombuffer(bytes.fromhex(text), "<u8").astype(np.uint64)
 
 
-def _profile(content: Mapping[str, Any]) -> ReferenceProfile:
+def _profile(content: Mapping[str, Any], version: int) -> ReferenceProfile:
     features = tuple(_feature(item) for item in content["features"])
     if not features:
         raise ValueError("features")
@@ -213,7 +237,18 @@ def _profile(content: Mapping[str, Any]) -> ReferenceProfile:
         built=_text(content["built"]),
         order=_text(content["order"]),
         deff=_number(content["deff"]),
+        span=_span(content.get("span")),
+        season=_text(content.get("season", "")),
+        merged=_whole(content.get("merged", 0)),
+        format=version,
     )
+
+
+def _span(found: Any) -> tuple[str, str] | None:
+    if found is None:
+        return None
+    first, last = map(_text, found)
+    return first, last
 
 
 def _feature(item: Mapping[str, Any]) -> Feature:
@@ -221,13 +256,17 @@ def _feature(item: Mapping[str, Any]) -> Feature:
     counts = np.array([_whole(count) for count in item["counts"]], np.int64)
     if counts.sum() <= 0:
         raise ValueError("counts")
+    deff, by_slot = _number(item.get("deff", 1.0)), _by_slot(item, counts.size)
     if item["kind"] == "categorical":
         top = tuple(_text(category) for category in item["top"])
         hashes = _codes(item["top_hashes"])
+        known, times = _codes(item["known"]), item.get("known_counts")
+        known_counts = None if times is None else np.array(unpack_numbers(_text(times)), np.int64)
         _same(len(top), hashes.size, counts.size - 4)
+        _same(known.size, known.size if known_counts is None else known_counts.size)
         return CategoricalFeature(
-            name, position, top, hashes, _codes(item["known"]), counts,
-            _whole(item["distinct"]), _whole(item["singletons"]),
+            name, position, top, hashes, known, counts,
+            _whole(item["distinct"]), _whole(item["singletons"]), known_counts, deff, by_slot,
         )  # fmt: skip
     if item["kind"] != "numeric":
         raise ValueError("kind")
@@ -249,6 +288,7 @@ def _feature(item: Mapping[str, Any]) -> Feature:
         _number(item["minimum"]), _number(item["maximum"]),
         _known(item["mean"]), _known(item["sd"]),
         (q25, median, q75), _number(item["ks_error"]), _number(item["ks_error_bound"]),
+        deff, _text(item.get("leaves", "")), by_slot,
     )  # fmt: skip
 
 
