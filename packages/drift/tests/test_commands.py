@@ -92,7 +92,10 @@ def test_build_writes_a_reference_and_says_what_is_in_it(train: Path) -> None:
 
     assert [f.name for f in profile.features] == ["amount", "country", "fee"]
     assert [f.name for f in profile.outputs] == ["score"]
-    assert console.tracked == [("counting columns", 4)]
+    assert console.tracked == [
+        ("reading train.csv, round 1", 1), ("reading train.csv, round 2", 1),
+        ("reading valid.csv.gz, round 1", None), ("reading valid.csv.gz, round 2", None),
+    ]  # fmt: skip
     assert console.lines[0].startswith(f"{target}: 3 features, 1 outputs, 500 rows, reference ")
     assert console.lines[1:] == [
         "  left out: id (names rows: more than 90 % of its values are distinct)"

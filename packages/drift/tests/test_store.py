@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,9 +13,6 @@ import pytest
 from tidegauge_drift import ProfileError, ReferenceProfile, build, build_file, load, save
 from tidegauge_drift.layout import Layout
 from tidegauge_drift.store import _checksum, checksum, loads, to_dict
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -243,3 +241,15 @@ def test_tables_need_pandas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(ProfileError, match=r"pip install 'tidegauge-drift\[files\]'"):
         build_file(path)
+
+
+def test_a_file_of_format_1_is_what_it_was() -> None:
+    """It loads, keeps the name of its reference, and is written again as it was read."""
+    path = Path(__file__).parent / "references" / "format1.reference.json"
+    document = json.loads(path.read_bytes())
+    profile = load(path)
+
+    assert (profile.format, checksum(profile)) == (1, document["checksum"])
+    assert to_dict(profile) == document["profile"]
+    assert Layout(profile).reference == "453ebfe7"
+    assert [slot.deff for slot in Layout(profile).slots] == [1.0] * 6

@@ -197,12 +197,15 @@ def _count(
         numbers.add(parts, found)
         for name, counter in categories.items():
             counter.add(parts[name], found)
-    return tuple(
+    features = tuple(
         categories[name].feature(places[name], shown)
         if name in categories
         else numbers.feature(name, places[name], shown)
         for name, shown in kept.items()
     )
+    if any(f.rows != scan.rows for f, scan in zip(features, scans, strict=True)):
+        raise table.changed()
+    return features
 
 
 def _outputs(

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 from typing import Any
+
+# What the numbers of a column are seconds of, if anything.
+SPANS, TIMES = "spans", "times"
 
 
 def is_missing(value: Any) -> bool:
@@ -40,12 +44,24 @@ def hash64(category: str) -> int:
     return int.from_bytes(digest, "little")
 
 
-def number(value: Any) -> float:
+def number(value: Any, unit: str = "") -> float:
     """Return a value of a numeric column as float, NaN where missing.
+
+    Of a column of ``SPANS`` or ``TIMES`` that is seconds, of times since 1970 in UTC.
 
     Raises
     ------
     ValueError, TypeError, OverflowError
         The value is no number and no text of one.
     """
-    return float("nan") if is_missing(value) else float(value)
+    if is_missing(value):
+        return float("nan")
+    if unit == SPANS and hasattr(value, "total_seconds"):
+        return float(value.total_seconds())
+    return unix_seconds(value) if unit == TIMES and isinstance(value, dt.date) else float(value)
+
+
+def unix_seconds(value: dt.date) -> float:
+    """Return a date or time as seconds since 1970."""
+    at = value if isinstance(value, dt.datetime) else dt.datetime.combine(value, dt.time())
+    return (at if at.tzinfo is not None else at.replace(tzinfo=dt.UTC)).timestamp()

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tidegauge_drift.category import is_missing
+from tidegauge_drift.category import SPANS, TIMES, is_missing, number, unix_seconds
+from tidegauge_drift.cells import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,19 +20,26 @@ if TYPE_CHECKING:
     from tidegauge_drift.grid import Floats
 
 # A part of a column without a value may be of any kind.
-EMPTY, NUMBER, BOOLEAN, TEXT, TIME, ODD = "empty", "number", "boolean", "text", "time", "odd"
-_RANK = (EMPTY, NUMBER, BOOLEAN, TEXT, TIME, ODD)
+EMPTY, NUMBER, SPAN, BOOLEAN, TEXT, TIME, ODD = (
+    "empty", "number", "span", "boolean", "text", "time", "odd"
+)  # fmt: skip
+_RANK = (EMPTY, NUMBER, SPAN, BOOLEAN, TEXT, TIME, ODD)
+# Kinds whose values are float64, and what they are seconds of.
+UNITS = {NUMBER: "", SPAN: SPANS, TIME: TIMES}
 
-_NUMPY = {"b": BOOLEAN, "f": NUMBER, "i": NUMBER, "u": NUMBER, "m": NUMBER, "M": TIME,
+_NUMPY = {"b": BOOLEAN, "f": NUMBER, "i": NUMBER, "u": NUMBER, "m": SPAN, "M": TIME,
           "U": TEXT, "S": TEXT, "T": TEXT, "O": ""}  # fmt: skip
+
+_POLARS = {"Boolean": BOOLEAN, "Duration": SPAN, "Date": TIME, "Datetime": TIME,
+           "Object": "", "Null": "", "Time": ""}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
     """Some rows of a column.
 
-    ``values`` are float64 where the kind is number or time (seconds, of times since 1970 in UTC),
-    else objects.
+    ``values`` are float64 where the kind is number, span or time (seconds, of times since 1970 in
+    UTC), else objects.
     """
 
     kind: str
@@ -52,7 +60,7 @@ def read(values: Any, *, as_text: bool = False) -> Part:
         return Part(TEXT if as_text else kind, _objects(values))
     if kind == ODD:
         return Part(ODD, np.empty(len(values), object))
-    if kind in (NUMBER, TIME):
+    if kind in UNITS:
         return Part(kind, _numbers(values))
     return _by_values(_objects(values))
 
@@ -72,22 +80,21 @@ def _pandas_kind(dtype: Any) -> str:
     kind = getattr(dtype, "kind", "O")
     if types.is_bool_dtype(dtype) and not hasattr(dtype, "categories"):
         return BOOLEAN
-    if types.is_numeric_dtype(dtype) or kind == "m":
+    if types.is_numeric_dtype(dtype):
         return NUMBER
-    if types.is_datetime64_any_dtype(dtype) or kind == "M":
-        return TIME
+    if kind in "mM" or types.is_datetime64_any_dtype(dtype):
+        return SPAN if kind == "m" else TIME
     # Of the other extensions (decimals and dates of arrow) only the values tell.
     return TEXT if hasattr(dtype, "categories") or types.is_string_dtype(dtype) else ""
 
 
 def _polars_kind(dtype: Any) -> str:
     name = dtype.base_type().__name__
-    if dtype.is_numeric() or name == "Duration":
+    if dtype.is_numeric():
         return NUMBER
     if dtype.is_nested() or name == "Binary":
         return ODD
-    return {"Boolean": BOOLEAN, "Date": TIME, "Datetime": TIME, "Object": "", "Null": "",
-            "Time": ""}.get(name, TEXT)  # fmt: skip
+    return _POLARS.get(name, TEXT)
 
 
 def _objects(values: Any) -> NDArray[Any]:
@@ -101,14 +108,12 @@ def _objects(values: Any) -> NDArray[Any]:
 def _numbers(values: Any) -> Floats:
     dtype = values.dtype
     if isinstance(dtype, np.dtype):
-        return _seconds(np.asarray(values)) if dtype.kind in "mM" else np.asarray(
+        return seconds(np.asarray(values)) if dtype.kind in "mM" else np.asarray(
             values, np.float64
         )  # fmt: skip
     if hasattr(values, "isna"):  # pandas: nullable and pyarrow-backed columns, times with a zone
         if getattr(dtype, "kind", "O") in "mM":
-            zoned = getattr(values.dt, "tz", None) is not None
-            plain = values.dt.tz_convert("UTC").dt.tz_localize(None) if zoned else values
-            return _seconds(plain.to_numpy(dtype=f"{dtype.kind}8[us]", na_value=None))
+            return seconds(np.asarray(values.to_numpy(dtype=f"{dtype.kind}8[us]", na_value=None)))
         return np.asarray(values.to_numpy(dtype=np.float64, na_value=np.nan), np.float64)
     import polars as pl  # noqa: PLC0415 - only a polars column comes here
 
@@ -118,12 +123,6 @@ def _numbers(values: Any) -> Floats:
     return np.asarray(values.cast(pl.Float64).to_numpy(), np.float64)
 
 
-def _seconds(values: NDArray[Any]) -> Floats:
-    """Return times and spans of numpy as seconds."""
-    found = values.astype(f"{values.dtype.kind}8[us]")
-    return np.where(np.isnat(found), np.nan, found.astype(np.int64) / 1e6)
-
-
 def _by_values(listed: NDArray[Any]) -> Part:
     """Read objects: numbers if all of them are, spans of time as seconds, texts are texts."""
     kinds = set(map(type, listed.tolist()))
@@ -131,23 +130,21 @@ def _by_values(listed: NDArray[Any]) -> Part:
     if odd or (str in kinds and not any(map(_is_time, kinds))):
         return Part(ODD if odd else TEXT, listed)
     kinds = {type(value) for value in listed.tolist() if not is_missing(value)}
-    if not kinds:
-        return Part(EMPTY, listed)
+    return _of_types(listed, kinds) if kinds else Part(EMPTY, listed)
+
+
+def _of_types(listed: NDArray[Any], kinds: set[type]) -> Part:
     if any(map(_is_time, kinds)):
         return Part(TIME, _converted(listed, _unix_seconds))
-    if all(issubclass(kind, bool | np.bool_) for kind in kinds):
-        return Part(BOOLEAN, listed)
-    numbers = _if_numeric(listed, kinds)
-    return Part(TEXT, listed) if numbers is None else Part(NUMBER, numbers)
-
-
-def _if_numeric(listed: NDArray[Any], kinds: set[type]) -> Floats | None:
-    try:
-        if all(hasattr(kind, "total_seconds") for kind in kinds):
-            return _converted(listed, lambda span: span.total_seconds())
-        return _converted(listed, float) if all(map(_is_number, kinds)) else None
-    except (TypeError, ValueError, OverflowError):  # a value that will not become a number
-        return None
+    if all(hasattr(kind, "total_seconds") for kind in kinds):
+        return Part(SPAN, _converted(listed, lambda span: number(span, SPANS)))
+    if all(map(_is_number, kinds)):
+        try:
+            return Part(NUMBER, _converted(listed, number))
+        except (TypeError, ValueError, OverflowError):  # a value that will not become a number
+            return Part(TEXT, listed)
+    booleans = all(issubclass(kind, bool | np.bool_) for kind in kinds)
+    return Part(BOOLEAN if booleans else TEXT, listed)
 
 
 def _is_time(kind: type) -> bool:
@@ -155,19 +152,16 @@ def _is_time(kind: type) -> bool:
 
 
 def _is_number(kind: type) -> bool:
-    return hasattr(kind, "__float__") and not issubclass(kind, bool | str | bytes)
+    return hasattr(kind, "__float__") and not issubclass(kind, bool | np.bool_ | str | bytes)
+
+
+def _unix_seconds(value: Any) -> float:
+    # A time of day has no place among the seconds.
+    return unix_seconds(value) if isinstance(value, dt.date) else float("nan")
 
 
 def _converted(listed: NDArray[Any], convert: Callable[[Any], float]) -> Floats:
     return np.array([np.nan if is_missing(v) else convert(v) for v in listed.tolist()], np.float64)
-
-
-def _unix_seconds(value: Any) -> float:
-    """Return a date or time as seconds; NaN for a time of day, which has none."""
-    if not isinstance(value, dt.date):
-        return float("nan")
-    at = value if isinstance(value, dt.datetime) else dt.datetime.combine(value, dt.time())
-    return (at if at.tzinfo is not None else at.replace(tzinfo=dt.UTC)).timestamp()
 
 
 def chosen(name: str, include: Sequence[str], exclude: Sequence[str]) -> bool:

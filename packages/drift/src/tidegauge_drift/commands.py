@@ -20,9 +20,6 @@ from tidegauge_drift.store import checksum, load, save, to_dict
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Iterable
-
-    from tidegauge_drift.columns import Column
 
 
 def _build_arguments(parser: ArgumentParser) -> None:
@@ -41,10 +38,6 @@ def _build_arguments(parser: ArgumentParser) -> None:
 
 
 def _build(arguments: Namespace, terminal: Terminal) -> int:
-    def track(columns: Iterable[Column]) -> Iterable[Column]:
-        listed = list(columns)
-        return terminal.track(listed, "counting columns", total=len(listed))
-
     try:
         settings = load_settings(DriftSettings)
         profile = build_file(
@@ -55,7 +48,7 @@ def _build(arguments: Namespace, terminal: Terminal) -> int:
             include=tuple(arguments.include) or settings.include,
             exclude=tuple(arguments.exclude) or settings.exclude,
             hash_categories=settings.hash_categories,
-            track=track,
+            track=terminal.track,
         )
         target = Path(arguments.output or _name(arguments.table))
         save(profile, target)

@@ -10,6 +10,7 @@ from tidegauge_drift.accuracy import ROWS, worst_ks_error
 from tidegauge_drift.bins import quantile_bins
 from tidegauge_drift.category import hash64, is_missing, text
 from tidegauge_drift.cells import CategoryCounter, NumericCounter
+from tidegauge_drift.columns import UNITS
 from tidegauge_drift.dependence import Blocks
 from tidegauge_drift.grid import ATOM, Edges, Floats, edges
 from tidegauge_drift.leaves import Leaves
@@ -132,6 +133,7 @@ class Numbers:
             deff=self._blocks[j].design_effect() if self._blocks else 1.0,
             leaves=Leaves.of(sketch).pack(),
             by_slot=self._by_slot[:, place].copy() if len(self._by_slot) else None,
+            unit=UNITS[self._scans[j].kind],
         )
 
 

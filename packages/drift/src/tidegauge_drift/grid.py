@@ -126,10 +126,10 @@ def exact(kept: Floats, grids: list[Grid]) -> Edges:
 
 def _grids(sketch: Sketch) -> list[Grid]:
     q25, median, q75 = (float(q) for q in sketch.quantiles((0.25, 0.5, 0.75)))
-    return grids(sketch.low, sketch.high, (q25, median, q75))
+    return grids_of(sketch.low, sketch.high, (q25, median, q75))
 
 
-def grids(low: float, high: float, quartiles: tuple[float, float, float]) -> list[Grid]:
+def grids_of(low: float, high: float, quartiles: tuple[float, float, float]) -> list[Grid]:
     """Return the grids for a range: linear, and where that has a width, asinh."""
     q25, median, q75 = quartiles
     with np.errstate(all="ignore"):

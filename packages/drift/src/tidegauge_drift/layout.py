@@ -43,6 +43,8 @@ class Slot:
     atom_bins: tuple[int, ...] = ()
     singletons: int = 0
     high_cardinality: bool = False
+    unit: str = ""
+    deff: float = 1.0
 
 
 class Block:
@@ -103,7 +105,8 @@ class Block:
         errors = []
         for i, column in enumerate(wanted):
             if column != ABSENT:
-                matrix[:, i], wrong = as_numbers(_column(table, column))
+                unit = self.slots[self._numeric[i]].unit
+                matrix[:, i], wrong = as_numbers(_column(table, column), unit)
                 if wrong:
                     errors.append((i, wrong))
         return matrix, errors
@@ -171,10 +174,13 @@ class Layout:
 def _slot(feature: Feature, family: str, start: int, stop: int) -> Slot:
     if isinstance(feature, NumericFeature):
         atoms = tuple(int(feature.bins[cell + 2]) for cell in feature.atoms)
-        return Slot(feature.name, family, True, start, stop, atoms)
+        return Slot(
+            feature.name, family, True, start, stop, atoms, unit=feature.unit, deff=feature.deff
+        )
     return Slot(
-        feature.name, family, False, start, stop, (), feature.singletons, feature.high_cardinality
-    )
+        feature.name, family, False, start, stop,
+        singletons=feature.singletons, high_cardinality=feature.high_cardinality, deff=feature.deff,
+    )  # fmt: skip
 
 
 def _bins(feature: Feature) -> NDArray[np.uint8]:

@@ -7,16 +7,17 @@ holds the other. So histograms of any rows can be added without moving a row.
 from __future__ import annotations
 
 import base64
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tidegauge_drift.sketch import BITS, Counts, Keys, from_keys, head, to_keys
+from tidegauge_drift.sketch import BITS, Counts, Keys, from_keys, to_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from tidegauge_drift.grid import Floats
     from tidegauge_drift.sketch import Sketch
@@ -43,28 +44,28 @@ class Leaves:
         Wide ranges would take the sight from those of another histogram that lie in them.
         """
         runs = sketch.runs
-        heads = runs.heads()
-        ends = np.cumsum(runs.count)
+        low, high, ends = runs.low.tolist(), runs.high.tolist(), np.cumsum(runs.count).tolist()
         limit = max(1.0, SHARE * sketch.size)
         found: list[tuple[int, int, int]] = []
-        waiting = [(0, heads.size)]  # ranges of runs, the next one last
+        waiting = [(0, len(low))]  # ranges of runs, the next one last
         while waiting:
             first, last = waiting.pop()
-            count = int(ends[last - 1] - (ends[first - 1] if first else 0))
-            if last - first == 1:
-                found.append((first, int(runs.depth[first]), count))
+            count = ends[last - 1] - (ends[first - 1] if first else 0)
+            differ = (low[first] ^ high[last - 1]).bit_length()
+            if count <= limit or last - first == 1:
+                found.append((low[first] >> differ << differ, BITS - differ, count))
                 continue
-            differ = (int(heads[first]) ^ int(heads[last - 1])).bit_length()
-            if count <= limit:
-                found.append((first, BITS - differ, count))
-                continue
-            middle = np.uint64(int(heads[last - 1]) >> (differ - 1) << (differ - 1))
-            cut = first + int(np.searchsorted(heads[first:last], middle))
+            middle = high[last - 1] >> (differ - 1) << (differ - 1)
+            cut = bisect_left(low, middle, first, last)
             waiting += [(cut, last), (first, cut)]
-        first_runs = np.array([leaf[0] for leaf in found])
-        depths = np.array([leaf[1] for leaf in found], np.uint8)
-        counts = np.array([leaf[2] for leaf in found], np.int64)
-        return cls(head(heads[first_runs], depths), depths, counts)
+        return cls._of(found)
+
+    @classmethod
+    def _of(cls, leaves: Sequence[tuple[int, int, int]]) -> Leaves:
+        heads, depths, counts = zip(*leaves, strict=True)
+        return cls(
+            np.array(heads, np.uint64), np.array(depths, np.uint8), np.array(counts, np.int64)
+        )
 
     def starts(self) -> Floats:
         """Return the smallest float of each leaf."""
@@ -89,11 +90,7 @@ class Leaves:
             else:
                 kept.append((int(heads[i]), int(depths[i]), int(counts[i])))
                 beyond = int(heads[i]) + (1 << (BITS - int(depths[i]))) - 1
-        return Leaves(
-            np.array([leaf[0] for leaf in kept], np.uint64),
-            np.array([leaf[1] for leaf in kept], np.uint8),
-            np.array([leaf[2] for leaf in kept], np.int64),
-        )
+        return self._of(kept)
 
     def pack(self) -> str:
         """Return the leaves as text: about six characters each."""
@@ -128,8 +125,7 @@ class Leaves:
             leaves.append((start, depth, count))
         if not leaves or end > 1 << BITS or min(leaf[2] for leaf in leaves) < 1:
             raise ValueError("histogram")
-        heads, depths, counts = zip(*leaves, strict=True)
-        return cls(np.array(heads, np.uint64), np.array(depths, np.uint8), np.array(counts))
+        return cls._of(leaves)
 
 
 def pack_numbers(numbers: Iterable[int]) -> str:

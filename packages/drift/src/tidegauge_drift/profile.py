@@ -35,6 +35,7 @@ class NumericFeature:
     ``sums`` are the sums of the values in each cell. ``deff`` is how many rows are worth one
     independent row, 1 where the order is unknown. ``leaves`` is the histogram that profiles are
     merged by, empty in files of format 1. ``by_slot`` are the counts in each slot of the season.
+    ``unit`` is what the numbers are seconds of: ``spans``, ``times``, or empty.
     """
 
     name: str
@@ -54,6 +55,7 @@ class NumericFeature:
     deff: float = 1.0
     leaves: str = ""
     by_slot: NDArray[np.int64] | None = None
+    unit: str = ""
 
     @property
     def rows(self) -> int:

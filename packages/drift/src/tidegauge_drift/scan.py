@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from tidegauge_drift.columns import BOOLEAN, EMPTY, NUMBER, ODD, TEXT, TIME, Part, joined, read
+from tidegauge_drift.columns import BOOLEAN, EMPTY, ODD, TEXT, TIME, UNITS, Part, joined, read
 from tidegauge_drift.profile import ProfileError
 from tidegauge_drift.sketch import Sketch
 from tidegauge_drift.tally import Tally
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 ROW_ID_SHARE = 0.9
 # Fewer rows can be all distinct, or in order, by chance.
 ROW_ID_MINIMUM = 20
-# A table whose numbers do not settle in so many rounds changes while it is read.
-_ROUNDS = 16
 
 
 class Track(Protocol):
@@ -58,11 +56,11 @@ class Scan:
         """Take rows in the first round; False if the column must be read anew as text."""
         before, self.kind = self.kind, joined(self.kind, part.kind)
         self.rows += part.values.size
-        if self.kind == TEXT and {before, part.kind} & {NUMBER, BOOLEAN}:
+        if self.kind == TEXT and {before, part.kind} - {TEXT, EMPTY}:
             return False
         if self.kind == ODD:
             return True
-        if part.kind in (NUMBER, TIME):
+        if part.kind in UNITS:
             self._ordered(part.values)
         self.again(part)
         return True
@@ -71,7 +69,7 @@ class Scan:
         """Take rows in a further round."""
         if self.kind == ODD:
             return
-        if part.kind in (NUMBER, TIME):
+        if part.kind in UNITS:
             self.sketch.add(part.values[np.isfinite(part.values)])
         else:
             try:
@@ -105,7 +103,7 @@ class Scan:
         if self.kind in (ODD, TIME):
             return "holds times" if self.kind == TIME else "holds values that are no categories"
         if not self.known:
-            return "holds no finite value" if self.kind == NUMBER else "holds no value"
+            return "holds no finite value" if self.kind in UNITS else "holds no value"
         if self.categorical:
             present = self.tally.present
             many = present >= ROW_ID_MINIMUM and self.tally.distinct > ROW_ID_SHARE * present
@@ -161,15 +159,20 @@ class Table:
             pass
         waiting = {name for name, scan in self.scans.items() if not scan.done()}
         while waiting:
-            if self._round > _ROUNDS:
-                raise ProfileError(
-                    f"{self.rows.source}: got other values in each round from the table; expected "
-                    "a file that nobody writes to. Build from a copy."
-                )
             for parts, _ in self.parts(waiting):
                 for name, part in parts.items():
                     self.scans[name].again(part)
-            waiting = {name for name in waiting if not self.scans[name].done()}
+            try:
+                waiting = {name for name in waiting if not self.scans[name].done()}
+            except ValueError as error:
+                raise self.changed() from error
+
+    def changed(self) -> ProfileError:
+        """Return the error for rows that differ from those of the first round."""
+        return ProfileError(
+            f"{self.rows.source}: got other rows in each round from the table; expected one that "
+            "nobody writes to. Build from a copy."
+        )
 
     def _first(self) -> bool:
         self.scans = {name: Scan(name) for name in self.scans}

@@ -64,8 +64,8 @@ class Runs:
     @classmethod
     def empty(cls) -> Runs:
         """Return no range."""
-        return cls(*(np.empty(0, np.uint64) for _ in range(2)),
-                   np.empty(0, np.int64), np.empty(0, np.uint8))  # fmt: skip
+        keys = np.empty(0, np.uint64)
+        return cls(keys, keys, np.empty(0, np.int64), np.empty(0, np.uint8))
 
     def heads(self) -> Keys:
         """Return where each range begins."""
@@ -157,8 +157,16 @@ class Sketch:
         return _runs(keys[inside], self._depths[place[inside]])
 
     def done(self) -> bool:
-        """End a round; tell whether no range holds too much, or all rows are needed once more."""
+        """End a round; tell whether no range holds too much, or all rows are needed once more.
+
+        Raises
+        ------
+        ValueError
+            The values of this round are others than those of the first.
+        """
         if self._finer is not None:
+            if self._finer.count.sum() != self._heavy.count.sum():
+                raise ValueError("values")
             light = np.ones(self._runs.low.size, np.bool_)
             light[np.searchsorted(self._runs.low, self._heavy.low)] = False
             self._runs = self._runs.chosen(light).joined(self._finer)
@@ -230,7 +238,8 @@ class Sketch:
     def frequent(self, share: float) -> Floats:
         """Return the values that hold more than a share of the sample each."""
         single = self._runs.low == self._runs.high
-        return self.values[single & (self._runs.count > share * self.size)]
+        found: Floats = self.values[single & (self._runs.count > share * self.size)]
+        return found
 
     def sample(self, rows: int) -> Floats:
         """Return all values in ascending order, or so many evenly spaced ones."""

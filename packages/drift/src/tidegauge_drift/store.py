@@ -194,6 +194,7 @@ def _feature_dict(feature: Feature) -> dict[str, Any]:
         "ks_error": feature.ks_error,
         "ks_error_bound": feature.ks_error_bound,
         **({"leaves": feature.leaves} if feature.leaves else {}),
+        **({"unit": feature.unit} if feature.unit else {}),
     }
 
 
@@ -288,7 +289,7 @@ def _feature(item: Mapping[str, Any]) -> Feature:
         _number(item["minimum"]), _number(item["maximum"]),
         _known(item["mean"]), _known(item["sd"]),
         (q25, median, q75), _number(item["ks_error"]), _number(item["ks_error_bound"]),
-        deff, _text(item.get("leaves", "")), by_slot,
+        deff, _text(item.get("leaves", "")), by_slot, _text(item.get("unit", "")),
     )  # fmt: skip
 
 

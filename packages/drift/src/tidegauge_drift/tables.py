@@ -147,7 +147,7 @@ class ParquetRows:
             # The columns of pandas' own index are no data.
             pandas = (file.schema_arrow.pandas_metadata or {}).get("index_columns", ())
             self.names = tuple(name for name in file.schema_arrow.names if name not in pandas)
-            self._rows = file.metadata.num_rows
+            self._rows = int(file.metadata.num_rows)
 
     def parts(
         self,
