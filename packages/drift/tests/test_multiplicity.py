@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import integrate, stats
 from tidegauge_drift import benjamini_hochberg, paging_alpha
 
 
@@ -40,3 +40,25 @@ def test_paging_alpha_keeps_a_month_within_budget() -> None:
         assert windows * paging_alpha(windows) ** 2 == pytest.approx(0.25, rel=1e-9)
     with pytest.raises(ValueError, match="windows_per_month: got 0"):
         paging_alpha(0)
+
+
+@pytest.mark.parametrize("shared", [0.02, 0.1, 0.33, 0.5, 0.75, 0.9, 0.99])
+@pytest.mark.parametrize("windows", [2500, 64_800, 259_200])
+def test_windows_that_share_a_small_reference_keep_the_budget(shared: float, windows: int) -> None:
+    """Both of two correlated normal values beyond the level: at most .25 a month, and near it."""
+    beyond = stats.norm.isf(paging_alpha(windows, shared) / 2)
+    spread = math.sqrt(1 - shared**2)
+    both, _ = integrate.quad(
+        lambda z: 2 * stats.norm.pdf(z) * stats.norm.sf((beyond - shared * z) / spread),
+        beyond, beyond + 12, epsabs=0, points=[beyond + 0.5],
+    )  # fmt: skip
+
+    assert 0.04 < windows * both <= 0.25
+
+
+def test_a_second_window_of_the_same_reference_says_nothing_new() -> None:
+    """The level goes from 1 / (2 sqrt(N)) to 1 / (4 N)."""
+    assert paging_alpha(10_000, 0.0) == pytest.approx(1 / 200)
+    assert paging_alpha(10_000, 1.0) == pytest.approx(1 / 40_000)
+    with pytest.raises(ValueError, match=r"shared: got 1\.1"):
+        paging_alpha(10_000, 1.1)

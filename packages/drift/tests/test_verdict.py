@@ -35,7 +35,7 @@ def _window(layout: Layout, features: Table | None, outputs: Matrix | None = Non
             table, layout.match_outputs(table).columns
         )
         rows = len(outputs)
-    return ClosedWindow(SPEC, 0, 10, rows, 1, 1, 0.01, counts)
+    return ClosedWindow(SPEC, 0, 10, rows, 1, 1, 2500, counts)
 
 
 def _matrix(values: Matrix) -> Table:
@@ -392,3 +392,22 @@ def test_categories_that_come_as_numbers() -> None:
     live = np.column_stack((rng.choice([1.0, 2.0], 300), rng.normal(size=300)))
 
     assert [f.state for f in _judge(layout, _window(layout, _matrix(live))).features] == ["ok"] * 2
+
+
+def test_a_small_reference_asks_for_more(layout: Layout, reference: Matrix) -> None:
+    """A tenth of the reference: a lower level, of its own for each family."""
+    rng = np.random.default_rng(17)
+    small = Layout(build(reference[:1000], outputs=rng.random(500)))
+    current = _matrix(rng.normal(size=(1000, 6)))
+    window = {"a_month": 10_000}
+    found = [
+        judge(replace(_window(chosen, current), **window), chosen, 1, None).levels
+        for chosen in (layout, small)
+    ]
+
+    assert found[0]["inputs"] == pytest.approx(40_000 ** -(0.5 + 1 / 22))
+    assert found[1]["inputs"] == pytest.approx(40_000**-0.75)
+    assert found[1]["outputs"] == pytest.approx(40_000 ** -(0.5 + 1 / 3))
+    assert found[1]["data_quality"] == found[1]["outputs"]
+    two = judge(replace(_window(small, current), **window), small, 2, None).levels
+    assert two["inputs"] == found[1]["inputs"] / 2

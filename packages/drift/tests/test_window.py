@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from tidegauge.batch import ModelKey
-from tidegauge_drift.multiplicity import MONTH_S, paging_alpha
+from tidegauge_drift.multiplicity import MONTH_S
 from tidegauge_drift.packing import narrow
 from tidegauge_drift.pane import Pane
 from tidegauge_drift.window import ClosedWindow, Tumbler, WindowSpec
@@ -83,11 +83,9 @@ def test_the_level_is_fixed_at_opening_by_the_rate_before() -> None:
     tumbler = Tumbler(WindowSpec("100rows", rows=100), 10, 0)
     closed = [w for i in range(0, 60, 10) for w in tumbler.fold(_pane(i, 60))]
 
-    assert [paging_alpha(MONTH_S / 10), paging_alpha(MONTH_S / 110)] == [
-        w.alpha for w in closed[:2]
-    ]
+    assert [MONTH_S / 10, MONTH_S / 110] == [w.a_month for w in closed[:2]]
     day = Tumbler(WindowSpec("1d", seconds=86_400), 10, 0)
-    assert next(day.advance(8640)).alpha == 0.01
+    assert next(day.advance(8640)).a_month == 30
 
 
 def test_strides_are_kept_as_a_range() -> None:

@@ -26,6 +26,8 @@ LOW_POWER_ROWS = 300
 FLOOR_DISTANCE = 0.05  # KS, or the largest change of a share
 FLOOR_PSI = 0.02
 FLOOR_H = 0.1
+# Standard deviations: a category so far above what has a cell has it by right.
+_LUCK = 4.0
 # Pearson's test needs so many expected rows in a cell.
 _EXPECTED = 5.0
 
@@ -114,9 +116,8 @@ def _numeric(
 
 
 def _categorical(slot: Slot, cells: tuple[Counts, Counts], psi: float, deff: float) -> Finding:
-    reference, current = cells
-    rows = int(current.sum())
-    p, q = comparable_cells(slot, reference), comparable_cells(slot, current, reference)
+    rows = int(cells[1].sum())
+    p, q = comparable_cells(slot, *cells, deff)
     chi = chi_square_from_counts(p, q, pool_below=_EXPECTED, deff=deff)
     effect = max(_effect(p, q, psi), _largest_h(p, q, p.sum(), q.sum()))
     return _shown(deff, Finding(rows, 0.0, psi, None, chi.p_value, effect))
@@ -128,17 +129,27 @@ def _shown(deff: float, finding: Finding) -> Finding:
     return replace(finding, effective_rows=effective, psi=psi)
 
 
-def comparable_cells(slot: Slot, counts: Counts, reference: Counts | None = None) -> Counts:
-    """Join what clean rows move between: categories seen once, rare ones and new ones.
+def comparable_cells(
+    slot: Slot, reference: Counts, current: Counts, deff: float
+) -> tuple[Counts, Counts]:
+    """Join categories that have a cell only by the luck of the reference with those that have none.
 
-    A category that the reference has once is as likely to be another one next time. Without such
-    categories a new one is a cell of its own.
+    The reference chose the cells: its own counts of those are too high, so that clean rows seem to
+    move out of them. A category is tested if one that is as frequent, by the rows of both samples,
+    would have been chosen anyway.
     """
-    if slot.singletons == 0:
-        return counts
-    seen = counts if reference is None else reference
-    rare = seen[:-2] <= 1
-    return np.append(counts[:-2][~rare], counts[:-2][rare].sum() + counts[-2:].sum())
+    p, q = reference / deff, current / deff
+    cut = p[:-2].min(initial=np.inf) if reference[-2] else 1 / deff
+    if slot.singletons == 0 and not reference[-2]:
+        return reference, current
+    part = p.sum() / (p.sum() + q.sum())
+    expected = (p + q)[:-2] * part
+    lucky = expected - _LUCK * np.sqrt(expected * (1 - part)) < cut
+    return _joined(reference, lucky), _joined(current, lucky)
+
+
+def _joined(counts: Counts, lucky: NDArray[np.bool_]) -> Counts:
+    return np.append(counts[:-2][~lucky], counts[:-2][lucky].sum() + counts[-2:].sum())
 
 
 def _effect(p: Counts, q: Counts, psi: float) -> float:
@@ -170,9 +181,25 @@ def judge_quality(
         if slot.numeric:
             checks.append(_out_of_range((ref, m), (cur, n)))
         elif not slot.high_cardinality:
-            new = min(slot.singletons / deff, m)
-            checks.append(_check("new_category", (cur[-3], n), (new, m)))
+            expected = min(slot.singletons / deff, m)
+            checks.append(_new_category(slot, (cur[-3], n), (expected, m)))
     return Shares(rows, tuple(checks))
+
+
+def _new_category(
+    slot: Slot, current: tuple[float, float], reference: tuple[float, float]
+) -> Check:
+    """Test whether more rows are of new categories than the reference leads one to expect.
+
+    The share of singletons estimates that of new ones (Good and Turing), with a variance not of s
+    but of s + 2 d rows for s singletons and d categories seen twice: so many fewer rows is the
+    estimate worth. Fewer new ones than expected are no fault of the data.
+    """
+    once = max(1, slot.singletons)
+    worth = once / (once + 2 * slot.doubletons)
+    found = _check("new_category", current, (reference[0] * worth, reference[1] * worth))
+    more = current[0] * reference[1] > reference[0] * current[1]
+    return found if more else replace(found, p_value=1.0)
 
 
 def _out_of_range(

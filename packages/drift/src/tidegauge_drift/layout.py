@@ -42,6 +42,7 @@ class Slot:
     stop: int
     atom_bins: tuple[int, ...] = ()
     singletons: int = 0
+    doubletons: int = 0
     high_cardinality: bool = False
     unit: str = ""
     deff: float = 1.0
@@ -51,6 +52,7 @@ class Block:
     """The features of one table (inputs or outputs), counted together."""
 
     def __init__(self, features: Sequence[Feature], family: str, start: int) -> None:
+        self.family = family
         self.start = start
         slots: list[Slot] = []
         for feature in features:
@@ -59,6 +61,8 @@ class Block:
             start = end
         self.slots = tuple(slots)
         self.size = start - self.start
+        #: Rows of the reference.
+        self.rows = max((feature.rows for feature in features), default=0)
         self._numeric = [i for i, slot in enumerate(slots) if slot.numeric]
         self._categorical = [
             (i, CategoryCounter(feature.top_hashes, feature.known))
@@ -178,9 +182,16 @@ def _slot(feature: Feature, family: str, start: int, stop: int) -> Slot:
             feature.name, family, True, start, stop, atoms, unit=feature.unit, deff=feature.deff
         )
     return Slot(
-        feature.name, family, False, start, stop,
-        singletons=feature.singletons, high_cardinality=feature.high_cardinality, deff=feature.deff,
+        feature.name, family, False, start, stop, (), feature.singletons, _doubletons(feature),
+        feature.high_cardinality, deff=feature.deff,
     )  # fmt: skip
+
+
+def _doubletons(feature: CategoricalFeature) -> int:
+    """Return how many categories were seen twice at most: beyond the top their sum is known."""
+    top = feature.counts[:-4]
+    beyond = int(feature.counts[-4]) - max(0, feature.singletons - int((top == 1).sum()))
+    return int((top == 2).sum()) + max(0, beyond) // 2  # noqa: PLR2004 - twice
 
 
 def _bins(feature: Feature) -> NDArray[np.uint8]:

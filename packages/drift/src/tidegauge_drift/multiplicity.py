@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -59,16 +58,22 @@ def benjamini_hochberg(p_values: ArrayLike) -> NDArray[np.float64]:
     return adjusted
 
 
-def paging_alpha(windows_per_month: float) -> float:
+def paging_alpha(windows_per_month: float, shared: float = 0.0) -> float:
     """Level of one window's family of tests, so that a month of them stays within budget.
 
-    ``min(.01, 1 / (2 * sqrt(N)))``: an alarm takes two windows in a row, so N windows at level a
-    give about ``N * a**2`` false onsets, here at most a quarter.
+    ``min(.01, (4 * N) ** (-(1 + r) / 2))``: an alarm takes two windows in a row. Two tests at level
+    a, whose statistics correlate with r because both look at the same reference, are both false
+    about ``a ** (2 / (1 + r))`` of the time; N windows give a quarter of a false onset. Where the
+    reference is far larger than a window, r is 0 and the level ``1 / (2 * sqrt(N))``; where it is
+    far smaller, a second window tells nothing new and the level is ``1 / (4 * N)``.
 
     Parameters
     ----------
     windows_per_month : float, >= 1
         Windows of this kind in 30 days.
+    shared : float, in [0, 1]
+        What part of the variance between window and reference is the reference's:
+        ``n / (n + m)`` for windows of n rows and a reference of m.
 
     Returns
     -------
@@ -78,15 +83,22 @@ def paging_alpha(windows_per_month: float) -> float:
     Raises
     ------
     ValueError
-        ``windows_per_month`` is below 1 or NaN.
+        ``windows_per_month`` is below 1 or NaN, or ``shared`` is outside [0, 1].
 
     Notes
     -----
-    O(1). Oracle: the formula; the rate on clean data is simulated in tests/test_replay.py.
+    O(1). Oracle: the chance that two correlated normal values are both beyond their quantile
+    (tests/test_multiplicity.py); the rate on clean rows is simulated, see
+    docs/reference/false-alarms.md.
     """
     if not windows_per_month >= 1:
         raise ValueError(
             f"windows_per_month: got {windows_per_month!r} from the argument; expected >= 1. "
             "Count the windows of 30 days."
         )
-    return min(MAXIMUM_ALPHA, 1 / (2 * math.sqrt(windows_per_month)))
+    if not 0 <= shared <= 1:
+        raise ValueError(
+            f"shared: got {shared!r} from the argument; expected a share in [0, 1]. "
+            "Divide the window's rows by those of window and reference."
+        )
+    return float(min(MAXIMUM_ALPHA, (4 * windows_per_month) ** (-(1 + shared) / 2)))

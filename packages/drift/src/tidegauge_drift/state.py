@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tidegauge_drift.packing import Cells
 
 _MAGIC = b"tgdrift1"
-_WINDOW = ("opened_s", "closed_s", "rows", "stride_min", "stride_max", "alpha")
+_WINDOW = ("opened_s", "closed_s", "rows", "stride_min", "stride_max", "a_month")
 
 
 class StateError(ValueError):

@@ -80,13 +80,16 @@ class QualityVerdict:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WindowVerdict:
-    """All of one window. ``table`` has a row for each of ``slots``; read it by the properties."""
+    """All of one window. ``table`` has a row for each of ``slots``; read it by the properties.
+
+    ``levels`` are those that the p-values of each family were compared with.
+    """
 
     spec: WindowSpec
     opened_s: int
     closed_s: int
     rows: int
-    alpha: float
+    levels: dict[str, float]
     mismatch: bool
     judged: bool
     slots: Sequence[Slot] = field(repr=False)
@@ -158,7 +161,7 @@ class WindowVerdict:
     __hash__ = None  # type: ignore[assignment]
 
 
-_STATE = ("opened_s", "closed_s", "rows", "alpha", "mismatch", "judged")
+_STATE = ("opened_s", "closed_s", "rows", "levels", "mismatch", "judged")
 
 
 def tabulate(features: Sequence[FeatureVerdict], quality: Sequence[QualityVerdict]) -> NDArray[Any]:

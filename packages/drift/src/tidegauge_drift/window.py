@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tidegauge_drift.multiplicity import MONTH_S, paging_alpha
+from tidegauge_drift.multiplicity import MONTH_S
 from tidegauge_drift.packing import narrow
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ ROWS_LIMIT_S = 86_400
 # After a sleep of the machine, so many empty windows are gone through; more are skipped.
 _MAXIMUM_EMPTY = 1_000
 # What a tumbler is, beside its counts.
-_STATE = ("opened_s", "end_s", "lasted_s", "alpha", "rows", "low", "high")
+_STATE = ("opened_s", "end_s", "lasted_s", "a_month", "rows", "low", "high")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
@@ -52,9 +52,10 @@ class WindowSpec:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClosedWindow:
-    """What a verdict is made of. ``alpha`` was fixed when the window opened.
+    """What a verdict is made of.
 
-    ``counts`` are None where no row came.
+    ``a_month`` is how many windows of this kind fit in 30 days, as it was known when the window
+    opened. ``counts`` are None where no row came.
     """
 
     spec: WindowSpec
@@ -63,7 +64,7 @@ class ClosedWindow:
     rows: int
     stride_min: int
     stride_max: int
-    alpha: float
+    a_month: float
     counts: Cells | None = field(default=None, repr=False)
 
 
@@ -109,7 +110,7 @@ class Tumbler:
         self._end_s = (
             (self._opened_s // length + 1) * length if length else self._opened_s + ROWS_LIMIT_S
         )
-        self._alpha = paging_alpha(max(1.0, MONTH_S / self._lasted_s))
+        self._a_month = max(1.0, MONTH_S / self._lasted_s)
         self._counts: Cells | None = None
         self._rows = self._low = self._high = 0
 
@@ -144,7 +145,7 @@ class Tumbler:
     def _close(self, index: int) -> ClosedWindow:
         closed = ClosedWindow(
             self._spec, self._opened_s, index * self._pane_s, self._rows,
-            self._low, self._high, self._alpha, self._counts,
+            self._low, self._high, self._a_month, self._counts,
         )  # fmt: skip
         if self._spec.rows:
             self._lasted_s = max(self._pane_s, closed.closed_s - closed.opened_s)

@@ -10,12 +10,13 @@ from tidegauge.late_import import late_import
 
 from tidegauge_drift.judge import Finding, Shares, judge_feature, judge_quality
 from tidegauge_drift.layout import INPUTS, OUTPUTS, Layout, Slot
-from tidegauge_drift.multiplicity import benjamini_hochberg
+from tidegauge_drift.multiplicity import benjamini_hochberg, paging_alpha
 from tidegauge_drift.verdict import (
     DRIFTED,
     MISMATCH,
     MISSING,
     OK,
+    QUALITY,
     SUSPECTED,
     UNDECIDED,
     FeatureVerdict,
@@ -36,7 +37,7 @@ def judge(
 ) -> WindowVerdict:
     """Return the verdict of a closed window.
 
-    Per family Benjamini-Hochberg at ``window.alpha / kinds`` and an effect floor flag a feature;
+    Per family Benjamini-Hochberg at ``paging_levels`` and an effect floor flag a feature;
     two flagged windows in a row raise its alarm, two clean ones end it. A feature that could not be
     judged keeps its alarm as it was. If half of the inputs are flagged in the first window that
     could be judged, the reference is not this model's: ``mismatch`` replaces the inputs' alarms.
@@ -54,7 +55,7 @@ def judge(
     """
     with late_import():  # the tests' p-values; a fork in the middle would leave it half imported
         from scipy import special  # noqa: F401, PLC0415 - slow: only the first verdict pays
-    level = window.alpha / kinds
+    levels = paging_levels(window, layout, kinds)
     findings = [_finding(window, layout, i) for i in range(len(layout.slots))]
     shares = [_shares(window, layout, i) for i in range(len(layout.slots))]
     runs = [f.run for f in previous.features] if previous else [Run()] * len(findings)
@@ -64,19 +65,29 @@ def judge(
         members = [i for i, slot in enumerate(layout.slots) if slot.family == family]
         adjusted.update(_adjust(members, [findings[i].p_value for i in members]))
     flags: list[bool | None] = [
-        adjusted[i] <= level and finding.effect >= 1 if i in adjusted else None
-        for i, finding in enumerate(findings)
+        adjusted[i] <= levels[slot.family] and finding.effect >= 1 if i in adjusted else None
+        for i, (slot, finding) in enumerate(zip(layout.slots, findings, strict=True))
     ]
     mismatch, judged = _mismatch(flags, layout, previous)
     features = tuple(
         _feature(slot, findings[i], flags[i], runs[i], adjusted=adjusted.get(i), mismatch=mismatch)
         for i, slot in enumerate(layout.slots)
     )
-    quality = _quality(layout, shares, quality_runs, level)
+    quality = _quality(layout, shares, quality_runs, levels[QUALITY])
     return WindowVerdict(
-        window.spec, window.opened_s, window.closed_s, window.rows, window.alpha,
+        window.spec, window.opened_s, window.closed_s, window.rows, levels,
         mismatch, judged, layout.slots, tabulate(features, quality),
     )  # fmt: skip
+
+
+def paging_levels(window: ClosedWindow, layout: Layout, kinds: int) -> dict[str, float]:
+    """Return the level of each family of tests: the numbers of rows decide, not their values."""
+    rows = {block.family: block.rows for block in (layout.inputs, layout.outputs) if block.slots}
+    rows[QUALITY] = min(rows.values())
+    return {
+        family: paging_alpha(window.a_month, window.rows / (window.rows + reference)) / kinds
+        for family, reference in rows.items()
+    }
 
 
 def _finding(window: ClosedWindow, layout: Layout, i: int) -> Finding:

@@ -114,10 +114,7 @@ def _test(cells: Cells, ks: float = 0.0) -> Test:
         reference, current = (
             side[:-2].astype(np.float64) for side in (cells.reference, cells.current)
         )
-        single = (
-            comparable_cells(cells.slot, reference),
-            comparable_cells(cells.slot, current, reference),
-        )
+        single = comparable_cells(cells.slot, reference, current, cells.deff)
     shares = zip((single[0] / p.sum()).tolist(), (single[1] / q.sum()).tolist(), strict=True)
     _, effect_of = largest_effect(p, q, psi_from_counts(p, q), ks=ks, shares=shares)
     return Test(finding.p_value, finding.effect, effect_of, finding.reason)
@@ -230,9 +227,12 @@ def _categorical(feature: CategoricalFeature, cells: Cells, side: Summary) -> Ev
     shown = Shown()
     if _both(cells):
         a, b = _tenths(cells)
-        reference = cells.reference[:-2].astype(np.float64)
-        p = comparable_cells(cells.slot, reference)
-        q = comparable_cells(cells.slot, cells.current[:-2].astype(np.float64), reference)
+        p, q = comparable_cells(
+            cells.slot,
+            cells.reference[:-2].astype(np.float64),
+            cells.current[:-2].astype(np.float64),
+            cells.deff,
+        )
         chi = chi_square_from_counts(p, q, pool_below=_EXPECTED, deff=cells.deff)
         statistics = {
             "psi": statistic(lambda: psi_from_counts(a, b), from_cells=True),
