@@ -267,19 +267,16 @@ def test_children_that_live_shorter_than_the_wait_lead_in_the_end(
     assert (False, True) == (first.leads, second.leads)
 
 
-def test_a_fork_leads_under_its_launchers_instance_id(make: Make) -> None:
-    """The launcher may have exported before; it may end before it knows of a group."""
+def test_a_fork_does_not_lead_under_its_launchers_instance_id(make: Make) -> None:
+    """The launcher may still export under it, alone."""
     launcher, child = make(child=False), make(child=False)
     launcher.own_instance_id = child.own_instance_id = "known"
     child.inherit()
-    assert "known" == child.instance_id
     child.predicts = child.attached = True
     child.own_instance_id = "new"
-    child.inherit()
-    child.predicts = child.attached = True
     child.tick(0.0)
     assert child.leads
-    assert ["known"] * 2 == [child.instance_id, launcher.instance_id]
+    assert [launcher.launch.instance_id()] * 2 == [child.instance_id, launcher.instance_id]
 
 
 def test_the_last_to_leave_exports(make: Make) -> None:

@@ -13,7 +13,9 @@ import pytest
 from opentelemetry.sdk.metrics.export import (
     AggregationTemporality,
 )
-from tidegauge import codec, guard
+from tidegauge import codec, guard, standing
+from tidegauge.batch import GaugePoint
+from tidegauge.group.archive import ARCHIVE
 from tidegauge.producer import Producer
 from tidegauge.runtime import shared
 from tidegauge.standing import COUNTERS
@@ -32,7 +34,16 @@ PSI = ("m", "1", "r", "f", "w")
 
 def deltas(name: str) -> Producer:
     """Return a delta reader as another process has it: of the same name."""
-    made = Producer(sums=DELTA, histograms=DELTA, name=name)
+    return as_named(Producer(sums=DELTA, histograms=DELTA), name)
+
+
+def wholes(name: str) -> Producer:
+    """Return a cumulative reader as another process has it."""
+    return as_named(Producer(), name)
+
+
+def as_named(made: Producer, name: str) -> Producer:
+    """Give a reader its name in all processes."""
     made.name, made._record = name, f"baseline.{name}"
     return made
 
@@ -109,6 +120,7 @@ def test_readers_that_are_alike_have_a_baseline_each(several: Any) -> None:
 def test_a_process_that_was_alone_goes_on_as_leader(several: Any) -> None:
     """What it has exported alone is not exported again, and totals do not fall."""
     here = several.be(several.process(child=False))
+    here.own_instance_id = "mine"
     model = several.core.model()
     change, whole = deltas("x"), Producer()
     for _ in range(5):
@@ -125,6 +137,114 @@ def test_a_process_that_was_alone_goes_on_as_leader(several: Any) -> None:
         for point in metric.data.data_points
     }
     assert {int(several.core.clock() * 1e9)} == starts
+
+
+class Late:
+    """A worker that finds its folder read-only at first, and counts and exports alone."""
+
+    def __init__(self, several: Any, calls: int) -> None:
+        self.several = several
+        self.way = several._folder / "way"
+        self.way.touch()
+        self.group = several.process()
+        self.group._given = self.way
+        several.be(self.group)
+        self.model = several.core.model()
+        self.change, self.whole = deltas("x"), wholes("y")
+        self.call(calls)
+
+    def call(self, calls: int) -> None:
+        """Predict."""
+        for _ in range(calls):
+            self.model.predict([[1.0]])
+
+    def told(self) -> list[float | None]:
+        """Return what its two readers that push are told."""
+        return [self.several.requests(reader) for reader in (self.change, self.whole)]
+
+    def join(self) -> None:
+        """Find the folder in order."""
+        self.way.unlink()
+        self.way.symlink_to(self.several._folder)
+        self.group._join_at_s = 0.0
+        self.group.tick(0.0)
+        assert self.group.member
+        standing.desk().tick()
+
+
+def counts(producer: Producer) -> dict[str, float]:
+    """Return the number of latencies and values that a reader is given."""
+    scope = producer.produce()
+    found: list[Any] = list(scope.metrics) if scope else []
+    return {
+        metric.name: sum(point.count for point in metric.data.data_points)
+        for metric in found
+        if hasattr(metric.data.data_points[0], "count")
+    }
+
+
+def test_what_a_worker_has_told_alone_is_its_own(several: Any) -> None:
+    """It joins later: whoever leads exports what it counted since, and who is asked has all."""
+    leader = several.process()
+    several.be(leader).tick(0.0)
+    several.other(100)
+    change, whole = deltas("x"), wholes("y")
+    assert [100, 100] == [several.requests(change), several.requests(whole)]
+    late = Late(several, 5)
+    assert [5, 5] == late.told()
+    late.call(1)  # its readers are not told of this one in time
+    late.join()
+    assert [None, None] == late.told()
+
+    several.be(leader)
+    several.core.use([])
+    assert [1, 101] == [several.requests(change), several.requests(whole)]
+    assert {"model.request.latency": 1, "model.prediction.value": 1} == counts(wholes("y"))
+    assert 106 == several.requests(Producer(pulled=True))
+
+    # It is killed, and archived: nothing changes.
+    several.die(late.group)
+    leader.tick(1.0)
+    assert [ARCHIVE] == [r.worker for r in leader.records(COUNTERS) if not r.living]
+    assert [None, 101] == [several.requests(change), several.requests(whole)]
+    assert 106 == several.requests(Producer(pulled=True))
+
+
+def test_a_worker_that_was_alone_may_lead(several: Any) -> None:
+    """Then it leaves out itself what it has told."""
+    late = Late(several, 5)
+    assert [5, 5] == late.told()
+    late.join()
+    assert late.group.leads
+    late.call(2)
+    several.other(3)
+    assert [5, 5] == late.told()
+    late.call(1)
+    assert [1, 6] == late.told()
+    assert 11 == several.requests(Producer(pulled=True))
+
+
+def test_a_launcher_that_comes_too_late_to_lead(several: Any) -> None:
+    """It has exported alone, and a child leads already: under another instance, without it."""
+    launcher = several.be(several.process(child=False))
+    launcher.own_instance_id = "launchers"
+    model = several.core.model()
+    model.predict([[1.0]])
+    change, whole = deltas("x"), wholes("y")
+    assert [1, 1] == [several.requests(change), several.requests(whole)]
+    child = several.process()
+    child.tick(0.0)
+    several.other(5)
+    launcher.tick(0.0)
+    standing.desk().tick()
+    assert (True, False) == (child.leads, launcher.leads)
+    assert "launchers" != child.instance_id
+
+    several.be(child)
+    several.core.use([])
+    change, whole = deltas("x"), wholes("y")
+    assert [5, 5] == [several.requests(change), several.requests(whole)]
+    assert 6 == several.requests(Producer(pulled=True))
 
 
 def test_values_of_a_more_telling_operation_begin_anew(several: Any) -> None:
@@ -205,24 +325,39 @@ def test_a_record_of_another_release_is_left_out(several: Any) -> None:
     assert {"group.counters:UnreadableError": 1} == guard.counts()
 
 
-def test_a_baseline_that_cannot_be_kept_is_remembered(several: Any) -> None:
-    """On a full disk the leader goes on from its memory, and repeats nothing."""
-    here = several.be(several.process())
-    here.tick(0.0)
-    worker = several.other(5)
-    change = deltas("x")
-    assert 5 == several.requests(change)
+@contextmanager
+def no_room() -> Iterator[None]:
+    """Have a limit on the size of files, which a full disk is too."""
     soft, hard = limits.getrlimit(limits.RLIMIT_FSIZE)
     limits.setrlimit(limits.RLIMIT_FSIZE, (0, hard))
     try:
-        several.core.clock.now_s += 10
-        assert several.requests(change) is None
+        yield
     finally:
         limits.setrlimit(limits.RLIMIT_FSIZE, (soft, hard))
-    several.count(worker, 7, several.core.clock())
-    several.core.clock.now_s += 10
-    assert 2 == several.requests(change)
+
+
+def test_deltas_wait_until_their_baseline_can_be_kept(several: Any) -> None:
+    """Else the next leader would tell them again; what is no delta is told meanwhile."""
+    first, second = several.process(), several.process()
+    several.be(first).tick(0.0)
+    worker = several.other(5)
+    gauge = GaugePoint(metrics.DRIFT_PSI_VALUE, PSI, 0.5)
+    several.core.recorder.gauges = [gauge]
+    with no_room():
+        for _ in range(2):
+            several.core.clock.now_s += 10
+            change = several.told(deltas("x"))
+            assert {(metrics.DRIFT_PSI_VALUE.name, *PSI): 0.5} == change
+            assert 5 == several.requests(wholes("y"))
     assert ["group.unwritten.27"] == list(guard.counts())
+    change = deltas("x")
+    assert 5 == several.requests(change)
+    several.count(worker, 7, several.core.clock())
+    with no_room():
+        assert several.requests(change) is None
+    several.die(first)
+    several.be(second).tick(1.0)
+    assert 2 == several.requests(deltas("x"))
 
 
 def test_counts_that_are_lost_are_no_change(several: Any) -> None:

@@ -30,15 +30,15 @@ class UnreadableError(ValueError):
     """Another release wrote this, or it is not ours."""
 
 
-def encode(totals: Totals, **more: float) -> bytes:
-    """Write counts down, and numbers that belong to them."""
+def encode(totals: Totals, **more: object) -> bytes:
+    """Write counts down, and what belongs to them."""
     operations = [[key.name, key.version, name] for key, name in totals.operations.items()]
     header = {"start_s": totals.start_s, "operations": operations, **more}
     return _pack(header, totals.points)
 
 
 def decode(payload: bytes) -> tuple[Totals, Mapping[str, Any]]:
-    """Return the counts that were written down, and the numbers with them.
+    """Return the counts that were written down, and what belongs to them.
 
     Raises
     ------

@@ -40,6 +40,7 @@ from tidegauge.counts import LOG_SCALE, Exemplar
 from tidegauge.points import HistogramPoint, Point, SumPoint
 from tidegauge.runtime import shared
 from tidegauge.standing import Standing
+from tidegauge.told import begin_with, untold
 from tidegauge.totals import Totals
 
 SCOPE_NAME = "tidegauge"
@@ -127,9 +128,13 @@ class Producer:
 
     def _produce(self) -> tuple[ScopeMetrics | None, bool]:
         with self._lock:
-            now = standing.desk().stand(pulled=self._pulled)
+            now = standing.desk().stand(None if self._pulled else self.name)
             if now is None or not math.isfinite(now.totals.start_s):
                 return None, False
+            if now.told:
+                instance = group.current().instance_id
+                left = untold(now.totals, now.told, instance, self._deltas)
+                now = replace(now, totals=left)
             last = self._last_told(now)
             if not last.started:
                 last = replace(last, started=in_ns(now.totals.start_s))
@@ -141,9 +146,13 @@ class Producer:
                 # Before it is exported: where a process is killed in between, an interval is lost,
                 # which is better than one that is told twice.
                 written = baseline.encode()
-                if not group.current().keep(self._record, written):
-                    return None, True  # another leads already, and goes on from what was kept
-                self._written = written
+                if group.current().keep(self._record, written):
+                    self._written = written
+                elif not group.current().leads:
+                    return None, True  # another does, and goes on from what was kept
+                elif self._deltas:
+                    # No room. They wait, for whoever leads next would tell them again.
+                    metrics, baseline = list(filter(_is_no_delta, metrics)), self._baseline
             self._baseline = baseline
             return (ScopeMetrics(_SCOPE, metrics, "") if metrics else None), now.whole
 
@@ -155,6 +164,9 @@ class Producer:
         if not now.whole or self._pulled:
             return self._baseline
         kept = group.current().surely_kept(self._record)
+        if kept is None and not self._baseline.whole:
+            # What was told alone the group leaves out.
+            return replace(self._baseline, totals=begin_with(self._baseline.totals))
         if kept is None or kept == self._written:
             return self._baseline
         with guard.guarded("producer.baseline"):
@@ -231,6 +243,10 @@ def with_group(
         own = others[0].resource if others else Resource.create()
     ours = own.merge(Resource({SERVICE_INSTANCE_ID: instance_id}))
     return MetricsData([*others, ResourceMetrics(ours, [scope], own.schema_url)])
+
+
+def _is_no_delta(metric: Metric) -> bool:
+    return getattr(metric.data, "aggregation_temporality", None) is not _DELTA
 
 
 def _named(spec: MetricSpec, values: tuple[str, ...]) -> dict[str, str]:

@@ -7,14 +7,17 @@ answers is never less than what another process has answered before.
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from tidegauge_semconv import Merge
 
 from tidegauge import codec, group, guard, pipeline
 from tidegauge.batch import CountPoint, GaugePoint
 from tidegauge.points import Point, SumPoint
+from tidegauge.told import Told, add_up, from_header, to_header
 from tidegauge.totals import Totals, merge, of_tally, shown
 
 #: What each process has counted; of those that have ended, the sum.
@@ -30,11 +33,15 @@ _Gauge: TypeAlias = GaugePoint | SumPoint
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The counts and gauges to export. ``whole``: those of a group, not of one process."""
+    """The counts and gauges to export. ``whole``: those of a group, not of one process.
+
+    ``told``: what of a group's counts the reader was told by processes that were alone then.
+    """
 
     totals: Totals
     gauges: tuple[GaugePoint, ...]
     whole: bool
+    told: tuple[Told, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +53,14 @@ class _Own:
     leading: tuple[_Gauge, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What another process has counted, and what was told of it."""
+
+    totals: Totals
+    header: Mapping[str, Any]
+
+
 class Desk:
     """What this process writes down for its group, and what it has read of the others."""
 
@@ -55,18 +70,21 @@ class Desk:
     def reset(self) -> None:
         """Start from nothing: this is a forked child."""
         self._lock = threading.Lock()
-        self._mark: tuple[int, float] | None = None
+        self._mark: object = None
         self._gauges: tuple[object, ...] = ()
-        self._read: dict[tuple[str, bytes], Totals] = {}
+        self._read: dict[tuple[str, bytes], _Read] = {}
+        # What readers that push were told while this process was alone; and as it is written.
+        self._told: dict[str, Told] = {}
+        self._header: dict[str, object] = {}
 
-    def stand(self, *, pulled: bool) -> Standing | None:
+    def stand(self, reader: str | None) -> Standing | None:
         """Return what to export; None where another process exports it.
 
         Parameters
         ----------
-        pulled : bool
-            Somebody asked this process, so it answers for its group. Otherwise only the leader
-            exports.
+        reader : str or None
+            The reader that pushes it: only the leader's get anything. None: somebody asked this
+            process, so it answers for its group.
 
         Raises
         ------
@@ -75,15 +93,39 @@ class Desk:
         """
         here = group.current()
         if not here.active:
-            if not pulled and here.launch.child and not here.predicts:
+            if reader is not None and here.launch.child and not here.predicts:
                 return None  # it will be one of a group, or have nothing to say
-            own = _own()
-            totals, gauges = _together(own.totals, [*own.added, *own.leading])
-            return Standing(totals, gauges, whole=False)
+            alone = self._stand_alone(reader)
+            if alone is not None:
+                return alone
         own = self.publish()
-        if not (pulled or here.leads):
+        if reader is not None and not here.leads:
             return None
-        return self._gather(own)
+        return self._gather(own, reader)
+
+    def _stand_alone(self, reader: str | None) -> Standing | None:
+        """Return what this process exports alone; None where it has just joined its group."""
+        here = group.current()
+        # Where it joins while this is exported, it says so with its counts: under the same lock.
+        with self._held():
+            if here.member:
+                return None
+            own = _own()
+            if reader is not None:
+                instance = "" if here.launch.child else here.own_instance_id
+                self._told[reader] = Told(reader, instance, own.totals)
+                self._header, self._mark = {}, None
+        totals, gauges = _together(own.totals, [*own.added, *own.leading])
+        return Standing(totals, gauges, whole=False)
+
+    @contextmanager
+    def _held(self) -> Iterator[bool]:
+        held = self._lock.acquire(timeout=_LOCK_TIMEOUT_S)
+        try:
+            yield held
+        finally:
+            if held:
+                self._lock.release()
 
     def tick(self) -> None:
         """Write down what this process has counted since, if anything: about once a second."""
@@ -94,19 +136,17 @@ class Desk:
         """Write down what this process has counted."""
         here = group.current()
         # The lock is around the copy too: an older copy must not be written after a newer one.
-        held = self._lock.acquire(timeout=_LOCK_TIMEOUT_S)
-        try:
+        with self._held() as held:
             own = _own()
             if held and here.member:
                 mark = _mark(own.totals)
                 if even_if_same or mark != self._mark:
-                    written = here.publish(COUNTERS, codec.encode(own.totals))
+                    if self._told and not self._header:
+                        self._header = {"told": to_header(self._told.values())}
+                    written = here.publish(COUNTERS, codec.encode(own.totals, **self._header))
                     self._mark = mark if written else None
                 self._write_gauges(here, own, even_if_same=even_if_same)
             return own
-        finally:
-            if held:
-                self._lock.release()
 
     def _write_gauges(self, here: group.Group, own: _Own, *, even_if_same: bool) -> None:
         leading = own.leading if here.leads else ()
@@ -119,32 +159,40 @@ class Desk:
         if here.leads:
             here.keep(GAUGES, codec.encode_gauges(leading))
 
-    def _gather(self, own: _Own) -> Standing:
+    def _gather(self, own: _Own, reader: str | None) -> Standing:
         here = group.current()
         records = here.all_records(COUNTERS)
-        parts: list[Totals] = []
+        read: dict[tuple[str, bytes], _Read] = {}
+        for record in records:
+            if record.name == COUNTERS and record.worker != here.worker:
+                found = self._read.get((record.worker, record.payload))
+                if found is None:
+                    with guard.guarded("group.counters"):
+                        found = _Read(*codec.decode(record.payload))
+                if found is not None:
+                    read[record.worker, record.payload] = found
+        self._read = read
+        parts = [found.totals for found in read.values()]
         # Of a process without predictions nobody else could tell, so it says nothing of itself.
         if here.member:
             parts.append(own.totals)
-        read: dict[tuple[str, bytes], Totals] = {}
-        for record in records:
-            if record.name != COUNTERS or record.worker == here.worker:
-                continue
-            found = self._read.get((record.worker, record.payload))
-            if found is None:
-                with guard.guarded("group.counters"):
-                    found, _ = codec.decode(record.payload)
-            if found is not None:
-                read[record.worker, record.payload] = found
-        self._read = read
         lives = here.member or any(record.living for record in records)
         gauges = [*_others_gauges(here), *own.added]
         if here.leads:
             gauges += own.leading
         elif lives:
             gauges += _kept_gauges(here)
-        totals, standing = _together(shown(merge([*parts, *read.values()])), gauges)
-        return Standing(totals, standing, whole=True)
+        totals, standing = _together(shown(merge(parts)), gauges)
+        told = () if reader is None else self._told_to(reader)
+        return Standing(totals, standing, whole=True, told=told)
+
+    def _told_to(self, reader: str) -> tuple[Told, ...]:
+        own = self._told.get(reader)
+        found = [] if own is None else [own]
+        for read in self._read.values():
+            with guard.guarded("group.told"):
+                found += from_header(read.header, reader)
+        return tuple(found)
 
 
 def _own() -> _Own:
@@ -203,8 +251,11 @@ def _kept_gauges(here: group.Group) -> list[_Gauge]:
 
 
 def _add_ended(payloads: list[bytes]) -> bytes:
-    """Add up what processes that have ended have counted."""
-    return codec.encode(merge([codec.decode(payload)[0] for payload in payloads]))
+    """Add up what processes that have ended have counted, and what was told of it."""
+    parts = [codec.decode(payload) for payload in payloads]
+    told = add_up(each for _, header in parts for each in from_header(header))
+    more = {"told": to_header(told)} if told else {}
+    return codec.encode(merge([totals for totals, _ in parts]), **more)
 
 
 def _forget_ended(_: list[bytes]) -> bytes:

@@ -285,7 +285,7 @@ def _last_start_s(point: Point) -> float:
     return newest_s if newest_s is not None else point.start_s or 0.0
 
 
-def zero(point: Point, start_s: float) -> Point:
+def zero(point: Point, start_s: float | None) -> Point:
     """Return a series before it counted anything."""
     if isinstance(point, SumPoint):
         return replace(point, value=0, start_s=start_s)

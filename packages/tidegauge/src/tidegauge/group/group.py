@@ -55,8 +55,6 @@ class Group:
         self.takes_part = False
         #: The ``service.instance.id`` of this process's own resource, if it has one.
         self.own_instance_id = ""
-        # That of the launcher, where this is a fork of it: its first totals stand under it.
-        self._launchers_instance_id = ""
         self._merges: dict[str, Merge] = {}
         self._descriptors = locks.Descriptors()
         self._forget()
@@ -74,8 +72,6 @@ class Group:
     def inherit(self) -> None:
         """Be a forked child: of the same launch, but no member, and with none of its locks."""
         self._descriptors.abandon()
-        if not self.launch.child:
-            self._launchers_instance_id = self.own_instance_id
         self.own_instance_id = ""
         self.launch = self.launch.inherited()
         self.predicts = self.takes_part = False
@@ -264,8 +260,8 @@ class Group:
         return True
 
     def _chosen_instance_id(self) -> str:
-        launchers = self._launchers_instance_id if self.launch.child else self.own_instance_id
-        return launchers or self.launch.instance_id()
+        # The launcher's own: the series that it has begun alone go on. A child's would not.
+        return ("" if self.launch.child else self.own_instance_id) or self.launch.instance_id()
 
     # -- what is shared ------------------------------------------------------------------------
 
@@ -324,14 +320,10 @@ class Group:
                 self._leadership.drop(record)
 
     def keep(self, name: str, payload: bytes) -> bool:
-        """Write a record of the whole group, and say whether that is this process's to do.
-
-        Only the leader's are written; what a full disk does not take is the leader's all the same.
-        """
+        """Write a record of the whole group, which only the leader does; say whether it worked."""
         with guarded("group.keep"), self._held() as held:
             if held and self.leads and self._leadership is not None:
-                self._leadership.keep(name, payload)
-                return True
+                return self._leadership.keep(name, payload)
         return False
 
     def kept(self, name: str) -> bytes | None:

@@ -46,8 +46,8 @@ class Leadership:
         self._lock.release()
         self._kept = {}  # the next leader writes them, and this one may come again
 
-    def keep(self, name: str, payload: bytes) -> None:
-        """Write a record of the whole group."""
+    def keep(self, name: str, payload: bytes) -> bool:
+        """Write a record of the whole group; False where that fails."""
         record = self._kept.get(name)
         if record is None:
             record = self._kept[name] = RecordFile(record_path(self._layout.kept, name))
@@ -55,6 +55,8 @@ class Leadership:
             record.write(payload)
         except OSError as error:
             self._unwritten(name, error)
+            return False
+        return True
 
     def drop(self, record: Record) -> None:
         """Remove a record of a dead process."""
