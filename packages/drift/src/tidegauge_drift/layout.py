@@ -188,8 +188,10 @@ def _slot(feature: Feature, family: str, start: int, stop: int) -> Slot:
 
 
 def _doubletons(feature: CategoricalFeature) -> int:
-    """Return how many categories were seen twice at most: beyond the top their sum is known."""
-    top = feature.counts[:-4]
+    """Return how many categories were seen twice, or how many at most."""
+    if feature.known_counts is not None and feature.known_counts.size:
+        return int((feature.known_counts == 2).sum())  # noqa: PLR2004 - twice
+    top = feature.counts[:-4]  # of those beyond the top only the sum is known
     beyond = int(feature.counts[-4]) - max(0, feature.singletons - int((top == 1).sum()))
     return int((top == 2).sum()) + max(0, beyond) // 2  # noqa: PLR2004 - twice
 

@@ -1,0 +1,35 @@
+"""Measure how often clean rows alarm, and how late moved ones do.
+
+``python bench/false_alarms live`` and so on, one table each; ``render`` writes the page of the
+docs. What was measured is kept: a run that was stopped goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import live
+
+ROOT = Path(__file__).parents[2]
+
+
+def main() -> int:
+    """Do what the command line says."""
+    parser = argparse.ArgumentParser("false_alarms", description=__doc__)
+    parser.add_argument("what", choices=sorted(COMMANDS))
+    parser.add_argument("--quick", action="store_true", help="a few draws of each: seconds")
+    parser.add_argument("--only", default="", help="cases whose name has this in it")
+    parser.add_argument(
+        "--results", type=Path, default=ROOT / "build" / "false_alarms", help="folder of results"
+    )
+    given = parser.parse_args()
+    COMMANDS[given.what](given)
+    return 0
+
+
+COMMANDS = {"live": live.run, "delay": live.run_delays}
+
+if __name__ == "__main__":
+    sys.exit(main())

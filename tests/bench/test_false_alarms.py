@@ -1,0 +1,152 @@
+"""The simulation of false alarms: what it draws and lets pass is what the product counts."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from scipy import stats
+from tidegauge.batch import Table
+from tidegauge_drift.window_judge import judge
+
+FOLDER = Path(__file__).parents[2] / "bench" / "false_alarms"
+CASE = ["--quick", "--only", "rho0 1/s n300 m10000"]
+
+
+@pytest.fixture(scope="module")
+def paging() -> Iterator[ModuleType]:
+    """Import the simulation as the script does."""
+    sys.path.insert(0, str(FOLDER))
+    import paging
+
+    yield paging
+    sys.path.remove(str(FOLDER))
+
+
+@pytest.mark.parametrize("what", ["live", "delay"])
+def test_the_script_runs(tmp_path: Path, what: str) -> None:
+    """In its quick form: a line for each model of the case."""
+    run = [sys.executable, FOLDER, what, *CASE, "--results", tmp_path]
+    done = subprocess.run(run, capture_output=True, text=True, check=True, timeout=120)
+    lines = (tmp_path / f"{what}.jsonl").read_text("utf-8").splitlines()
+
+    assert done.stderr == ""
+    assert {"live": 1, "delay": 3}[what] == len(lines)
+    assert {json.loads(line)["case"] for line in lines} == {CASE[-1]}
+
+
+def test_a_run_goes_on_where_it_was(paging: ModuleType, tmp_path: Path) -> None:
+    """What is there is not computed again, a torn line is."""
+    from results import complete, read
+
+    path = tmp_path / "a" / "b.jsonl"
+    computed = []
+
+    def wanted(models: int) -> Iterator[tuple[dict[str, int], Callable[[], dict[str, int]]]]:
+        for model in range(models):
+            yield {"model": model}, lambda model=model: computed.append(model) or {"model": model}
+
+    complete(path, wanted(2), "")
+    path.write_text(path.read_text("utf-8")[:-4], "utf-8")
+    complete(path, wanted(3), "")
+
+    assert computed == [0, 1, 1, 2]
+    assert [line["model"] for line in read(path)] == [0, 1, 2]
+
+
+@pytest.fixture(scope="module")
+def model(paging: ModuleType) -> object:
+    """Return a small model of dependent rows."""
+    return paging.Model(paging.Case(0.9, 30, 300, 1000), (1,))
+
+
+def test_counts_are_those_of_the_rows(paging: ModuleType, model: object) -> None:
+    """A look-up a row gives what the product's counter gives, cell by cell."""
+    from dataclasses import replace
+
+    from counting import Counting
+    from population import Series, inputs, outputs
+
+    full = [replace(column, missing=0.0) for column in inputs()]
+    rng = np.random.default_rng(2)
+    places = Series(rng, 21, 0.9).next(500)
+    layout = model.layout
+    numbers = np.stack([c.numbers[p] for c, p in zip(full, places, strict=False)], axis=1)
+    score = outputs()[0].numbers[places[20]][:, None]
+    counted = [
+        layout.inputs.count(Table(500, None, matrix=numbers), tuple(range(20))),
+        layout.outputs.count(Table(500, None, matrix=score), (0,)),
+    ]
+    drawn = Counting(layout, full, outputs()).count(rng, places, 500)
+
+    assert np.concatenate(counted).tolist() == drawn[0].tolist()
+
+
+def test_dependent_and_independent_rows_have_the_same_shares(model: object) -> None:
+    """Rows drawn one by one fall as often into each cell as counts drawn at once say."""
+    rng = np.random.default_rng(3)
+    at_once = model.counting.windows(rng, 0.0, 1000, 200).sum(axis=0)
+    one_by_one = model.counting.windows(rng, 0.01, 1000, 200).sum(axis=0)
+    seen = at_once + one_by_one > 20
+    z = (at_once - one_by_one)[seen] / np.sqrt((at_once + one_by_one)[seen])
+
+    assert np.abs(z).max() < 5
+    assert 0.8 < z.std() < 1.2
+
+
+@pytest.mark.parametrize("reference", [1000, 10_000])
+def test_the_sieve_holds_back_only_what_is_not_flagged(paging: ModuleType, reference: int) -> None:
+    """At a lax level, where the product flags every fifth window, each of these passes."""
+    from sieve import Sieve
+
+    case = paging.Case(0.0, 1, 300, reference)
+    made = paging.shape(case)
+    drawn = paging.Model(case, (4, reference))
+    counts = drawn.counting.windows(drawn.rng, 0.0, made.rows, 60)
+    counts[::5] = drawn.counting.windows(drawn.rng, 0.9, made.rows, 12)  # alarms for sure
+    verdicts = [judge(made.window(row), drawn.layout, 1, None) for row in counts]
+    level = max(verdicts[0].levels.values())
+    passed = Sieve(drawn.layout).passes(counts, level)
+    flagged = [
+        any(f.flagged for f in v.features) or any(q.flagged for q in v.quality) for v in verdicts
+    ]
+
+    assert sum(flagged) >= 6
+    assert not any(flag and not through for flag, through in zip(flagged, passed, strict=True))
+    for i, slot in enumerate(drawn.layout.slots):
+        exact = [v.features[i].finding.p_value for v in verdicts]
+        part = counts[:, slot.start : slot.stop]
+        known = drawn.layout.counts[slot.start : slot.stop].astype(np.int64)
+        found = Sieve(drawn.layout)._values(slot, known, part)
+        assert np.allclose(np.minimum(found, 1), exact, rtol=1e-9, atol=0)
+
+
+def test_clean_rows_keep_the_size_of_the_tests(paging: ModuleType) -> None:
+    """15 references, 20 windows each: p <= .05 in at most .05 of the tests of 17 numbers."""
+    from sieve import Sieve
+
+    below = []
+    for seed in range(15):
+        drawn = paging.Model(paging.Case(0.0, 30, 300, 1000), (5, seed))
+        counts = drawn.counting.windows(drawn.rng, 0.0, 300, 20)
+        for slot in drawn.layout.slots[:17]:
+            known = drawn.layout.counts[slot.start : slot.stop].astype(np.int64)
+            found = Sieve(drawn.layout)._values(slot, known, counts[:, slot.start : slot.stop])
+            below.append(np.mean(found <= 0.05))
+
+    assert 0.02 < np.mean(below) <= 0.055
+
+
+def test_the_bound_is_poissons(paging: ModuleType) -> None:
+    """No onset in 3 months is at most 1 a month; 5 in one month at most 10.5."""
+    from live import upper
+
+    assert upper(0, 3.0) == pytest.approx(-math.log(0.05) / 3)
+    assert stats.poisson.cdf(5, upper(5, 1.0)) == pytest.approx(0.05)
