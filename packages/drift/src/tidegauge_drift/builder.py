@@ -10,7 +10,14 @@ import numpy as np
 
 from tidegauge_drift.columns import chosen
 from tidegauge_drift.counting import Categories, Numbers
-from tidegauge_drift.profile import UNKNOWN, Feature, LeftOut, ProfileError, ReferenceProfile
+from tidegauge_drift.profile import (
+    IN_TIME,
+    UNKNOWN,
+    Feature,
+    LeftOut,
+    ProfileError,
+    ReferenceProfile,
+)
 from tidegauge_drift.scan import Scan, Table, Track
 from tidegauge_drift.tables import MemoryRows, Rows
 from tidegauge_drift.times import SEASONS, Clock, slots
@@ -121,8 +128,9 @@ def build(
         left_out=tuple(left_out),
         source=source,
         built=built or dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        order=time_column or UNKNOWN,
+        order=IN_TIME if time_column else UNKNOWN,
         deff=max(feature.deff for feature in (*features, *found)),
+        time_column=time_column,
         span=table.clock.span() if table.clock is not None else None,
         season=season,
     )
@@ -197,6 +205,13 @@ def _count(
         numbers.add(parts, found)
         for name, counter in categories.items():
             counter.add(parts[name], found)
+    if many:  # once more, now that it is known what to expect of each slot
+        for parts, times in table.parts(kept, timed=True):
+            if times is not None:
+                found = slots(times, season)
+                numbers.again(parts, found)
+                for name, counter in categories.items():
+                    counter.again(parts[name], found)
     features = tuple(
         categories[name].feature(places[name], shown)
         if name in categories

@@ -11,7 +11,7 @@ from tidegauge_drift.bins import quantile_bins
 from tidegauge_drift.category import hash64, is_missing, text
 from tidegauge_drift.cells import CategoryCounter, NumericCounter
 from tidegauge_drift.columns import UNITS
-from tidegauge_drift.dependence import Blocks
+from tidegauge_drift.following import EVENTS, Following
 from tidegauge_drift.grid import ATOM, Edges, Floats, edges
 from tidegauge_drift.leaves import Leaves
 from tidegauge_drift.profile import KNOWN, TOP, CategoricalFeature, NumericFeature
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 # Cells of a numeric feature beside those between its minimum and maximum: below and -inf before,
 # above, +inf, missing and type errors behind.
 _BEFORE, _BEHIND = 2, 4
-# The categories whose shares tell how rows depend on each other: as many as there are deciles.
-_EVENTS = 9
 
 
 class Numbers:
@@ -63,7 +61,7 @@ class Numbers:
         self._sums = [np.zeros(found.values.size + 1) for found in self._edges]
         self._moments = np.zeros((2, len(scans)))  # about the median
         self._tenths = [sketch.quantiles(np.arange(1, 10) / 10) for sketch in sketches]
-        self._blocks = [Blocks(sketch.size, 9) for sketch in sketches] if ordered else []
+        self._following = [Following(s.size, slots) for s in sketches] if ordered else []
 
     def add(self, parts: Mapping[str, Part], slots: NDArray[np.int64] | None) -> None:
         """Count rows; ``slots`` are those of the season that each is in."""
@@ -82,8 +80,22 @@ class Numbers:
         for j, column in enumerate(columns):
             finite = column[np.isfinite(column)]
             self._sum(j, finite, counted)
-            if self._blocks:
-                self._blocks[j].add(finite[:, None] <= self._tenths[j])
+            if self._following:
+                self._following[j].add(*self._events(j, column, slots))
+
+    def again(self, parts: Mapping[str, Part], slots: NDArray[np.int64]) -> None:
+        """Take rows once more, to see how they depend on each other within a season."""
+        for j, scan in enumerate(self._scans):
+            happened, found = self._events(j, _numbers(parts[scan.name]), slots)
+            if found is not None:
+                self._following[j].again(happened, found)
+
+    def _events(
+        self, j: int, column: Floats, slots: NDArray[np.int64] | None
+    ) -> tuple[NDArray[np.bool_], NDArray[np.int64] | None]:
+        kept = np.isfinite(column)
+        happened = column[kept, None] <= self._tenths[j]
+        return happened, None if slots is None else slots[kept]
 
     def _sum(self, j: int, finite: Floats, counted: NDArray[np.integer[Any]]) -> None:
         start = self._starts[j] + _BEFORE
@@ -130,7 +142,7 @@ class Numbers:
             quartiles=(q25, q50, q75),
             ks_error=worst_ks_error(sketch.sample(ROWS), count),
             ks_error_bound=float(shared.max() / sketch.size) if shared.size else 0.0,
-            deff=self._blocks[j].design_effect() if self._blocks else 1.0,
+            deff=self._following[j].design_effect() if self._following else 1.0,
             leaves=Leaves.of(sketch).pack(),
             by_slot=self._by_slot[:, place].copy() if len(self._by_slot) else None,
             unit=UNITS[self._scans[j].kind],
@@ -142,6 +154,12 @@ def _numbers(part: Part) -> Floats:
     if part.values.dtype == np.float64:
         return part.values
     return np.full(part.values.size, np.nan)
+
+
+def _categories(part: Part) -> NDArray[Any]:
+    if part.values.dtype == np.float64:
+        return np.full(part.values.size, None, object)
+    return part.values
 
 
 class Categories:
@@ -158,22 +176,33 @@ class Categories:
         self._counter = CategoryCounter(self._top, self._known)
         self._counts = np.zeros(self._top.size + 4, np.int64)
         self._by_slot = np.zeros((slots, self._counts.size), np.int64)
-        self._blocks = Blocks(scan.tally.present, _EVENTS) if ordered else None
+        self._following = Following(scan.tally.present, slots) if ordered else None
 
     def add(self, part: Part, slots: NDArray[np.int64] | None) -> None:
         """Count rows."""
-        values = part.values
-        if part.values.dtype == np.float64:  # without a value
-            values = np.full(values.size, None, object)
+        values = _categories(part)
         self._counts += self._counter.count(values)
         if slots is not None:
             for slot in np.unique(slots).tolist():
                 self._by_slot[slot] += self._counter.count(values[slots == slot])
         if len(self._shown) < self._top.size:
             self._find(values)
-        if self._blocks is not None:
-            cells = self._counter.cells(values)
-            self._blocks.add(cells[cells < self._top.size + 2, None] == np.arange(_EVENTS))
+        if self._following is not None:
+            self._following.add(*self._events(values, slots))
+
+    def again(self, part: Part, slots: NDArray[np.int64]) -> None:
+        """Take rows once more, to see how they depend on each other within a season."""
+        happened, found = self._events(_categories(part), slots)
+        if self._following is not None and found is not None:
+            self._following.again(happened, found)
+
+    def _events(
+        self, values: NDArray[Any], slots: NDArray[np.int64] | None
+    ) -> tuple[NDArray[np.bool_], NDArray[np.int64] | None]:
+        cells = self._counter.cells(values)
+        kept = cells < self._top.size + 2
+        happened = cells[kept, None] == np.arange(EVENTS)
+        return happened, None if slots is None else slots[kept]
 
     def _find(self, values: NDArray[Any]) -> None:
         wanted = set(self._top.tolist())
@@ -196,6 +225,6 @@ class Categories:
             distinct=self._scan.tally.distinct,
             singletons=self._scan.tally.singletons,
             known_counts=self._known_counts,
-            deff=self._blocks.design_effect() if self._blocks is not None else 1.0,
+            deff=self._following.design_effect() if self._following is not None else 1.0,
             by_slot=self._by_slot if len(self._by_slot) else None,
         )

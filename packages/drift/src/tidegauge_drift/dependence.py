@@ -87,20 +87,25 @@ class Blocks:
         How many will come; with fewer than 40 the design effect is 1.
     events : int
         How many events there are.
+    variance : ndarray of float64, optional
+        Of one row by itself. Then rows are given as what happened less what was to be expected,
+        and only the rest of their dependence counts.
     """
 
-    def __init__(self, rows: int, events: int) -> None:
+    def __init__(self, rows: int, events: int, variance: NDArray[np.float64] | None = None) -> None:
         few = rows < FEWEST_BLOCKS * _SHORTEST
+        kind = np.int64 if variance is None else np.float64
+        self._variance = variance
         self._lengths = [] if few else list(block_lengths(rows))
         self._seen = 0
-        self._total = np.zeros(events, np.int64)
-        self._last = np.zeros((len(self._lengths), events), np.int64)
-        self._sums = np.zeros((len(self._lengths), events), np.int64)
-        self._squares = np.zeros((len(self._lengths), events), np.int64)
+        self._total = np.zeros(events, kind)
+        self._last = np.zeros((len(self._lengths), events), kind)
+        self._sums = np.zeros((len(self._lengths), events), kind)
+        self._squares = np.zeros((len(self._lengths), events), kind)
 
-    def add(self, happened: NDArray[np.bool_]) -> None:
+    def add(self, happened: NDArray[np.bool_] | Floats) -> None:
         """Add rows (rows, events) in the order of time."""
-        below = np.cumsum(happened, axis=0, dtype=np.int64) + self._total
+        below = np.cumsum(happened, axis=0, dtype=self._total.dtype) + self._total
         for i, length in enumerate(self._lengths):
             ends = below[length - 1 - self._seen % length :: length]
             if len(ends):
@@ -115,17 +120,18 @@ class Blocks:
     def design_effect(self) -> float:
         """Return the largest ratio of variances over all lengths, each the mean over events."""
         share = self._total / max(1, self._seen)
-        varies = (share > 0) & (share < 1)
+        variance = share * (1 - share) if self._variance is None else self._variance
+        varies: NDArray[np.bool_] = variance > 0
         if not self._lengths or not varies.any():
             return 1.0
-        p = share[varies]
         ratios = []
         for i, length in enumerate(self._lengths):
             blocks = self._seen // length
             sums, squares = (a[i][varies].astype(object) for a in (self._sums, self._squares))
             # In whole numbers: the same for any parts that the rows came in.
             spread = (blocks * squares - sums**2) / (blocks * (blocks - 1))
-            ratios.append(float(np.mean(spread.astype(np.float64) / (length * p * (1 - p)))))
+            single = length * variance[varies]
+            ratios.append(float(np.mean(spread.astype(np.float64) / single)))
         return max(1.0, *ratios)
 
 

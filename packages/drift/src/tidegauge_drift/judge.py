@@ -37,7 +37,8 @@ class Finding:
     """What the counts of one feature say; values are None where there are too few rows.
 
     ``rows`` are those with a value. ``effect`` is in units of the floor: 1 and more is worth a
-    word. ``reason`` says why there is no p-value: rows, missing, sampling, fault.
+    word. ``reason`` says why there is no p-value: rows, dependent (enough rows that are worth too
+    few), missing, sampling, season (no reference rows of these hours), fault.
     """
 
     rows: int
@@ -86,7 +87,8 @@ def judge_feature(
     rows = int(current.sum())
     effective = rows / deff
     if effective < MINIMUM_ROWS or not reference.any():
-        return Finding(rows, effective, reason="rows")
+        few = rows < MINIMUM_ROWS or not reference.any()
+        return Finding(rows, effective, reason="rows" if few else "dependent")
     p, q = reference_in_bins(slot, reference, bins[:-2]), in_bins(current, bins[:-2])
     if slot.numeric:
         return _numeric(slot, (reference, current), (p, q), deff)

@@ -16,6 +16,7 @@ from tidegauge_drift.packing import digest as short
 from tidegauge_drift.packing import narrow
 from tidegauge_drift.profile import CategoricalFeature, Feature, NumericFeature, ReferenceProfile
 from tidegauge_drift.store import checksum
+from tidegauge_drift.times import SEASONS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -130,6 +131,7 @@ class Layout:
         self.built = profile.built
         self.rows = profile.rows
         self.deff = profile.deff
+        self.season = profile.season
         self.inputs = Block(profile.features, INPUTS, 0)
         self.outputs = Block(profile.outputs, OUTPUTS, self.inputs.size)
         self.slots = self.inputs.slots + self.outputs.slots
@@ -137,6 +139,11 @@ class Layout:
         features = (*profile.features, *profile.outputs)
         counts = np.concatenate([feature.counts for feature in features])
         self.counts = narrow(counts, int(counts.max(initial=0)))
+        # Rows are the slots of the season, none without one.
+        self.by_slot = narrow(
+            np.concatenate([_by_slot(feature, profile.season) for feature in features], axis=1),
+            int(counts.max(initial=0)),
+        )
         self.bins = np.concatenate([_bins(feature) for feature in features])
         self.digest = short(f"{digest}:{self.size}")
         self._width = profile.columns
@@ -194,6 +201,12 @@ def _doubletons(feature: CategoricalFeature) -> int:
     top = feature.counts[:-4]  # of those beyond the top only the sum is known
     beyond = int(feature.counts[-4]) - max(0, feature.singletons - int((top == 1).sum()))
     return int((top == 2).sum()) + max(0, beyond) // 2  # noqa: PLR2004 - twice
+
+
+def _by_slot(feature: Feature, season: str) -> NDArray[np.int64]:
+    if feature.by_slot is None:  # outputs whose rows have no times: the same in each slot
+        return np.tile(feature.counts, (SEASONS.get(season, 0), 1))
+    return feature.by_slot
 
 
 def _bins(feature: Feature) -> NDArray[np.uint8]:

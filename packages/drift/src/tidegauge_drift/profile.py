@@ -18,7 +18,7 @@ OLDEST = 1
 TOP = 100
 # Distinct categories of which hashes are kept; above there is no telling what is new.
 KNOWN = 10_000
-UNKNOWN = "unknown"
+IN_TIME, UNKNOWN = "time", "unknown"
 
 
 class ProfileError(ValueError):
@@ -133,8 +133,9 @@ class LeftOut:
 class ReferenceProfile:
     """Counts, edges and summaries of a reference, in the order of its columns.
 
-    ``named`` is False where the columns had no names (a bare array). ``order`` is the name of the
-    column whose times the rows are in the order of, or ``unknown``: then no design effect is known.
+    ``named`` is False where the columns had no names (a bare array). ``order`` is
+    ``time`` where the rows are in the order of ``time_column``, else ``unknown``: then no design
+    effect is known.
     ``deff`` is the largest one of all features. ``span`` are the first and the last time (ISO 8601,
     UTC), ``season`` names the slots of ``by_slot``. ``merged`` is the number of profiles that this
     one was made of, 0 where it was built from rows.
@@ -150,6 +151,7 @@ class ReferenceProfile:
     built: str
     order: str = UNKNOWN
     deff: float = 1.0
+    time_column: str = ""
     span: tuple[str, str] | None = None
     season: str = ""
     merged: int = 0

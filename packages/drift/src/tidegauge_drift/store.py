@@ -139,8 +139,12 @@ def to_dict(profile: ReferenceProfile) -> dict[str, Any]:
 
     What is not known is left out: a profile of format 1 is written as it was read.
     """
-    more = {"span": profile.span and list(profile.span), "season": profile.season,
-            "merged": profile.merged}  # fmt: skip
+    more = {
+        "time_column": profile.time_column,
+        "span": profile.span and list(profile.span),
+        "season": profile.season,
+        "merged": profile.merged,
+    }
     return {
         "rows": profile.rows,
         "columns": profile.columns,
@@ -238,6 +242,7 @@ def _profile(content: Mapping[str, Any], version: int) -> ReferenceProfile:
         built=_text(content["built"]),
         order=_text(content["order"]),
         deff=_number(content["deff"]),
+        time_column=_text(content.get("time_column", "")),
         span=_span(content.get("span")),
         season=_text(content.get("season", "")),
         merged=_whole(content.get("merged", 0)),

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from tidegauge_drift.grid import Floats
 
 # Slots of a season and seconds of each; the epoch was a Thursday, weeks begin on Monday.
-SEASONS = {"hour": 24, "hour_of_week": 168}
+HOUR, HOUR_OF_WEEK = "hour", "hour_of_week"
+SEASONS = {HOUR: 24, HOUR_OF_WEEK: 168}
 SLOT_S = 3600
 _THURSDAY = 3 * 24
 # Unix seconds above this are milliseconds: the year 5138.
@@ -26,12 +27,12 @@ _TOO_LARGE = 1e11
 def slots(seconds: Floats, season: str) -> NDArray[np.int64]:
     """Return the slot of each time: the hour of the day, or of the week from Monday, in UTC."""
     hours = np.floor(seconds / SLOT_S).astype(np.int64)
-    return (hours + (_THURSDAY if season == "hour_of_week" else 0)) % SEASONS[season]
+    return (hours + (_THURSDAY if season == HOUR_OF_WEEK else 0)) % SEASONS[season]
 
 
 def slot(seconds: int, season: str) -> int:
     """Return the slot of one time."""
-    return int(slots(np.array([seconds], np.float64), season)[0])
+    return (seconds // SLOT_S + (_THURSDAY if season == HOUR_OF_WEEK else 0)) % SEASONS[season]
 
 
 class Clock:

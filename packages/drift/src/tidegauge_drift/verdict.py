@@ -25,7 +25,7 @@ OK, SUSPECTED, DRIFTED = "ok", "suspected", "drifted"
 UNDECIDED, MISSING, MISMATCH = "undecided", "missing", "reference_mismatch"
 STATES = (OK, SUSPECTED, DRIFTED, UNDECIDED, MISSING, MISMATCH)
 
-REASONS = ("", "rows", "missing", "sampling", "fault")
+REASONS = ("", "rows", "missing", "sampling", "fault", "dependent", "season")
 CHECKS = ("missing", "type_error", "out_of_range", "new_category")
 
 # One row a feature: 168 bytes where the objects take 1 KiB. NaN and -1 stand for None.

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from tidegauge_drift.multiplicity import MONTH_S
 from tidegauge_drift.packing import narrow
+from tidegauge_drift.times import HOUR_OF_WEEK, slot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from tidegauge_drift.packing import Cells
     from tidegauge_drift.pane import Pane
@@ -20,7 +21,7 @@ ROWS_LIMIT_S = 86_400
 # After a sleep of the machine, so many empty windows are gone through; more are skipped.
 _MAXIMUM_EMPTY = 1_000
 # What a tumbler is, beside its counts.
-_STATE = ("opened_s", "end_s", "lasted_s", "a_month", "rows", "low", "high")
+_STATE = ("opened_s", "end_s", "lasted_s", "a_month", "rows", "low", "high", "hours")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
@@ -55,7 +56,8 @@ class ClosedWindow:
     """What a verdict is made of.
 
     ``a_month`` is how many windows of this kind fit in 30 days, as it was known when the window
-    opened. ``counts`` are None where no row came.
+    opened. ``counts`` are None where no row came. ``hours`` are the rows in each hour of the
+    week.
     """
 
     spec: WindowSpec
@@ -66,6 +68,7 @@ class ClosedWindow:
     stride_max: int
     a_month: float
     counts: Cells | None = field(default=None, repr=False)
+    hours: Mapping[str, int] = field(default_factory=dict, repr=False)
 
 
 class Tumbler:
@@ -112,6 +115,7 @@ class Tumbler:
         )
         self._a_month = max(1.0, MONTH_S / self._lasted_s)
         self._counts: Cells | None = None
+        self._hours: dict[str, int] = {}  # texts, as JSON has them
         self._rows = self._low = self._high = 0
 
     def fold(self, pane: Pane) -> Iterator[ClosedWindow]:
@@ -123,6 +127,8 @@ class Tumbler:
         else:
             self._counts = narrow(self._counts, self._rows) + pane.counts
         if pane.rows:
+            hour = str(slot(pane.start_s, HOUR_OF_WEEK))
+            self._hours[hour] = self._hours.get(hour, 0) + pane.rows
             self._low = min(pane.stride_min, self._low or pane.stride_min)
             self._high = max(pane.stride_max, self._high)
         if self._spec.rows and self._rows >= self._spec.rows:
@@ -145,7 +151,7 @@ class Tumbler:
     def _close(self, index: int) -> ClosedWindow:
         closed = ClosedWindow(
             self._spec, self._opened_s, index * self._pane_s, self._rows,
-            self._low, self._high, self._a_month, self._counts,
+            self._low, self._high, self._a_month, self._counts, self._hours,
         )  # fmt: skip
         if self._spec.rows:
             self._lasted_s = max(self._pane_s, closed.closed_s - closed.opened_s)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tidegauge import guard
@@ -11,6 +11,7 @@ from tidegauge.late_import import late_import
 from tidegauge_drift.judge import Finding, Shares, judge_feature, judge_quality
 from tidegauge_drift.layout import INPUTS, OUTPUTS, Layout, Slot
 from tidegauge_drift.multiplicity import benjamini_hochberg, paging_alpha
+from tidegauge_drift.season import expected
 from tidegauge_drift.verdict import (
     DRIFTED,
     MISMATCH,
@@ -28,6 +29,8 @@ from tidegauge_drift.verdict import (
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
     from tidegauge_drift.window import ClosedWindow
 
@@ -98,10 +101,12 @@ def _finding(window: ClosedWindow, layout: Layout, i: int) -> Finding:
         return Finding(0, reason="sampling")
     place = slice(slot.start, slot.stop)
     try:
-        return judge_feature(
-            slot, layout.counts[place].astype(np.int64), window.counts[place].astype(np.int64),
-            layout.bins[place], layout.deff,
-        )  # fmt: skip
+        found = expected(layout, i, window.hours)
+        if found is None:
+            return Finding(0, reason="season")
+        slot, reference = found
+        current: NDArray[Any] = window.counts[place].astype(np.int64)
+        return judge_feature(slot, reference, current, layout.bins[place], slot.deff)
     except Exception as error:  # one broken feature must not silence the others
         guard.fault("drift.verdict", error)
         return Finding(0, reason="fault")
@@ -113,10 +118,11 @@ def _shares(window: ClosedWindow, layout: Layout, i: int) -> Shares:
         return Shares(0)
     place = slice(slot.start, slot.stop)
     try:
-        return judge_quality(
-            slot, layout.counts[place].astype(np.int64), window.counts[place].astype(np.int64),
-            layout.deff,
-        )  # fmt: skip
+        found = expected(layout, i, window.hours)
+        if found is None:
+            return Shares(0)
+        slot, reference = found
+        return judge_quality(slot, reference, window.counts[place].astype(np.int64), slot.deff)
     except Exception as error:  # as above
         guard.fault("drift.quality", error)
         return Shares(0)

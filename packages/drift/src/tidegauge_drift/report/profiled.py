@@ -80,7 +80,7 @@ def compare_profiled(layout: Layout, i: int, feature: Feature, values: Any) -> E
         current = _count(feature, _listed(found.counts, found.missing, found.type_errors))
         side = categorical.summarise(found)
     cells = Cells(
-        slot, layout.counts[place].astype(np.int64), current, layout.bins[place], layout.deff
+        slot, layout.counts[place].astype(np.int64), current, layout.bins[place], slot.deff
     )
     if isinstance(feature, NumericFeature):
         return _numeric(feature, cells, side, column.values)
