@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tidegauge.events import StateChange
-    from tidegauge_drift import ReferenceProfile
+    from tidegauge_drift import DriftReport, ReferenceProfile
     from tidegauge_drift.verdict import WindowVerdict
 
 START_S = 1_700_000_000.0
@@ -304,3 +306,35 @@ def _forget_causes() -> Iterator[None]:
     guard.reset()
     yield
     guard.reset()
+
+
+@pytest.fixture
+def sound() -> Callable[[DriftReport], DriftReport]:
+    """Return the check of what holds for every report; it returns the report."""
+    return _check_report
+
+
+def _every(value: Any) -> Iterator[Any]:
+    if isinstance(value, dict):
+        for inner in value.values():
+            yield from _every(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _every(inner)
+    else:
+        yield value
+
+
+def _check_report(report: DriftReport) -> DriftReport:
+    """Check what holds for every report: finite or absent, a reason where there is no verdict."""
+    assert all(math.isfinite(v) for v in _every(report.to_dict()) if isinstance(v, float))
+    assert json.loads(report.to_json())["summary"] == report.summary
+    for feature in report.features:
+        assert (feature.drifted is None) == bool(feature.reason), feature.name
+        assert (feature.drifted is None) == (feature.adjusted_p_value is None)
+        assert not any(
+            statistic.value is None and not statistic.reason
+            for statistic in feature.statistics.values()
+        )
+    assert len(report.features) == len(report.to_dataframe())
+    return report

@@ -77,7 +77,7 @@ def cell_histogram(
     p = reference[2:-2]
     ends = np.concatenate(([feature.minimum], feature.edges.values, [feature.maximum]))
     quantiles = np.interp((0.005, 0.5, 0.995), np.cumsum(p) / p.sum(), ends[1:])
-    if _whole(ends):  # a cell that begins at 2 has nothing between 2 and 3
+    if _whole(feature, values):  # a cell that begins at 2 has nothing between 2 and 3
         quantiles, ends = np.floor(quantiles), np.append(np.ceil(ends[:-1]), ends[-1] + 1) - 0.5
     edges = display_edges(quantiles, values)
     if edges is None:
@@ -100,7 +100,8 @@ def cell_histogram(
     return Histogram(tuple(edges.tolist()), tuple(a), tuple(b), (a_low, b_low), (a_high, b_high))
 
 
-def _whole(ends: Floats) -> bool:
-    """Tell whether cells begin at whole numbers or just after them."""
-    before = np.nextafter(ends, -np.inf)
-    return bool(((ends == np.rint(ends)) | (before == np.rint(before))).all())
+def _whole(feature: NumericFeature, values: Floats) -> bool:
+    """Tell whether a feature seems to hold whole numbers: its ends and its frequent values are."""
+    left = np.concatenate(([feature.minimum], feature.edges.values))
+    known = np.concatenate((left[list(feature.atoms)], [feature.minimum, feature.maximum], values))
+    return len(feature.atoms) > 0 and bool((known == np.rint(known)).all())

@@ -81,7 +81,7 @@ def compare_tables(
     if isinstance(reference, ReferenceProfile):
         found = against_profile(reference, now, settings)
         before = Compared(sources[0], reference.rows, checksum(reference)[:8])
-        order = reference.order
+        order = "unknown" if reference.order == "unknown" else "time"
     else:
         rows = open_rows("reference", reference)
         found = against_rows(rows, now, settings)

@@ -25,6 +25,7 @@ from tidegauge_drift.report.evidence import (
     too_few,
 )
 from tidegauge_drift.report.result import NUMERIC, Histogram, Statistic, Summary
+from tidegauge_drift.report.words import number
 from tidegauge_drift.wasserstein import wasserstein_distance
 
 if TYPE_CHECKING:
@@ -194,7 +195,7 @@ def texts(values: Floats) -> dict[float, str]:
     found: dict[float, str] = {}
     distinct = np.unique(values[np.isfinite(values)]).tolist()
     for digits in range(_DIGITS, 18):
-        found = {value: f"{value:.{digits}g}" for value in distinct}
+        found = {value: number(value, digits) for value in distinct}
         if len(set(found.values())) == len(found):
             break
     return found
@@ -237,7 +238,7 @@ def histogram(p: Floats, q: Floats) -> Histogram | None:
 
 
 def display_edges(p: Floats, q: Floats) -> Floats | None:
-    """Return the bins that are shown: one a whole number where that is few, else 40."""
+    """Return the bins that are shown: about 40, each with as many whole numbers as another."""
     with np.errstate(all="ignore"):
         ends = np.array([np.quantile(side, _BULK) for side in (p, q)])
         low, high = float(ends[:, 0].min()), float(ends[:, 1].max())
@@ -246,9 +247,11 @@ def display_edges(p: Floats, q: Floats) -> Floats | None:
         if high - low <= 0:  # a constant: its neighbourhood
             step = abs(low) * 0.05 or 1.0
             low, high = low - step, high + step
-        whole = high - low <= _DISPLAY_BINS and bool((p == np.rint(p)).all())
-        if whole and bool((q == np.rint(q)).all()):
-            edges = np.arange(np.floor(low), np.ceil(high) + 2) - 0.5
+        if bool((p == np.rint(p)).all()) and bool((q == np.rint(q)).all()):
+            step = max(
+                1.0, np.ceil((high - low) / _DISPLAY_BINS)
+            )  # whole bins: none has more values
+            edges = np.arange(np.floor(low), np.ceil(high) + 1 + step, step) - 0.5
         else:
             edges = low + (high - low) * np.arange(_DISPLAY_BINS + 1) / _DISPLAY_BINS
     kept = np.unique(edges[np.isfinite(edges)])

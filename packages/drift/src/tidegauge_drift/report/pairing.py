@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from tidegauge import guard
 
-from tidegauge_drift.columns import chosen
+from tidegauge_drift.columns import BOOLEAN, ODD, TEXT, TIME, UNITS, Part, chosen, read
 from tidegauge_drift.dependence import FEWEST_BLOCKS, design_effect
 from tidegauge_drift.layout import INPUTS, OUTPUTS, Layout
 from tidegauge_drift.matching import ABSENT
@@ -21,20 +21,19 @@ from tidegauge_drift.report.options import CompareSettings
 from tidegauge_drift.report.profiled import compare_profiled
 from tidegauge_drift.report.result import UNKNOWN
 from tidegauge_drift.report.tables import (
-    CATEGORY,
-    TIME,
     Rows,
     categories,
     counts_rows,
     in_single,
     in_time_order,
     is_single,
-    kind_of,
     numbers,
 )
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    Order: TypeAlias = NDArray[np.intp] | None
 
 Track = Callable[[Iterable["Pair"]], Iterable["Pair"]]
 
@@ -85,7 +84,7 @@ def against_rows(reference: Rows, current: Rows, settings: CompareSettings) -> F
     place = {name: j for j, name in enumerate(current.names)}
     twice = reference.twice | (current.twice if by_name else set())
     pairs, missing = [], []
-    aside = {*settings.drop, settings.time_column}
+    aside = {*settings.drop, *([settings.time_column] if settings.time_column else [])}
     for j, name in enumerate(names):
         if name in aside or not _wanted(name, settings):
             continue
@@ -114,31 +113,49 @@ def _wanted(name: str, settings: CompareSettings) -> bool:
 
 
 def _rows_look(
-    name: str, family: str, reference: Any, current: Any, order: NDArray[np.intp] | None
+    name: str, family: str, reference: Any, current: Any, order: Order
 ) -> Callable[[], Evidence]:
     def look() -> Evidence:
-        kind = kind_of(reference)
-        if kind == TIME:
-            return _nothing(name, family, "left out: holds times")
-        if kind == CATEGORY:
-            p = categories(reference, ordered=order is not None)
-            if p.names_rows:
-                note = "left out: names rows: more than 90 % of its values are distinct"
-                return _nothing(name, family, note)
-            codes = p.codes if order is None else _ordered_codes(reference, order)
-            return compare_categories(name, family, p, categories(current), _deff(codes))
-        before, errors = numbers(reference)
-        if counts_rows(before):
-            return _nothing(name, family, "left out: counts the rows: integers that only rise")
-        after, wrong = numbers(current)
-        if is_single(reference) != is_single(current):
-            before, after = in_single(before), in_single(after)
-        deff = 1.0 if order is None else _deff(before[order])
-        return compare_numbers(
-            name, family, read_numbers(before, errors), read_numbers(after, wrong), deff
-        )
+        before = read(reference)
+        if before.kind in (TIME, ODD):
+            held = "times" if before.kind == TIME else "values that are no categories"
+            return _nothing(name, family, f"left out: holds {held}")
+        if before.kind in (TEXT, BOOLEAN):
+            after = read(current, as_text=True)
+            return _categories(name, family, before.values, after.values, order)
+        single = is_single(reference) != is_single(current)
+        return _numbers(name, family, before, read(current), order, single=single)
 
     return look
+
+
+def _categories(
+    name: str, family: str, reference: NDArray[Any], current: NDArray[Any], order: Order
+) -> Evidence:
+    found = categories(reference, ordered=order is not None)
+    if found.names_rows:
+        note = "left out: names rows: more than 90 % of its values are distinct"
+        return _nothing(name, family, note)
+    codes = found.codes
+    if order is not None:
+        codes = categories(reference[order], ordered=True).codes
+    return compare_categories(name, family, found, categories(current), _deff(codes))
+
+
+def _numbers(
+    name: str, family: str, reference: Part, current: Part, order: Order, *, single: bool
+) -> Evidence:
+    unit = UNITS.get(reference.kind, "")
+    before, errors = numbers(reference, unit)
+    if counts_rows(before):
+        return _nothing(name, family, "left out: counts the rows: integers that only rise")
+    after, wrong = numbers(current, unit)
+    if single:  # of one side only
+        before, after = in_single(before), in_single(after)
+    deff = 1.0 if order is None else _deff(before[order])
+    return compare_numbers(
+        name, family, read_numbers(before, errors), read_numbers(after, wrong), deff
+    )
 
 
 def against_profile(profile: ReferenceProfile, current: Rows, settings: CompareSettings) -> Found:
@@ -189,11 +206,6 @@ def against_profile(profile: ReferenceProfile, current: Rows, settings: CompareS
 
 def _profile_look(layout: Layout, i: int, feature: Any, values: Any) -> Callable[[], Evidence]:
     return lambda: compare_profiled(layout, i, feature, values)
-
-
-def _ordered_codes(values: Any, order: NDArray[np.intp]) -> NDArray[np.float64]:
-    listed = np.asarray(values, object)[order]
-    return categories(listed, ordered=True).codes
 
 
 def _deff(values: NDArray[np.float64]) -> float:

@@ -10,6 +10,7 @@ from tidegauge.batch import Table
 
 from tidegauge_drift.bins import in_bins, reference_in_bins
 from tidegauge_drift.chi_square import chi_square_from_counts
+from tidegauge_drift.columns import read
 from tidegauge_drift.divergence import (
     hellinger_distance_from_counts,
     js_distance_from_counts,
@@ -69,14 +70,14 @@ def compare_profiled(layout: Layout, i: int, feature: Feature, values: Any) -> E
     slot = layout.slots[i]
     place = slice(slot.start, slot.stop)
     if isinstance(feature, NumericFeature):
-        array, errors = numbers(values)
+        array, errors = numbers(read(values), feature.unit)
         column = numeric.read_numbers(array, errors)
         current = _count(feature, array)
         current[-2] -= errors
         current[-1] += errors
         side = numeric.summarise(column)
     else:
-        found = categories(values)
+        found = categories(read(values, as_text=True).values)
         current = _count(feature, _listed(found.counts, found.missing, found.type_errors))
         side = categorical.summarise(found)
     cells = Cells(

@@ -236,6 +236,12 @@ class DriftReport:
         """Return ``to_dict()`` as JSON (RFC 8259: no NaN, no Infinity)."""
         return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
 
+    def to_html(self) -> str:
+        """Return a page that needs nothing else: no network, no font, no script."""
+        from tidegauge_drift.report.page import page  # noqa: PLC0415 - most reports need no page
+
+        return page(self)
+
     def to_dataframe(self) -> pd.DataFrame:
         """Return one row a feature.
 

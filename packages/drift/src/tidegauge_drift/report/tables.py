@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tidegauge_drift.category import is_missing, text
+from tidegauge_drift.category import is_missing, text, unix_seconds
 from tidegauge_drift.cells import as_numbers
+from tidegauge_drift.columns import UNITS, Part, read
+from tidegauge_drift.scan import ROW_ID_MINIMUM, ROW_ID_SHARE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +40,7 @@ class Rows:
 
 
 def open_rows(argument: str, data: Any) -> Rows:
-    """Return the columns of a table.
+    """Return the columns of a table; what is open already stays as it is.
 
     Raises
     ------
@@ -47,6 +49,8 @@ def open_rows(argument: str, data: Any) -> Rows:
     ValueError
         It is an array that has not two dimensions.
     """
+    if isinstance(data, Rows):
+        return data
     if isinstance(data, np.ndarray):
         if data.ndim != 2:  # noqa: PLR2004 - rows and columns
             raise ValueError(_refused(argument, f"an array of shape {data.shape}"))
@@ -94,46 +98,10 @@ def _refused(argument: str, got: str) -> str:
     )
 
 
-# Fewer rows can be all distinct, or in order, by chance.
-_ROW_ID_MINIMUM = 20
-_ROW_ID_SHARE = 0.9
-NUMBER, CATEGORY, TIME, EMPTY = "number", "category", "time", "empty"
-
-
-def kind_of(values: Any) -> str:
-    """Tell what a column holds: numbers, categories, times, or nothing."""
-    dtype = values.dtype
-    if isinstance(dtype, np.dtype) and dtype.kind in "fiumM":
-        return TIME if dtype.kind == "M" else NUMBER
-    if hasattr(dtype, "is_temporal") and (dtype.is_numeric() or dtype.is_temporal()):  # polars
-        return NUMBER if dtype.is_numeric() or str(dtype).startswith("Duration") else TIME
-    listed = as_listed(values).tolist()
-    kinds = set(map(type, listed))
-    if kinds - {str}:
-        kinds = {type(v) for v in listed if not is_missing(v)}
-    if not kinds:
-        return EMPTY
-    spans = [hasattr(kind, "total_seconds") for kind in kinds]
-    if any(hasattr(kind, "isoformat") for kind in kinds) and not any(spans):
-        return TIME
-    return NUMBER if all(spans) or all(map(_is_number, kinds)) else CATEGORY
-
-
-def _is_number(kind: type) -> bool:
-    return hasattr(kind, "__float__") and not issubclass(kind, bool | np.bool_ | str | bytes)
-
-
 def counts_rows(values: Floats) -> bool:
     """Tell whether numbers only name the rows: integers that only rise."""
-    whole = values.size >= _ROW_ID_MINIMUM and bool((values == np.rint(values)).all())
+    whole = values.size >= ROW_ID_MINIMUM and bool((values == np.rint(values)).all())
     return whole and bool((values[1:] > values[:-1]).all())
-
-
-def as_listed(values: Any) -> NDArray[Any]:
-    """Return a column's values as Python objects."""
-    if isinstance(values, np.ndarray) and values.dtype.kind in "mM":  # tolist() makes them numbers
-        values = values.astype(f"{values.dtype.kind}8[us]").astype(object)
-    return _objects(values.tolist() if hasattr(values, "tolist") else values.to_list())
 
 
 def is_single(values: Any) -> bool:
@@ -141,20 +109,17 @@ def is_single(values: Any) -> bool:
     return str(values.dtype).lower() in ("float32", "float[pyarrow]")
 
 
-def numbers(values: Any) -> tuple[Floats, int]:
+def numbers(part: Part, unit: str = "") -> tuple[Floats, int]:
     """Return a column as float64, NaN where missing, and how many values were no numbers.
 
-    Spans of time are seconds; numbers written as text are numbers.
+    Numbers written as text are numbers; spans of time and times are, where the ``unit`` says so.
     """
-    if isinstance(values.dtype, np.dtype) and values.dtype.kind in "fiub":
-        return np.asarray(values, np.float64), 0
-    listed = [
-        value.total_seconds()
-        if hasattr(value, "total_seconds") and not is_missing(value)
-        else value
-        for value in as_listed(values).tolist()
-    ]
-    return as_numbers(_objects(listed))
+    if part.kind in UNITS and part.values.dtype.kind == "f":
+        if unit == UNITS[part.kind]:
+            return part.values, 0
+        missing = np.isnan(part.values)
+        return np.full(missing.size, np.nan), int(missing.size - missing.sum())
+    return as_numbers(part.values, unit)
 
 
 def in_single(values: Floats) -> Floats:
@@ -182,13 +147,13 @@ class Categories:
     @property
     def names_rows(self) -> bool:
         """Whether nearly all of them are distinct."""
-        many = self.values >= _ROW_ID_MINIMUM
-        return many and len(self.counts) > _ROW_ID_SHARE * self.values
+        many = self.values >= ROW_ID_MINIMUM
+        return many and len(self.counts) > ROW_ID_SHARE * self.values
 
 
-def categories(values: Any, *, ordered: bool = False) -> Categories:
-    """Count a column's categories; ``codes`` are the rows' places by frequency, if ``ordered``."""
-    listed = as_listed(values).tolist()
+def categories(values: NDArray[Any], *, ordered: bool = False) -> Categories:
+    """Count objects as categories; ``codes`` are the rows' places by frequency, if ``ordered``."""
+    listed = values.tolist()
     try:
         distinct = Counter(listed)
     except TypeError:
@@ -242,17 +207,18 @@ def in_time_order(values: Any) -> NDArray[np.intp]:
     ValueError
         A row has no time, or one that cannot be compared with the others.
     """
-    listed = as_listed(values).tolist()
+    part = read(values)
     try:
-        # A row without a time is no text, and compares with nothing: TypeError.
-        keys: list[Any] = [
-            datetime.fromisoformat(v) if isinstance(v, str) else None if is_missing(v) else v
-            for v in listed
-        ]
-        order = sorted(range(len(keys)), key=lambda row: keys[row])
-    except (TypeError, ValueError) as error:
+        times = part.values if part.kind in UNITS else _from_text(part.values)
+    except (TypeError, ValueError):
+        times = np.array([np.nan])
+    if np.isnan(times).any():
         raise ValueError(
             "time_column: got a column with values that cannot be put in order from the argument; "
             "expected numbers, times or ISO 8601 text in every row. Name another column."
-        ) from error
-    return np.array(order, np.intp)
+        )
+    return np.argsort(times, kind="stable")
+
+
+def _from_text(values: NDArray[Any]) -> Floats:
+    return np.array([unix_seconds(datetime.fromisoformat(v)) for v in values.tolist()], np.float64)
