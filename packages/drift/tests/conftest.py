@@ -13,8 +13,10 @@ import pytest
 from numpy.typing import NDArray
 from tidegauge import announce, guard
 from tidegauge.batch import Batch, ModelKey, Table
+from tidegauge.configuration import CoreSettings
 from tidegauge.group import Group, Record
 from tidegauge.group.launch import detect
+from tidegauge.runtime import shared
 from tidegauge_drift import DriftProcessor, DriftSettings, build, save
 from tidegauge_drift.evaluator import Evaluator
 from tidegauge_drift.layout import Layout
@@ -299,6 +301,14 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[StateChange]:
     found: list[StateChange] = []
     monkeypatch.setattr(announce, "_sinks", [Sink()])
     return found
+
+
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the folder, not there yet, in which processes of this test leave their status."""
+    folder = tmp_path / "state"
+    monkeypatch.setattr(shared, "settings", CoreSettings(state_dir=str(folder)))
+    return folder
 
 
 @pytest.fixture(autouse=True)

@@ -15,6 +15,7 @@ from tidegauge_drift.matching import ABSENT, Match, match, match_outputs
 from tidegauge_drift.packing import digest as short
 from tidegauge_drift.packing import narrow
 from tidegauge_drift.profile import CategoricalFeature, Feature, NumericFeature, ReferenceProfile
+from tidegauge_drift.ranges import Ranges
 from tidegauge_drift.store import checksum
 from tidegauge_drift.times import SEASONS
 
@@ -145,6 +146,7 @@ class Layout:
             int(counts.max(initial=0)),
         )
         self.bins = np.concatenate([_bins(feature) for feature in features])
+        self.ranges = Ranges(features)
         self.digest = short(f"{digest}:{self.size}")
         self._width = profile.columns
         named = profile.named

@@ -19,6 +19,7 @@ from tidegauge_drift.fleet import FleetCounts
 from tidegauge_drift.leader import Leader
 from tidegauge_drift.references import References
 from tidegauge_drift.settings import DriftSettings
+from tidegauge_drift.status_files import StatusFiles
 from tidegauge_drift.worker import Worker
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ class DriftProcessor:
         self._shared_s = float("-inf")
         self._away_s: float | None = None
         self._news: deque[StateChange] = deque(maxlen=_MAXIMUM_NEWS)
+        self._status = StatusFiles()
 
     def _find(self, name: str) -> Layout | None:
         return self._references.get(name) if self._references is not None else None
@@ -232,6 +234,7 @@ class DriftProcessor:
     def _step_down(self) -> None:
         if self._leads or self._leader.shown:
             self._leads = False
+            self._status = StatusFiles()
             self._leader = Leader(self._settings.pane_s, self._make, self._keep)
 
     def _make(self, key: ModelKey) -> Evaluator | None:
@@ -258,13 +261,15 @@ class DriftProcessor:
         if self._exchange is None or self._exchange.keep(evaluator):
             self._news.extend(evaluator.news)
             evaluator.news.clear()
+            self._status.note(evaluator)
         elif len(evaluator.news) > _MAXIMUM_NEWS:
             del evaluator.news[:-_MAXIMUM_NEWS]
 
-    def tell(self, now_s: float) -> None:  # noqa: ARG002 - the signature of the hook
-        """Send what has changed, once; see ``PredictionProcessor``."""
+    def tell(self, now_s: float) -> None:
+        """Send what has changed, once, and write it down; see ``PredictionProcessor``."""
         while self._news:
             announce(self._news.popleft())
+        self._status.write(self._settings.windows, now_s)
 
     # -- reading ---------------------------------------------------------------------------------
 

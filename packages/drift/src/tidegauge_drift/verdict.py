@@ -28,7 +28,7 @@ STATES = (OK, SUSPECTED, DRIFTED, UNDECIDED, MISSING, MISMATCH)
 REASONS = ("", "rows", "missing", "sampling", "fault", "dependent", "season")
 CHECKS = ("missing", "type_error", "out_of_range", "new_category")
 
-# One row a feature: 168 bytes where the objects take 1 KiB. NaN and -1 stand for None.
+# One row a feature: 176 bytes where the objects take 1 KiB. NaN and -1 stand for None.
 _TABLE = np.dtype(
     [
         ("rows", "<u8"), ("effective_rows", "<f8"), ("psi", "<f8"), ("ks", "<f8"),
@@ -36,6 +36,7 @@ _TABLE = np.dtype(
         ("flagged", "<i1"), ("before", "<i1"), ("detected", "<i1"), ("state", "<u1"),
         ("checked_rows", "<u8"), ("checks", "<f8", (len(CHECKS), 3)),
         ("quality_flagged", "<i1"), ("quality_before", "<i1"), ("quality_detected", "<i1"),
+        ("since", "<u4"), ("quality_since", "<u4"),
     ]
 )  # fmt: skip
 
@@ -57,7 +58,10 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class FeatureVerdict:
-    """One feature in one window; ``finding`` has the numbers, ``flagged`` is None if undecided."""
+    """One feature in one window; ``finding`` has the numbers, ``flagged`` is None if undecided.
+
+    ``since_s`` is when the first of the windows began in which it has differed; 0 if it does not.
+    """
 
     name: str
     family: str
@@ -66,6 +70,7 @@ class FeatureVerdict:
     flagged: bool | None
     run: Run
     state: str
+    since_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,7 @@ class QualityVerdict:
     shares: Shares
     flagged: bool | None
     run: Run
+    since_s: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -187,6 +193,15 @@ def tabulate(features: Sequence[FeatureVerdict], quality: Sequence[QualityVerdic
     return table
 
 
+def date(table: NDArray[Any], before: NDArray[Any] | None, opened_s: int) -> None:
+    """Enter since when each feature has differed: this window, or what the last table says."""
+    for prefix in ("", "quality_"):
+        names = (f"{prefix}flagged", f"{prefix}before", f"{prefix}detected")
+        differs = np.any([table[name] == 1 for name in names], axis=0)
+        known = 0 if before is None else before[f"{prefix}since"]
+        table[f"{prefix}since"] = np.where(differs, np.where(known, known, opened_s), 0)
+
+
 def _number(value: float | None) -> float:
     return np.nan if value is None else value
 
@@ -203,6 +218,7 @@ def _feature(slot: Slot, row: Any) -> FeatureVerdict:
     return FeatureVerdict(
         slot.name, slot.family, finding, _known(row["adjusted"]), _decided(row["flagged"]),
         Run(_decided(row["before"]), _decided(row["detected"])), STATES[row["state"]],
+        int(row["since"]),
     )  # fmt: skip
 
 
@@ -211,6 +227,7 @@ def _quality(slot: Slot, row: Any) -> QualityVerdict:
         slot.name, Shares(int(row["checked_rows"]), tuple(_checks(row["checks"].tolist()))),
         _decided(row["quality_flagged"]),
         Run(_decided(row["quality_before"]), _decided(row["quality_detected"])),
+        int(row["quality_since"]),
     )  # fmt: skip
 
 

@@ -86,6 +86,11 @@ class Tumbler:
         self._lasted_s = spec.seconds or pane_s
         self._open(first)
 
+    @property
+    def rows(self) -> int:
+        """Rows in the open window."""
+        return self._rows
+
     def state(self) -> tuple[dict[str, Any], Cells | None]:
         """Return what another process needs to go on, and the counts."""
         return {name: getattr(self, f"_{name}") for name in _STATE}, self._counts

@@ -24,6 +24,7 @@ from tidegauge_drift.verdict import (
     QualityVerdict,
     Run,
     WindowVerdict,
+    date,
     tabulate,
 )
 
@@ -77,9 +78,11 @@ def judge(
         for i, slot in enumerate(layout.slots)
     )
     quality = _quality(layout, shares, quality_runs, levels[QUALITY])
+    table = tabulate(features, quality)
+    date(table, None if previous is None else previous.table, window.opened_s)
     return WindowVerdict(
         window.spec, window.opened_s, window.closed_s, window.rows, levels,
-        mismatch, judged, layout.slots, tabulate(features, quality),
+        mismatch, judged, layout.slots, table,
     )  # fmt: skip
 
 

@@ -47,3 +47,11 @@ class CoreSettings:
         "Folder in which the workers of a launch share their counts, for each launch a folder of "
         "its own. By default one in the folder of temporary files.",
     )
+    state_dir: str = setting(
+        "TIDEGAUGE_STATE_DIR",
+        "",
+        "Folder in which a service leaves what people and later processes read, such as the status "
+        "that `tidegauge explain` shows; none: nothing is left. By default tidegauge-<uid>/state "
+        "in the folder of temporary files.",
+        expected="a folder that can be written, or none",
+    )

@@ -1,0 +1,225 @@
+"""A status in words: plain text that fits into 80 columns of any terminal."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tidegauge_drift.status_files import Found
+
+WIDTH = 80
+#: A file that was not touched for so long is of a service that has stopped, or cannot write.
+OLD_S = 180.0
+TOP = 5
+_BARS = 6
+_BAR = 12
+_LABEL = 24
+# A bin has moved if its share has changed by so much.
+_MOVED = 0.01
+# Shares below it have more decimals than one.
+_SMALL = 0.0005
+_CHECKS = {
+    "missing": "missing values",
+    "type_error": "values of another type",
+    "out_of_range": "values out of the reference's range",
+    "new_category": "categories that the reference does not have",
+}
+_REASONS = {
+    "rows": "too few rows",
+    "missing": "not among the live columns",
+    "sampling": "thinned too unevenly",
+    "fault": "a fault, see the service's log",
+}
+
+
+def explain(found: Found, now_s: float) -> Iterator[str]:
+    """Yield the lines that say how a model's drift stands and why it alarms."""
+    status = found.status
+    judged = [window for window in status["windows"] if "closed_s" in window]
+    yield f"{title(status)}: {_headline(judged, now_s)}"
+    yield from _old(found, now_s)
+    for window in status["windows"]:
+        yield from _window(window, now_s)
+    yield from _reference(status, now_s)
+    age = duration(now_s - found.touched_s)
+    yield f"  status     {age} old, by process {status.get('pid')} on {text(status.get('host'))}"
+    ranked = _top(judged)
+    if ranked:
+        yield ""
+    for place, (window, feature) in enumerate(ranked[:TOP], 1):
+        yield from _feature(place, window, feature, now_s)
+    if len(ranked) > TOP:
+        yield f"{len(ranked) - TOP} more: --json has all that the status lists."
+
+
+def summary(found: Found, now_s: float) -> str:
+    """Return a model's status in one line."""
+    judged = [window for window in found.status["windows"] if "closed_s" in window]
+    old = ", OLD STATUS" if now_s - found.touched_s > OLD_S else ""
+    return f"{title(found.status)}: {_headline(judged, now_s)}{old}"
+
+
+def title(status: dict[str, Any]) -> str:
+    """Return a model's name and version."""
+    return text(f"{status['model']} {status['version']}".rstrip())
+
+
+def text(value: object) -> str:
+    """Return something from a file as text that a terminal shows and does not obey."""
+    return "".join(c if c.isprintable() else "?" for c in str(value))
+
+
+def _headline(judged: list[dict[str, Any]], now_s: float) -> str:
+    if not judged:
+        return "not judged yet, no window has closed"
+    on = {
+        family: state.get("since_s")
+        for window in judged
+        for family, state in window["families"].items()
+        if state["detected"]
+    }
+    said = []
+    if on:
+        times = [since for since in on.values() if since]
+        since = f" since {moment(min(times), now_s)} UTC" if times else ""
+        said.append(f"ALARM{since} in {', '.join(sorted(on))}")
+    if any(window["reference_mismatch"] for window in judged):
+        said.append("REFERENCE MISMATCH")
+    return "; ".join(said) or "no alarm"
+
+
+def _old(found: Found, now_s: float) -> Iterator[str]:
+    age_s = now_s - found.touched_s
+    if age_s > OLD_S:
+        yield f"  This was {duration(age_s)} ago: a service that runs says so every minute. Look"
+        yield "  whether it has stopped, and whether it can still write its status."
+
+
+def _window(window: dict[str, Any], now_s: float) -> Iterator[str]:
+    label = f"  {'window':<10} {text(window['window'])}"
+    if "closed_s" not in window:
+        yield f"{label}: none has closed yet, {window['open_rows']} rows so far"
+        return
+    states = {state: n for state, n in window["states"].items() if n}
+    told = ", ".join(f"{n} {text(state)}" for state, n in states.items())
+    opened, closed = (moment(window[key], now_s) for key in ("opened_s", "closed_s"))
+    yield f"{label}: {told}"
+    yield f"{'':13}{window['rows']} rows, {_sampling(window)}"
+    yield f"{'':13}{opened} to {closed} UTC"
+    if window["reference_mismatch"]:
+        yield f"{'':13}Half of the inputs or more differed in the first window: the"
+        yield f"{'':13}reference is probably of other data, and input alarms are off."
+        yield f"{'':13}Build it from rows as the model gets them now."
+
+
+def _sampling(window: dict[str, Any]) -> str:
+    low, high = window["kept_one_in"]
+    if high <= 1:
+        return "none thinned"
+    return f"one in {high} kept" if low == high else f"one in {low} to {high} kept"
+
+
+def _reference(status: dict[str, Any], now_s: float) -> Iterator[str]:
+    reference = status["reference"]
+    age = ""
+    try:
+        built = datetime.fromisoformat(reference["built"])
+        built = built if built.tzinfo else built.replace(tzinfo=UTC)
+        age = f", {duration(now_s - built.timestamp())} old"
+    except (ValueError, TypeError):
+        pass
+    line = f"  reference  {text(reference['id'])}{age}, {reference['rows']} rows of "
+    yield _cut(line + text(reference["source"]))
+
+
+def _top(judged: list[dict[str, Any]]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Return what alarms, or else what differs, each feature once, by effect."""
+    pairs = [(window, feature) for window in judged for feature in window["features"]]
+    chosen = [pair for pair in pairs if pair[1]["detected"] or pair[1]["quality"]["detected"]]
+    if not chosen:
+        different = ("suspected", "reference_mismatch")
+        chosen = [p for p in pairs if p[1]["state"] in different or p[1]["quality"]["flagged"]]
+    chosen.sort(key=lambda pair: -(pair[1]["effect"] or 0))
+    once = {(p[1]["family"], p[1]["feature"]): p for p in reversed(chosen)}
+    return sorted(once.values(), key=lambda pair: -(pair[1]["effect"] or 0))
+
+
+def _feature(
+    place: int, window: dict[str, Any], feature: dict[str, Any], now_s: float
+) -> Iterator[str]:
+    quality = feature["quality"]
+    on = feature["detected"] or quality["detected"]
+    times = [feature["since_s"], quality["since_s"]]
+    since = min((each for each in times if each), default=None)
+    head = f"{place}. {text(feature['feature'])} ({'output' if _is_output(feature) else 'input'})"
+    yield _cut(f"{head}: {'alarm' if on else text(feature['state'])}")
+    numbers = [
+        f"{name} {feature[key]:.3g}"
+        for name, key in (("KS", "ks"), ("PSI", "psi"))
+        if feature[key] is not None
+    ]
+    if feature["reason"]:
+        numbers.append(_REASONS.get(feature["reason"], text(feature["reason"])))
+    if since:
+        numbers.append(f"differs since {moment(since, now_s)} UTC")
+    yield f"   {', '.join([*numbers, 'window ' + text(window['window'])])}"
+    for check in quality["checks"]:
+        if (check["effect"] or 0) >= 1 and (quality["detected"] or quality["flagged"]):
+            name = _CHECKS.get(check["check"], text(check["check"]))
+            yield f"   {name}: {_percent(check['reference'])} -> {_percent(check['now'])}"
+    yield from _bins(feature.get("bins", []))
+    yield ""
+
+
+def _is_output(feature: dict[str, Any]) -> bool:
+    return bool(feature["family"] == "outputs")
+
+
+def _bins(bins: list[dict[str, Any]]) -> Iterator[str]:
+    """Yield a line for each bin that has moved, in the order of the bins."""
+    moved = [b for b in bins if abs(b["now"] - b["reference"]) >= _MOVED]
+    largest = sorted(moved, key=lambda b: -abs(b["now"] - b["reference"]))[:_BARS]
+    if not largest:
+        return
+    top = max(max(b["now"], b["reference"]) for b in largest)
+    yield f"   {'share of rows':<{_LABEL}} {'reference':>9} {'':{_BAR}} {'now':>9}"
+    for b in bins:
+        if b in largest:
+            label = text(b["bin"])
+            label = label if len(label) <= _LABEL else label[: _LABEL - 3] + "..."
+            sides = (f"{_percent(b[s]):>9} {_bar(b[s], top)}" for s in ("reference", "now"))
+            yield f"   {label:<{_LABEL}} {' '.join(sides)}".rstrip()
+    if len(moved) > len(largest):
+        yield f"   {len(moved) - len(largest)} more that moved less"
+
+
+def _bar(share: float, top: float) -> str:
+    full = round(_BAR * share / top)
+    return ("#" * (full or int(share > 0))).ljust(_BAR)
+
+
+def _percent(share: float | None) -> str:
+    if share is None:
+        return "?"
+    return f"{100 * share:.1f} %" if share == 0 or share >= _SMALL else f"{100 * share:.1g} %"
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= WIDTH else line[: WIDTH - 3] + "..."
+
+
+def moment(at_s: float, now_s: float) -> str:
+    """Return a time of day in UTC, with its day where that is not today."""
+    at, now = (datetime.fromtimestamp(each, UTC) for each in (at_s, now_s))
+    return at.strftime("%H:%M:%S" if at.date() == now.date() else "%Y-%m-%d %H:%M:%S")
+
+
+def duration(length_s: float) -> str:
+    """Return a length of time in its largest unit."""
+    for name, unit_s in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if length_s >= 2 * unit_s:
+            return f"{length_s / unit_s:.0f} {name}"
+    return f"{max(0.0, length_s):.0f} s"

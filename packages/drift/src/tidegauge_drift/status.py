@@ -1,0 +1,151 @@
+"""What is known of a model's drift now, as a document for people and for ``tidegauge explain``.
+
+It holds counts, shares and names, and no value of a live row: the ends of bins and the names of
+categories are the reference's.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tidegauge_drift.moves import Sides
+from tidegauge_drift.verdict import MISMATCH, QUALITY, SUSPECTED
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tidegauge_drift.evaluator import Closed, Snapshot
+    from tidegauge_drift.layout import Layout
+    from tidegauge_drift.verdict import FeatureVerdict, QualityVerdict
+    from tidegauge_drift.window import WindowSpec
+
+FORMAT = 1
+# Of each kind of window: features that are listed, and those of them that have their bins.
+MAXIMUM_FEATURES = 100
+MAXIMUM_BINS = 20
+_LONGEST_NAME = 200
+
+
+def document(snapshot: Snapshot, windows: Sequence[WindowSpec], rows: dict[str, int]) -> Any:
+    """Return the status of a model as plain values; its size is bounded.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        The closed windows and their verdicts.
+    windows : sequence of WindowSpec
+        All kinds of windows.
+    rows : dict
+        Rows in the open window of each kind, by its label.
+    """
+    layout, model = snapshot.layout, snapshot.model
+    return {
+        "format": FORMAT,
+        "model": model.name,
+        "version": model.version,
+        "reference": {
+            "id": layout.reference,
+            "source": layout.source,
+            "built": layout.built,
+            "rows": layout.rows,
+        },
+        "windows": [
+            {"window": spec.label, "open_rows": rows.get(spec.label, 0)}
+            | (_closed(snapshot.closed[spec][0], layout) if snapshot.closed.get(spec) else {})
+            for spec in windows
+        ],
+    }
+
+
+def _closed(closed: Closed, layout: Layout) -> dict[str, Any]:
+    window, verdict = closed.window, closed.verdict
+    pairs = list(zip(verdict.features, verdict.quality, strict=True))
+    order = sorted(range(len(pairs)), key=lambda i: _rank(*pairs[i]), reverse=True)
+    listed = order[:MAXIMUM_FEATURES]
+    return {
+        "opened_s": window.opened_s,
+        "closed_s": window.closed_s,
+        "rows": window.rows,
+        "kept_one_in": [window.stride_min, window.stride_max],
+        "reference_mismatch": verdict.mismatch,
+        "families": {
+            family: {"detected": on, "since_s": _since(pairs, family)}
+            for family, on in verdict.detected.items()
+        },
+        "states": verdict.states(),
+        "features": [
+            _feature(*pairs[i], Sides.of(window, layout, i))
+            | ({"bins": _bins(Sides.of(window, layout, i), layout, i)} if n < MAXIMUM_BINS else {})
+            for n, i in enumerate(listed)
+        ],
+        "features_left_out": len(order) - len(listed),
+    }
+
+
+def _rank(feature: FeatureVerdict, quality: QualityVerdict) -> tuple[int, float]:
+    """Order features: those that alarm, those that differ, the others; each by effect."""
+    if feature.run.detected or quality.run.detected or feature.state == MISMATCH:
+        urgency = 2
+    else:
+        urgency = int(feature.state == SUSPECTED or quality.flagged is True)
+    return urgency, effect(feature, quality)
+
+
+def effect(feature: FeatureVerdict, quality: QualityVerdict) -> float:
+    """Return the largest effect in units of its floor, of the values or of a share."""
+    shares = max((check.effect for check in quality.shares.checks), default=0.0)
+    return max(feature.finding.effect, shares)
+
+
+def _since(pairs: list[tuple[FeatureVerdict, QualityVerdict]], family: str) -> int | None:
+    if family == QUALITY:
+        times = [quality.since_s for _, quality in pairs if quality.run.detected]
+    else:
+        times = [f.since_s for f, _ in pairs if f.family == family and f.run.detected]
+    return min(times, default=None)
+
+
+def _feature(feature: FeatureVerdict, quality: QualityVerdict, sides: Sides) -> dict[str, Any]:
+    found = feature.finding
+    return {
+        "feature": feature.name[:_LONGEST_NAME],
+        "family": feature.family,
+        "state": feature.state,
+        "detected": feature.run.detected is True,
+        "since_s": feature.since_s or None,
+        "effect": _number(effect(feature, quality)),
+        "rows": found.rows,
+        "effective_rows": _number(found.effective_rows),
+        "psi": _number(found.psi),
+        "ks": _number(found.ks),
+        "reason": found.reason,
+        "quality": {
+            "detected": quality.run.detected is True,
+            "flagged": quality.flagged is True,
+            "since_s": quality.since_s or None,
+            "checks": [
+                {"check": check.name, "effect": _number(check.effect)}
+                | dict(zip(("reference", "now"), map(_number, sides.quality(check.name)),
+                           strict=True))
+                for check in quality.shares.checks
+            ],
+        },
+    }  # fmt: skip
+
+
+def _bins(sides: Sides, layout: Layout, i: int) -> list[dict[str, Any]]:
+    p, q = sides.shares()
+    return [
+        {"bin": label, "reference": _number(then), "now": _number(now)}
+        for label, then, now in zip(layout.ranges.labels(i), p, q, strict=True)
+    ]
+
+
+def _number(value: float | np.floating[Any] | None) -> float | None:
+    """Return what a reader can make use of: six digits, and no NaN in JSON."""
+    if value is None or not math.isfinite(value):
+        return None
+    return float(f"{value:.6g}")

@@ -1,0 +1,309 @@
+"""``tidegauge explain``: what an engineer reads at night, in 80 columns of plain text."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pandas as pd
+import pytest
+from tidegauge.batch import Batch, ModelKey, Table
+from tidegauge.command import Command, CommandError
+from tidegauge.configuration import CoreSettings
+from tidegauge.runtime import shared
+from tidegauge_drift import DriftProcessor, DriftSettings, build, save
+from tidegauge_drift.explanation import duration
+from tidegauge_drift.window import WindowSpec
+
+T = TypeVar("T")
+FRAUD = ModelKey("fraud", "3")
+
+
+class Console:
+    """A terminal that remembers what was written, line by line."""
+
+    def __init__(self) -> None:
+        self.text = ""
+        self.status: int | None = None
+
+    def print(self, text: str = "") -> None:
+        """Keep a line."""
+        self.text += text + "\n"
+
+    def write(self, text: str) -> None:
+        """Keep output."""
+        self.text += text
+
+    def table(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+        """Do not: tables do not fit."""
+        raise AssertionError
+
+    def track(
+        self, items: Iterable[T], description: str, total: float | None = None
+    ) -> Iterable[T]:
+        """Do not: nothing takes long."""
+        raise AssertionError
+
+
+def run(*arguments: str) -> Console:
+    """Run the command as it is found by its entry point."""
+    (point,) = entry_points(group="tidegauge_command", name="explain")
+    command = point.load()
+    assert isinstance(command, Command)
+    assert command.example.startswith("tidegauge explain ")
+    parser = argparse.ArgumentParser()
+    command.arguments(parser)
+    console = Console()
+    console.status = command.run(parser.parse_args(arguments), console)
+    return console
+
+
+def frame(rng: np.random.Generator, rows: int) -> pd.DataFrame:
+    """Return rows of several kinds."""
+    return pd.DataFrame(
+        {
+            "amount": rng.lognormal(3, 1, rows),
+            "country": rng.choice(["SE", "NO", "DK"], rows, p=[0.6, 0.3, 0.1]),
+            **{f"v{i}": rng.normal(size=rows) for i in range(8)},
+        }
+    )
+
+
+@pytest.fixture
+def serve(state: Path, tmp_path: Path) -> Callable[..., None]:
+    """Return a service: rows in, a status in the folder."""
+    rng = np.random.default_rng(0)
+    path = tmp_path / "fraud.json"
+    profile = build(frame(rng, 5000), source="train.csv", built="2026-05-01T00:00:00+00:00")
+    save(profile, path)
+    specs = (WindowSpec.parse("500rows"), WindowSpec.parse("1d"))
+
+    def run(live: pd.DataFrame, *, model: ModelKey = FRAUD, stride: int = 1) -> None:
+        processor = DriftProcessor(settings=DriftSettings(reference=str(path), windows=specs))
+        start_s = time.time() - len(live) / 10 - 30
+        for i in range(0, len(live), 100):
+            part = live.iloc[i : i + 100]
+            columns = tuple(part[name].to_numpy() for name in part)
+            table = Table(len(part), tuple(part.columns), columns=columns)
+            times = np.full(len(part), start_s + i / 10)
+            processor.on_batch(Batch(model, "predict", times, table, None, stride))
+            processor.on_tick(start_s + i / 10)
+        processor.on_tick(time.time())
+        processor.tell(time.time())
+
+    return run
+
+
+def drifted(rows: int = 2000) -> pd.DataFrame:
+    """Return rows that differ in three features, each in its own way."""
+    rng = np.random.default_rng(7)
+    live = frame(rng, rows)
+    live["amount"] *= 2
+    live.loc[rng.random(rows) < 0.1, "country"] = "\x1b[31mES"
+    live.loc[rng.random(rows) < 0.2, "v3"] = np.nan
+    return live
+
+
+def test_an_alarm_is_explained(serve: Callable[..., None]) -> None:
+    """Which features, which bins, why, since when, of how many rows, against which reference."""
+    serve(drifted(), stride=4)
+    shown = run("fraud")
+    lines = shown.text.splitlines()
+
+    assert shown.status == 0
+    assert re.fullmatch(
+        r"fraud 3: ALARM since (\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d UTC in data_quality, inputs",
+        lines[0],
+    )
+    assert re.search(r"window     500rows: \d+ ok, 2 drifted", shown.text)
+    assert "rows, one in 4 kept" in shown.text
+    assert re.search(r"window     1d: none has closed yet, \d+ rows so far", shown.text)
+    assert re.search(r"reference  [0-9a-f]{8}, \d+ d old, 5000 rows of train.csv", shown.text)
+    assert re.search(rf"status     \d+ s old, by process {os.getpid()} on ", shown.text)
+    heads = [line for line in lines if re.match(r"\d\. ", line)]
+    assert sorted(line.split(". ")[1] for line in heads) == [
+        "amount (input): alarm", "country (input): alarm", "v3 (input): alarm",
+    ]  # fmt: skip
+    assert re.search(r"KS 0\.\d+, PSI 0\.\d+, differs since .* UTC, window 500rows", shown.text)
+    assert re.search(r"missing values: 0\.0 % -> (1|2)\d\.\d %", shown.text)
+    assert re.search(
+        r"categories that the reference does not have: 0\.0 % -> \d+\.\d %", shown.text
+    )
+    highest = shown.text.split("amount (input)")[1].split("   from ")[1].splitlines()[0]
+    shares = re.fullmatch(r"\S+ +(\S+) % (#+) +(\S+) % (#+)", highest)
+    assert shares is not None
+    then, bar, now, larger = shares.groups()
+    assert 8 < float(then) < 12 < float(now) < 35
+    assert len(bar) < len(larger) == 12
+
+
+def test_it_fits_into_80_columns_of_plain_text(serve: Callable[..., None]) -> None:
+    """Over SSH, without colour; no value of a row is shown, and no escape sequence obeyed."""
+    live = drifted().rename(columns={"v3": "v3\x1b[2J" + "n" * 300})
+    serve(drifted())
+    serve(live, model=ModelKey("fraud\n", "4"))
+    for arguments in (("fraud",), ("fraud\n",), (), ("nothing",)):
+        shown = run(*arguments).text
+        assert shown.isascii()
+        assert "\x1b" not in shown
+        assert "ES" not in re.sub(r"[A-Z]{3,}", "", shown)
+        assert [] == [line for line in shown.splitlines() if len(line) > 80]
+
+
+def test_five_features_are_shown_and_the_others_counted(serve: Callable[..., None]) -> None:
+    """Those with the largest effects, the largest first."""
+    live = frame(np.random.default_rng(8), 2000)
+    for i, name in enumerate(["v0", "v1", "v2"]):
+        live[name] += 1 + i
+    serve(live)
+    heads = re.findall(r"^\d\. (\S+)", run("fraud").text, re.MULTILINE)
+    assert heads == ["v2", "v1", "v0"]
+
+
+def test_nothing_that_alarms_is_said(serve: Callable[..., None]) -> None:
+    """One look is enough to go back to bed."""
+    serve(frame(np.random.default_rng(9), 2000))
+    shown = run("fraud").text
+
+    assert shown.splitlines()[0] == "fraud 3: no alarm"
+    assert "10 ok" in shown
+    assert not re.search(r"^\d\. ", shown, re.MULTILINE)
+
+
+def test_before_a_window_has_closed_it_says_how_far_it_is(serve: Callable[..., None]) -> None:
+    """No verdict is not the same as no alarm."""
+    serve(frame(np.random.default_rng(9), 300))
+    shown = run("fraud").text
+    assert shown.splitlines()[0] == "fraud 3: not judged yet, no window has closed"
+    assert "500rows: none has closed yet, 300 rows so far" in shown
+
+
+def test_a_reference_of_other_data_is_said(serve: Callable[..., None]) -> None:
+    """Instead of alarms, with what to do."""
+    live = frame(np.random.default_rng(9), 2000)
+    live[[f"v{i}" for i in range(8)]] += 3
+    serve(live)
+    shown = run("fraud").text
+    assert re.fullmatch(r"fraud 3: (ALARM .*; )?REFERENCE MISMATCH", shown.splitlines()[0])
+    assert "input alarms are off" in shown
+    assert "Build it from rows as the model gets them now." in shown
+    assert "1. v" in shown
+    assert re.search(r"^\d more: --json has all", shown, re.MULTILINE)
+
+
+def test_an_old_status_says_so(serve: Callable[..., None], state: Path) -> None:
+    """What stood hours ago is not what stands now."""
+    serve(drifted())
+    os.utime(state / "fraud.3.status.json", (0, time.time() - 5 * 3600))
+    lines = run("fraud").text.splitlines()
+
+    assert lines[1] == "  This was 5 h ago: a service that runs says so every minute. Look"
+    assert "OLD STATUS" in run().text
+
+
+def test_several_versions_are_shown_the_newest_first(
+    serve: Callable[..., None], state: Path
+) -> None:
+    """--version chooses one; without a model all are listed, a line each."""
+    serve(drifted())
+    serve(frame(np.random.default_rng(9), 2000), model=ModelKey("fraud", "4"))
+    serve(frame(np.random.default_rng(9), 2000), model=ModelKey("churn"))
+    os.utime(state / "fraud.3.status.json", (0, time.time() - 60))
+    heads = re.findall(r"^fraud \d: .{5}", run("fraud").text, re.MULTILINE)
+    assert heads == ["fraud 4: no al", "fraud 3: ALARM"]
+    assert run("fraud", "--version", "3").text.startswith("fraud 3: ALARM")
+    listed = run().text.splitlines()
+    assert sorted(line.partition(":")[0] for line in listed) == ["churn", "fraud 3", "fraud 4"]
+    with pytest.raises(CommandError, match=r"got '9' from the argument; expected one of '4', '3'"):
+        run("fraud", "--version", "9")
+
+
+def test_json_has_all_of_it(serve: Callable[..., None]) -> None:
+    """For whoever wants to do something with it."""
+    serve(drifted())
+    (found,) = json.loads(run("fraud", "--json").text)
+    assert found["model"] == "fraud"
+    assert found["age_s"] < 60
+    assert Path(found["file"]).is_file()
+    assert {"bins", "quality", "since_s"} <= found["windows"][0]["features"][0].keys()
+
+
+def test_without_a_status_it_says_where_to_look(state: Path) -> None:
+    """Nobody is left with an empty screen."""
+    state.mkdir()
+    shown = run("fraud")
+    assert shown.status == 1
+    assert shown.text.startswith(f"There is no status of 'fraud'. Looked in:\n  {state}\n")
+    assert "TIDEGAUGE_STATE_DIR" in shown.text
+    assert "tidegauge doctor" in shown.text
+
+
+def test_a_wrong_name_is_told_the_right_one(serve: Callable[..., None]) -> None:
+    """The names that there are, and the nearest."""
+    serve(frame(np.random.default_rng(9), 300), model=ModelKey("fraud_detection"))
+    for typed in ("fraud", "fraud_detektion"):
+        shown = run(typed)
+        assert shown.status == 1
+        assert "Did you mean 'fraud_detection'?" in shown.text
+
+
+def test_another_folder_can_be_named(
+    serve: Callable[..., None], state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that was copied from another host; one that is not there is said."""
+    serve(drifted())
+    monkeypatch.setattr(shared, "settings", CoreSettings(state_dir=str(tmp_path / "none")))
+    assert run("fraud").status == 1
+    assert run("fraud", "--state-dir", str(state)).text.startswith("fraud 3: ALARM")
+    with pytest.raises(CommandError, match="--state-dir: got"):
+        run("fraud", "--state-dir", str(tmp_path / "none"))
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("{", "got no complete JSON"),
+        ("[1]", "got JSON of something else"),
+        ('{"model": "m", "version": "", "windows": [], "format": 99}', "another version"),
+    ],
+)
+def test_a_file_that_is_no_status_is_left_out_and_named(
+    serve: Callable[..., None], state: Path, content: str, reason: str
+) -> None:
+    """The others are shown."""
+    serve(drifted())
+    (state / "x.status.json").write_text(content)
+    shown = run("fraud").text
+    assert reason in shown.splitlines()[0]
+    assert "fraud 3: ALARM" in shown
+
+
+@pytest.mark.parametrize(
+    ("length_s", "said"),
+    [(-5, "0 s"), (59, "59 s"), (150, "2 min"), (7200, "2 h"), (86400 * 30.0, "30 d")],
+)
+def test_lengths_of_time_are_in_their_largest_unit(length_s: float, said: str) -> None:
+    """A clock that is a little ahead is no age below zero."""
+    assert duration(length_s) == said
+
+
+def test_a_program_that_is_served_is_explained(tmp_path: Path, serve: Any) -> None:
+    """The whole way: the command of the shell reads what another process has written."""
+    serve(drifted())
+    done = subprocess.run(
+        [sys.executable, "-m", "tidegauge_distro", "explain", "fraud"],
+        env={"PATH": os.defpath, "TIDEGAUGE_STATE_DIR": str(tmp_path / "state"), "COLUMNS": "80"},
+        capture_output=True, text=True, check=True, timeout=120,
+    )  # fmt: skip
+    assert done.stdout.startswith("fraud 3: ALARM")
+    assert done.stderr == ""

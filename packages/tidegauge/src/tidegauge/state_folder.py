@@ -1,0 +1,115 @@
+"""The folder in which a service leaves what people and later processes read.
+
+By default it is ``tidegauge-<uid>/state`` in the folder of temporary files: a command that the same
+user runs on the same host, or in the same container, finds it without being told.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+from tidegauge.runtime import read_settings, shared
+from tidegauge.settings import environment
+
+#: In place of a folder: nothing is left anywhere.
+NONE = "none"
+_NAME = "state"
+_OTHERS_MAY_WRITE = 0o022
+
+
+class StateFolderError(Exception):
+    """Nothing can be written there; the message says why and what to do."""
+
+
+def folder() -> Path | None:
+    """Return the folder that the settings choose; None where nothing is to be left."""
+    read_settings()
+    setting = shared.settings.state_dir
+    if setting == NONE:
+        return None
+    return Path(setting) if setting else _default()
+
+
+def readable() -> list[Path]:
+    """Return the folders that exist and may hold what is looked for, the likeliest first.
+
+    Where none was chosen: this user's, then those of other users as far as they can be read.
+    """
+    own = folder()
+    found = [] if own is None else [own]
+    if not shared.settings.state_dir:
+        for parent in dict.fromkeys((_temporary(), Path("/tmp"))):  # noqa: S108 - see _default
+            with suppress(OSError):
+                found += sorted(parent.glob(f"tidegauge-*/{_NAME}"))
+    return [path for path in dict.fromkeys(found) if _is_readable(path)]
+
+
+def _default() -> Path:
+    user = getattr(os, "geteuid", lambda: "user")()
+    return _temporary() / f"tidegauge-{user}" / _NAME
+
+
+def _temporary() -> Path:
+    # Not gettempdir(): where that finds no place to write, it ends up in the working folder.
+    return Path(environment().get("TMPDIR") or "/tmp")  # noqa: S108 - a folder of our own in it
+
+
+def _is_readable(path: Path) -> bool:
+    try:
+        with os.scandir(path) as entries:
+            next(entries, None)
+    except OSError:
+        return False
+    return True
+
+
+def write(name: str, content: bytes) -> None:
+    """Write a file into the folder: whole or not at all, and for its owner only.
+
+    Raises
+    ------
+    StateFolderError
+        It cannot be written, or somebody else can write there.
+    """
+    place = folder()
+    if place is None:
+        return
+    new = place / f".{name}.{os.getpid()}"
+    try:
+        if shared.settings.state_dir:
+            place.mkdir(0o700, parents=True, exist_ok=True)
+        else:  # where anybody can write: all of it is this user's or nothing is left there
+            for each in (place.parent, place):
+                each.mkdir(0o700, exist_ok=True)
+                _refuse_strangers(each)
+        with suppress(FileNotFoundError):
+            new.unlink()  # of a process with this pid that was killed meanwhile
+        handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        new.replace(place / name)
+    except OSError as error:
+        with suppress(OSError):
+            new.unlink()
+        raise StateFolderError(
+            f"TIDEGAUGE_STATE_DIR: got {error.strerror!r} from {str(place)!r}; expected a folder "
+            f"that can be written. Choose another one, or {NONE!r} to leave no files."
+        ) from error
+
+
+def touch(name: str) -> None:
+    """Set a file's time to now, if it is there."""
+    place = folder()
+    if place is not None:
+        with suppress(OSError):
+            os.utime(place / name)
+
+
+def _refuse_strangers(path: Path) -> None:
+    found = path.lstat()
+    mine = found.st_uid == getattr(os, "geteuid", lambda: found.st_uid)()
+    if not stat.S_ISDIR(found.st_mode) or not mine or found.st_mode & _OTHERS_MAY_WRITE:
+        raise PermissionError(1, "others can write there", str(path))

@@ -1,0 +1,98 @@
+"""The folder of states: private, found without being told, never half a file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tidegauge import state_folder
+from tidegauge.configuration import CoreSettings
+from tidegauge.runtime import shared
+
+needs_users = pytest.mark.skipif(not hasattr(os, "geteuid"), reason="the system has no users")
+
+
+def choose(monkeypatch: pytest.MonkeyPatch, folder: object = "") -> None:
+    """Set the setting."""
+    monkeypatch.setattr(shared, "settings", CoreSettings(state_dir=str(folder)))
+
+
+def test_a_file_is_its_owners_and_whole(
+    core: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder is made; what was killed while it wrote is no obstacle."""
+    choose(monkeypatch, tmp_path / "a" / "b")
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "b" / f".x.json.{os.getpid()}").write_text("half")
+    for content in (b"1", b"22"):
+        state_folder.write("x.json", content)
+        assert (tmp_path / "a" / "b" / "x.json").read_bytes() == content
+
+    assert [path.name for path in (tmp_path / "a" / "b").iterdir()] == ["x.json"]
+    assert (tmp_path / "a" / "b" / "x.json").stat().st_mode & 0o777 == 0o600
+
+
+@needs_users
+def test_by_default_it_is_in_the_folder_of_temporary_files(
+    core: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one that only this user can read; whoever looks for it looks there."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    choose(monkeypatch)
+    assert tmp_path not in {path.parents[1] for path in state_folder.readable()}
+    state_folder.write("x.json", b"1")
+
+    mine = tmp_path / f"tidegauge-{os.geteuid()}"
+    assert (mine / "state" / "x.json").read_bytes() == b"1"
+    assert {folder.stat().st_mode & 0o777 for folder in (mine, mine / "state")} == {0o700}
+    other = tmp_path / "tidegauge-4242" / "state"
+    other.mkdir(parents=True)
+    assert state_folder.readable()[:2] == [mine / "state", other]
+
+
+@needs_users
+def test_the_default_is_refused_where_others_can_write(
+    core: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody has made the folder first, and waits for what comes."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    choose(monkeypatch)
+    mine = tmp_path / f"tidegauge-{os.geteuid()}"
+    mine.mkdir()
+    mine.chmod(0o777)
+    with pytest.raises(state_folder.StateFolderError, match="others can write there"):
+        state_folder.write("x.json", b"1")
+    mine.rmdir()
+    (tmp_path / "elsewhere").mkdir()
+    mine.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(state_folder.StateFolderError):
+        state_folder.write("x.json", b"1")
+    assert not list((tmp_path / "elsewhere").rglob("*.json"))
+
+
+def test_none_leaves_nothing(core: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever wants no files has none."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    choose(monkeypatch, "none")
+    state_folder.write("x.json", b"1")
+    state_folder.touch("x.json")
+
+    assert list(tmp_path.iterdir()) == []
+    assert state_folder.readable() == []
+
+
+def test_what_cannot_be_written_is_said_with_what_to_do(
+    core: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file stands where the folder should be."""
+    (tmp_path / "file").write_text("")
+    choose(monkeypatch, tmp_path / "file")
+    with pytest.raises(state_folder.StateFolderError) as caught:
+        state_folder.write("x.json", b"1")
+
+    assert str(caught.value) == (
+        f"TIDEGAUGE_STATE_DIR: got 'File exists' from {str(tmp_path / 'file')!r}; expected a "
+        "folder that can be written. Choose another one, or 'none' to leave no files."
+    )
