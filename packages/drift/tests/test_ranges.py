@@ -51,6 +51,15 @@ def test_edges_that_are_close_get_the_digits_that_they_need(values: NDArray[np.f
     assert len(set(found)) == len(found)
 
 
+def test_times_are_dates() -> None:
+    """Nobody reads seconds since 1970."""
+    days = pd.DataFrame({"a": pd.date_range("2026-01-01", periods=200, freq="D").repeat(5)})
+    profile = build(days.sample(frac=1, random_state=0), include=("a",))
+    found = Layout(profile).ranges.labels(0)
+    assert found[0].startswith("below 2026-01-2")
+    assert found[-1].startswith("from 2026-0")
+
+
 def test_categories_go_by_their_names() -> None:
     """The ten most frequent, the others, new ones; a long text is cut."""
     found = labels(["a"] * 9 + ["b" * 100] * 5)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
     from tidegauge_drift.grid import Floats
     from tidegauge_drift.profile import Feature
 
+_Write: TypeAlias = Callable[[float], str]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Digits with which two edges of one feature are surely told apart.
 _MOST_DIGITS = 17
 _FEWEST_DIGITS = 4
@@ -26,6 +31,11 @@ class Ranges:
 
     def __init__(self, features: Sequence[Feature]) -> None:
         ends = [_ends(f) if isinstance(f, NumericFeature) else np.empty((0, 2)) for f in features]
+        self._units = {
+            i: feature.unit
+            for i, feature in enumerate(features)
+            if isinstance(feature, NumericFeature) and feature.unit
+        }
         self._ends = np.concatenate(ends) if ends else np.empty((0, 2))
         self._starts = np.cumsum([0, *(len(each) for each in ends)])
         self._top = {
@@ -38,7 +48,8 @@ class Ranges:
         """Return the names of the bins of the feature at one place."""
         if i in self._top:
             return [*map(_short, self._top[i]), "other known categories", "new categories"]
-        return _labels(self._ends[self._starts[i] : self._starts[i + 1]])
+        ends = self._ends[self._starts[i] : self._starts[i + 1]]
+        return _labels(ends, self._units.get(i, ""))
 
 
 def _ends(feature: NumericFeature) -> Floats:
@@ -63,31 +74,43 @@ def _ends(feature: NumericFeature) -> Floats:
     return found
 
 
-def _labels(ends: Floats) -> list[str]:
+def _labels(ends: Floats, unit: str) -> list[str]:
     finite = np.unique(ends[np.isfinite(ends)])
-    digits = next(
-        (d for d in range(_FEWEST_DIGITS, _MOST_DIGITS) if _distinct(finite, d)), _MOST_DIGITS
-    )
-    return [_label(float(low), float(high), digits) for low, high in ends]
-
-
-def _distinct(values: Floats, digits: int) -> bool:
     # The two ends of a frequent value are next to each other: those are one to a reader.
-    apart = values[np.concatenate(([True], np.nextafter(values[:-1], np.inf) < values[1:]))]
-    return len({f"{value:.{digits}g}" for value in apart}) == apart.size
+    apart = finite[np.concatenate(([True], np.nextafter(finite[:-1], np.inf) < finite[1:]))]
+    ways = _TIMES if unit == "times" else _NUMBERS
+    write = ways[-1]
+    for way in ways:
+        if len({way(float(value)) for value in apart}) == apart.size:
+            write = way
+            break
+    return [_label(float(low), float(high), write) for low, high in ends]
 
 
-def _label(low: float, high: float, digits: int) -> str:
-    first, last = f"{low:.{digits}g}", f"{high:.{digits}g}"
+def _number(digits: int) -> _Write:
+    return lambda value: f"{value:.{digits}g}"
+
+
+def _time(form: str) -> _Write:
+    return lambda value: f"{_EPOCH + timedelta(seconds=value):{form}}"
+
+
+_NUMBERS = [_number(digits) for digits in range(_FEWEST_DIGITS, _MOST_DIGITS + 1)]
+_TIMES = [_time(form) for form in ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S")]
+
+
+def _label(low: float, high: float, write: _Write) -> str:
     if np.isnan(low):
         return "other values"
     if np.isinf(low):
-        return "all values" if np.isinf(high) else f"below {last}"
+        return "all values" if np.isinf(high) else f"below {write(high)}"
     if np.isnan(high):
-        return f"above {first}"
+        return f"above {write(low)}"
     if np.isinf(high):
-        return f"from {first}"
-    return f"= {first}" if np.nextafter(low, np.inf) >= high else f"{first} to {last}"
+        return f"from {write(low)}"
+    if np.nextafter(low, np.inf) >= high:
+        return f"= {write(low)}"
+    return f"{write(low)} to {write(high)}"
 
 
 def _short(category: str) -> str:
