@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _logger = logging.getLogger(__name__)
 
 # A dead owner's port is taken over within 5 s.
-RETRY_S = 2.0
+RETRY_S = 1.0
 # How soon the accepting thread sees that it shall stop.
 _POLL_S = 0.25
 # A client that sends or reads nothing for so long is dropped; Prometheus itself waits 10 s.

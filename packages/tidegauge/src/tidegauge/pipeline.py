@@ -27,7 +27,9 @@ from tidegauge.tally import Tally
 SLICE_ROWS = 256
 
 _TICK_S = 0.1
-_GROUP_TICK_S = 1.0
+# What a process that is killed has not written down is its last second at most, though a tick may
+# come late.
+_GROUP_TICK_S = 0.8
 # A channel with fewer entries than this waits for more, at most so many ticks.
 _FEW_ENTRIES = 64
 _PATIENCE_TICKS = 10
@@ -83,8 +85,8 @@ class Pipeline:
 
     def _run(self, stop: threading.Event) -> None:
         ticks = 0
-        group_at_s = 0.0
-        while not stop.wait(_TICK_S):
+        group_at_s = time.monotonic() + _TICK_S
+        while not stop.wait(min(_TICK_S, max(0.0, group_at_s - time.monotonic()))):
             ticks += 1
             with guarded("pipeline.drain"):
                 self.processors()  # imports are no part of the budget
