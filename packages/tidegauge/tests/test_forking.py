@@ -11,9 +11,8 @@ from tidegauge import forking, guard
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
 
-# Each child answers through a pipe, and is ended by an alarm if it hangs.
 HEAD = """
-import json, logging, os, signal, sys, threading, time
+import json, logging, os, sys, threading, time
 import numpy as np
 import tidegauge
 from tidegauge import guard, pipeline
@@ -21,6 +20,7 @@ from tidegauge.observe import new_prediction_id
 from tidegauge.group.launch import Launch
 from tidegauge.producer import Producer
 from tidegauge.runtime import shared
+from tidegauge_testkit.forks import in_child
 tidegauge.group.current().launch = Launch()  # each process alone, as where there is no /proc
 model = tidegauge.Model("m")
 def predict(n=1):
@@ -30,19 +30,6 @@ def predict(n=1):
 def success():
     assert tidegauge.flush()
     return sum(c.success for c in pipeline.current().tally.calls.values())
-def in_child(work):
-    ours, theirs = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        signal.alarm(15)
-        try:
-            os.write(theirs, json.dumps(work()).encode())
-        finally:
-            os._exit(0)
-    os.close(theirs)
-    answer = os.read(ours, 65536)
-    _, status = os.waitpid(pid, 0)
-    return json.loads(answer) if answer else f"no answer, status {status}"
 """
 
 # An app that only records: nothing that exports is loaded.

@@ -18,23 +18,12 @@ from tidegauge.group.launch import OWNER_VARIABLE, Launch, detect, lives, look
 LIMIT_S = 60
 HEAD = '''
 import json, multiprocessing, os, subprocess, sys, time
+from tidegauge_testkit.forks import in_child
 def told(queue=None):
     from tidegauge.group import current
     launch = current().launch
     answer = [launch.identity, launch.child, launch.helper]
     return answer if queue is None else queue.put(answer)
-def forked(work):
-    ours, theirs = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            os.write(theirs, json.dumps(work()).encode())
-        finally:
-            os._exit(0)
-    os.close(theirs)
-    answer = os.read(ours, 65536)
-    os.waitpid(pid, 0)
-    return json.loads(answer)
 def started(method, work=told):
     context = multiprocessing.get_context(method)
     queue = context.SimpleQueue()
@@ -45,7 +34,7 @@ def started(method, work=told):
     return answer
 def in_spawned(queue):
     told()
-    queue.put([started("spawn"), started("forkserver"), forked(told)])
+    queue.put([started("spawn"), started("forkserver"), in_child(told)])
 def executed():
     code = f"""
 import json, sys
@@ -86,8 +75,8 @@ def test_children_of_a_process_that_knows_tidegauge(run: Run) -> None:
     """Forked or of multiprocessing, of any method and generation, they are its launch."""
     own, children = run("""
     own = told()
-    children = [forked(told), forked(lambda: forked(told)), started("fork"), started("spawn"),
-                started("forkserver"), forked(lambda: started("spawn")),
+    children = [in_child(told), in_child(lambda: in_child(told)), started("fork"), started("spawn"),
+                started("forkserver"), in_child(lambda: started("spawn")),
                 *started("spawn", in_spawned)]
     print(json.dumps([own, children]))
     """)
@@ -100,8 +89,8 @@ def test_children_of_a_process_that_knows_tidegauge(run: Run) -> None:
 def test_children_of_a_process_that_does_not(run: Run) -> None:
     """They find each other by the parent that they have in common."""
     children, own = run("""
-    children = [forked(told), started("fork"), started("spawn"), started("forkserver"),
-                forked(lambda: forked(told)), *started("spawn", in_spawned)]
+    children = [in_child(told), started("fork"), started("spawn"), started("forkserver"),
+                in_child(lambda: in_child(told)), *started("spawn", in_spawned)]
     print(json.dumps([children, told()]))
     """)
     assert [[own[0], True, False]] * 8 == children
@@ -124,9 +113,9 @@ def test_a_program_started_from_a_worker_is_a_launch_of_its_own(run: Run, tmp_pa
             check=True, capture_output=True, preexec_fn=lambda: None).stdout
         return [code, json.loads(replaced)]
     if "again" in sys.argv:
-        print(json.dumps([told(), forked(told), started("spawn")]))
+        print(json.dumps([told(), in_child(told), started("spawn")]))
     else:
-        print(json.dumps([told(), forked(child)]))
+        print(json.dumps([told(), in_child(child)]))
     """,
         TIDEGAUGE_GROUP_DIR=str(tmp_path / "groups"),
     )
@@ -153,7 +142,7 @@ def test_a_launcher_that_has_become_a_daemon(run: Run, tmp_path: Path) -> None:
         from tidegauge.group import current
         current().predicts = True
         return current().active and [told(), started("spawn"), started("forkserver")]
-    answer = [told(), forked(told), forked(member)]
+    answer = [told(), in_child(told), in_child(member)]
     with open({str(file) + ".new"!r}, "w") as file:
         json.dump(answer, file)
     os.rename({str(file) + ".new"!r}, {str(file)!r})

@@ -38,19 +38,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader, PeriodicExpor
 from opentelemetry.sdk.resources import Resource
 from tidegauge import otel_fork
 from tidegauge.attach import attach
-def in_child(work):
-    ours, theirs = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        signal.alarm(15)
-        try:
-            os.write(theirs, json.dumps(work()).encode())
-        finally:
-            os._exit(0)
-    os.close(theirs)
-    answer = os.read(ours, 65536)
-    _, status = os.waitpid(pid, 0)
-    return json.loads(answer) if answer else f"no answer, status {status}"
+from tidegauge_testkit.forks import in_child
 class ByThread:
     "Locks that another thread holds."
     def __init__(self, *locks):
