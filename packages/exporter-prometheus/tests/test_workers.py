@@ -32,11 +32,11 @@ PYTHON = [sys.executable, "-W", "ignore::DeprecationWarning"]
 
 # The launcher forks workers; each does what its pipe says, and answers on the other.
 PROGRAM = """
-import json, os, signal, sys
+import asyncio, json, os, signal, sys
 import tidegauge
 from opentelemetry.metrics import Observation
 from opentelemetry.sdk.metrics import MeterProvider
-from tidegauge_exporter_prometheus import PrometheusReader, reader, transport, wsgi_app
+from tidegauge_exporter_prometheus import PrometheusReader, asgi_app, reader, transport, wsgi_app
 
 port, pipes, retry_s = int(sys.argv[1]), json.loads(sys.argv[2]), float(sys.argv[3])
 reader.REVIVAL_S = transport.RETRY_S = retry_s
@@ -47,8 +47,15 @@ jobs = meter.create_counter("jobs")
 in_flight = meter.create_up_down_counter("in.flight")
 seconds = meter.create_histogram("wait", "s", explicit_bucket_boundaries_advisory=[1.0, 10.0])
 pid = lambda options: [Observation(os.getpid())]
-mounted = wsgi_app()
+by_wsgi, by_asgi = wsgi_app(), asgi_app()
 model = tidegauge.Model("m")
+
+async def ask_asgi():
+    sent = []
+    async def send(message):
+        sent.append(message)
+    await by_asgi({"type": "http", "method": "GET", "headers": []}, None, send)
+    return b"".join(message.get("body", b"") for message in sent)
 
 def work(commands, answers):
     commands, answers = os.fdopen(commands), os.fdopen(answers, "w")
@@ -66,8 +73,10 @@ def work(commands, answers):
         elif what == "observe":
             meter.create_observable_gauge("pid", [pid])
         elif what == "scrape":
-            (body,) = mounted({"REQUEST_METHOD": "GET"}, lambda status, headers: None)
+            (body,) = by_wsgi({"REQUEST_METHOD": "GET"}, lambda status, headers: None)
             answer = body.decode()
+        elif what == "scrape by asgi":
+            answer = asyncio.run(ask_asgi()).decode()
         elif what == "port":
             answer = reader.port
         elif what == "pid":
@@ -236,14 +245,18 @@ def test_four_workers_are_one_answer(launch: Any) -> None:
 
 
 def test_totals_never_go_down_whoever_answers(launch: Any) -> None:
-    """Each answer has at least what the one before had, and all that its own worker counted."""
+    """Each answer has at least what the one before had, and all that its own worker counted.
+
+    By the port, by WSGI and by ASGI.
+    """
     one = launch(4)
     before: Totals = {}
     for turn in range(40):
         counting, answering = one.workers[turn % 3], one.workers[turn % 4]
         counting.ask("count", 0.1)
         counting.ask("predict", 3)
-        text = answering.ask("scrape") if turn % 5 else one.scrape()
+        how = "scrape by asgi" if turn % 2 else "scrape"
+        text = answering.ask(how) if turn % 5 else one.scrape()
         after = totals(text)
         assert {key: value for key, value in before.items() if after.get(key, -1.0) < value} == {}
         if counting is answering and turn % 5:
@@ -252,8 +265,9 @@ def test_totals_never_go_down_whoever_answers(launch: Any) -> None:
     until(lambda: samples(one.scrape(), "wait_seconds_count") == {"": 40.0})
     until(lambda: sum(samples(one.scrape(), "model_requests_total").values()) == 120.0)
     for worker in one.workers:
-        text = worker.ask("scrape")
-        assert sum(samples(text, "model_requests_total").values()) == 120.0
+        for how in ("scrape", "scrape by asgi"):
+            text = worker.ask(how)
+            assert sum(samples(text, "model_requests_total").values()) == 120.0
 
 
 def test_what_a_dead_worker_counted_stays(launch: Any) -> None:
