@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import socket
 
 LOOPBACK = "127.0.0.1"
+
+# Below those that the kernel gives to clients: one of thousands of connections must not take a
+# port away before the server that it was found for listens.
+_PORTS = range(12_000, 32_000)
+_TRIES = 100
 
 
 def free_port() -> int:
@@ -16,7 +22,12 @@ def free_port() -> int:
 def free_ports(count: int) -> list[int]:
     """Return several ports that nobody listens on now, all different."""
     with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind((LOOPBACK, 0))
-        return [each.getsockname()[1] for each in sockets]
+        return [_bind_one(held.enter_context(socket.socket())) for _ in range(count)]
+
+
+def _bind_one(free: socket.socket) -> int:
+    for port in random.sample(_PORTS, _TRIES):
+        with contextlib.suppress(OSError):
+            free.bind((LOOPBACK, port))
+            return port
+    raise OSError(f"none of {_TRIES} ports is free on {LOOPBACK}")
