@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
@@ -10,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import joblib
@@ -30,7 +31,15 @@ LAUNCHED = Path(__file__).parent / "launched"
 LAUNCHERS = Path(__file__).parents[2] / "build" / "launchers.json"
 BIN = Path(sys.executable).parent
 # What the page of launchers says it was seen with.
-SHOWN = ("gunicorn", "uvicorn", "opentelemetry-sdk", "scikit-learn")
+SHOWN = (
+    "gunicorn",
+    "gevent",
+    "uvicorn",
+    "uvicorn-worker",
+    "litserve",
+    "opentelemetry-sdk",
+    "scikit-learn",
+)
 COMMAND_LIMIT_S = 120
 # OpenTelemetry's own distro is installed too, and which is found first is chance.
 OURS = {
@@ -160,8 +169,14 @@ def stage(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield stage
     print("\n\n" + table(stage.rows))
     LAUNCHERS.parent.mkdir(exist_ok=True)
-    seen = {
-        "versions": {"Python": platform.python_version()} | {each: version(each) for each in SHOWN},
-        "rows": [row.as_json() for row in stage.rows],
-    }
+    seen = {"versions": versions(), "rows": [row.as_json() for row in stage.rows]}
     LAUNCHERS.write_text(json.dumps(seen, indent=1))
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what is installed of all that launches are made of."""
+    found = {"Python": platform.python_version()}
+    for name in SHOWN:
+        with contextlib.suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found

@@ -35,8 +35,8 @@ def test_a_program_started_by_a_worker_joins_nothing(stage: Stage, tmp_path: Pat
     with stage.trial(GTHREAD, ZERO_CODE, tmp_path / "job") as trial:
         launch = trial.launch
         trial.suffer("none")
-        trial.path, trial.requests = "/job", 1
-        trial.suffer("a worker starts a program that predicts")
+        trial.path = "/job"
+        trial.suffer("a worker starts a program that predicts", requests=1)
         assert 1 == len(list(launch.group.iterdir()))
         launch.end(launch.pid, each=False)
         by_instance = sorted(trial.by_instance().values())

@@ -13,15 +13,18 @@ import pytest
 from tidegauge_exporter_prometheus import prometheus_name
 from tidegauge_semconv import metrics
 from tidegauge_testkit.backends import wait_until
-from tidegauge_testkit.launches import ALL, STARTS, USUAL, Launcher, Stage, Trial
+from tidegauge_testkit.launches import ALL, STARTS, USUAL, Launcher, Sent, Stage, Trial
+from tidegauge_testkit.launches.launch import series
 from tidegauge_testkit.launches.launchers import RECYCLED_AFTER, WORKERS
 
 pytestmark = [pytest.mark.backends, pytest.mark.launchers]
 
 LAUNCHERS = ALL if os.environ.get("LAUNCHERS") == "all" else USUAL
-RECYCLES = 6
-SOON_S = 20.0
-WINDOW, WINDOW_ROWS = "300rows", 300
+FEW = 60
+# Where each request brings the end of a worker nearer, a slower pace leaves time for new ones.
+RENEWING, RENEWING_PER_S = 40, 25.0
+LATER_S = 120.0
+WINDOW = {"window": "300rows"}
 # Counts, gauges, panes: however many workers there have been before.
 MOST_FILES_A_WORKER = 12
 # As long as Prometheus waits by default.
@@ -50,31 +53,32 @@ def test_totals_are_what_was_sent(
         trial.suffer("SIGKILL of a worker", trial.kill_worker)
         trial.suffer("SIGKILL of the leader", trial.kill_leader)
         if launcher.reloads:
-            trial.suffer("SIGHUP", trial.reload)
-        first = None
+            trial.suffer("SIGHUP", trial.reload, requests=FEW)
+        if launcher.settings:
+            renew(trial, f"--max-requests {RECYCLED_AFTER}")
         if launcher.upgrades:
-            _, first = trial.upgrade()
-        trial.end("SIGTERM of the launch: all", first)
+            upgrade(trial)
+        else:
+            trial.end("SIGTERM of the launch: all")
         assert (2 if launcher.upgrades else 1) == trial.instances()
 
 
 @each_start
-@each_launcher
-def test_workers_are_replaced_and_the_first_process_is_killed(
+@pytest.mark.parametrize(
+    "launcher", [each for each in LAUNCHERS if not each.upgrades], ids=lambda each: each.name
+)
+def test_the_first_process_is_killed(
     stage: Stage, launcher: Launcher, started: str, tmp_path: Path
 ) -> None:
     """Replaced workers fill the same windows; another process listens when the listener dies."""
     folder = place(tmp_path, launcher, started, "renewed")
     with stage.trial(launcher, started, folder, recycle=bool(launcher.recycling)) as trial:
         if launcher.recycling:
-            trial.requests = RECYCLED_AFTER * RECYCLES
-            trial.suffer(launcher.recycling[0], trial.keep_scraping)
-            check_windows_and_files(trial)
+            renew(trial, f"--limit-max-requests {RECYCLED_AFTER}")
         else:
-            trial.suffer("none")
-        if launcher.outlived or launcher.listener_is_a_worker(started):
-            row = trial.lose_listener()
-            assert float(row.note.split()[-2]) <= LISTENS_AGAIN_S
+            trial.suffer("none", requests=FEW)
+        if launcher.outlived:
+            lose_listener(trial)
             trial.end("SIGTERM to each at once: all", each=True)
         else:
             trial.launch.kill(trial.launch.pid, signal.SIGKILL)
@@ -82,17 +86,47 @@ def test_workers_are_replaced_and_the_first_process_is_killed(
         assert 1 == trial.instances()
 
 
-def check_windows_and_files(trial: Trial) -> None:
-    """Wait for a window over all workers, and until those that have ended leave nothing behind."""
+def upgrade(trial: Trial) -> None:
+    """Have gunicorn start a second launch, end the first one, and then the second otherwise."""
+    listener_is_a_worker = trial.launcher.listener_is_a_worker(trial.started)
+    if listener_is_a_worker:
+        lose_listener(trial)
+    _, first = trial.upgrade()
+    if listener_is_a_worker:
+        trial.end("SIGTERM to each at once: all", first, each=True)
+    else:
+        trial.launch.kill(first, signal.SIGKILL)
+        trial.end("SIGKILL of the first process: all", first)
+
+
+def lose_listener(trial: Trial) -> None:
+    """Kill the listener; see that another one answers as soon as is promised."""
+    row = trial.lose_listener()
+    assert float(row.note.split()[-2]) <= LISTENS_AGAIN_S
+
+
+def renew(trial: Trial, setting: str) -> None:
+    """Have workers replaced; see that windows fill, and that files stay few and scrapes short."""
     launch = trial.launch
-    window_rows = prometheus_name(metrics.DRIFT_WINDOW_ROWS)
-    wait_until(
-        lambda: (launch.total(window_rows, window=WINDOW) or 0) >= WINDOW_ROWS, "a window", SOON_S
-    )
+    seen: set[tuple[float, ...]] = set()
+
+    def see_replaced(sent: Sent) -> None:
+        """Scrape until there have been as many workers again, and two windows."""
+
+        def look() -> bool:
+            text = launch.scrape()
+            if text is not None:
+                seen.add(tuple(series(text, prometheus_name(metrics.DRIFT_PSI_VALUE), **WINDOW)))
+            # The first new one may have been nearly full before.
+            return len(sent.workers()) >= 2 * WORKERS and len(seen) > 2
+
+        wait_until(look, "new workers and two windows", LATER_S, 0.25)
+
+    trial.suffer(setting, see_replaced, requests=RENEWING, per_s=RENEWING_PER_S)
     wait_until(
         lambda: len(list(launch.group.glob("*/workers/*"))) <= WORKERS + 1,
         "the end of the places of workers that have ended",
-        SOON_S,
+        LATER_S,
     )
     files = sum(path.is_file() for path in launch.group.rglob("*"))
     trial.remark(f"{files} files, slowest scrape {launch.slowest_scrape_s:.2f} s")

@@ -68,12 +68,12 @@ class Launch(ServedApp):
         self.group = folder / "group"
         self.slowest_scrape_s = 0.0
         self._files: list[str] = []
+        command = [*prefix, *launcher.command(started, apps, port, recycle=recycle)]
         # gunicorn puts a socket there, whose path must be short.
         self._home = tempfile.TemporaryDirectory(prefix="home")
-        self.apps = apps
         super().__init__(
             folder,
-            [*prefix, *launcher.command(started, apps, port, recycle=recycle)],
+            command,
             port,
             {
                 **environment,
@@ -97,10 +97,14 @@ class Launch(ServedApp):
         self._home.cleanup()
 
     def clients(
-        self, bodies: Sequence[Any], path: str = "/score", requests: int | None = None
+        self,
+        bodies: Sequence[Any],
+        path: str = "/score",
+        requests: int | None = None,
+        per_s: float = 100.0,
     ) -> Clients:
         """Return clients of the app, not yet started."""
-        return Clients(self.port, path, bodies, requests=requests)
+        return Clients(self.port, path, bodies, requests=requests, per_s=per_s)
 
     # -- what it shows -------------------------------------------------------------------------
 

@@ -17,6 +17,8 @@ STARTS = (ZERO_CODE, BY_HAND)
 
 #: gunicorn writes its first process here, and the one of an upgrade beside it.
 PID_FILE = "launch.pid"
+#: gunicorn reads it in the folder that it runs in.
+SETTINGS_FILE = "gunicorn.conf.py"
 
 _PORT, _APPS = "{port}", "{apps}"
 
@@ -40,6 +42,8 @@ class Launcher:
         What it needs besides, when it is started by ``opentelemetry-instrument``.
     recycling
         The words that make it replace a worker after some requests; without them it cannot.
+    settings
+        What makes it do so when it stands in ``SETTINGS_FILE``, which is read at SIGHUP.
     reloads
         Whether it replaces its workers at SIGHUP.
     upgrades
@@ -58,6 +62,7 @@ class Launcher:
     module: str
     environment: Mapping[str, str] = field(default_factory=dict)
     recycling: tuple[str, ...] = ()
+    settings: str = ""
     reloads: bool = False
     upgrades: bool = False
     outlived: bool = False
@@ -92,7 +97,7 @@ def _gunicorn(name: str, module: str, *words: str, **more: object) -> Launcher:
             "--graceful-timeout", "15", "--pid", PID_FILE, *words, "{app}:app",
         ),
         module,
-        recycling=("--max-requests", "{limit}"),
+        settings=f"max_requests = {RECYCLED_AFTER}\n",
         reloads=True,
         upgrades=True,
         **more,  # type: ignore[arg-type]

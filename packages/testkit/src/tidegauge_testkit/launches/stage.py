@@ -61,6 +61,7 @@ class Stage:
     ) -> Iterator[Trial]:
         """Give a trial of a launch in a new folder; in the end its rows must be right."""
         shutil.copytree(self.served, folder)
+        self.agent.clear()
         launch = Launch(
             launcher,
             started,
@@ -73,16 +74,7 @@ class Stage:
         if prepare is not None:
             prepare(launch)
         with launch:
-            trial = Trial(
-                launch,
-                launcher,
-                started,
-                self.agent,
-                folder.name,
-                self.shown,
-                self.bodies,
-                self.requests,
-            )
+            trial = Trial(launch, launcher, started, self, folder.name)
             try:
                 yield trial
                 wrong = [row for row in trial.rows if not row.right]

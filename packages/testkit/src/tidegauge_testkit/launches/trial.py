@@ -14,21 +14,24 @@ from tidegauge_semconv import metrics
 
 from tidegauge_testkit.backends.process import BackendError, wait_until
 from tidegauge_testkit.launches.clients import Sent
-from tidegauge_testkit.launches.launchers import WORKERS
+from tidegauge_testkit.launches.launchers import SETTINGS_FILE, WORKERS
 from tidegauge_testkit.launches.ledger import Row
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-    from tidegauge_testkit.backends.otlp_agent import Point, TestAgent
+    from tidegauge_testkit.backends.otlp_agent import Point
     from tidegauge_testkit.launches.launch import Launch
     from tidegauge_testkit.launches.launchers import Launcher
+    from tidegauge_testkit.launches.stage import Stage
 
 _SUCCESS = {"status": "success"}
 # What a process that is killed may take with it.
 _LAST_S = 1.0
 _SOON_S = 20.0
-_LATER_S = 60.0
+_LATER_S = 120.0
+# Where each request brings the end of a worker nearer, a slower pace leaves time for new ones.
+_UPGRADING, _UPGRADING_PER_S = 40, 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,26 +54,21 @@ class Trial:
     ----------
     launch, launcher, started
         What is tried.
-    agent, service
-        Where it exports deltas to, and under which name.
-    shown
-        The name that ``/metrics`` gives the counter of requests.
-    bodies
-        What the requests ask, in turn.
-    requests
-        How many a fault.
+    stage
+        What is sent to it, and where it exports deltas to.
+    service
+        The name under which it exports.
     """
 
     launch: Launch
     launcher: Launcher
     started: str
-    agent: TestAgent
+    stage: Stage
     service: str
-    shown: str
-    bodies: Sequence[Any]
-    requests: int
     path: str = "/score"
     rows: list[Row] = field(default_factory=list)
+    #: Workers whose counts have been seen in an earlier fault.
+    known: set[int] = field(default_factory=set)
     sent: int = 0
     failed: int = 0
     may_lose: int = 0
@@ -78,7 +76,9 @@ class Trial:
 
     # -- one fault -----------------------------------------------------------------------------
 
-    def suffer(self, fault: str, *harms: Harm) -> Row:
+    def suffer(
+        self, fault: str, *harms: Harm, requests: int | None = None, per_s: float = 100.0
+    ) -> Row:
         """Send requests, do harm in the middle of them, and compare what ``/metrics`` shows.
 
         For each harm there are as many requests; without any there is no harm.
@@ -86,28 +86,39 @@ class Trial:
         sent = Sent()
         may_lose = 0
         for harm in harms or (None,):
-            killed = self._send(sent, harm)
+            killed = self._send(sent, harm, requests, per_s)
             if killed is not None:
                 may_lose += sent.since(killed.worker, killed.time_s - _LAST_S)
         highest = self.counted + len(sent) + sent.failed
         lowest = self.counted + len(sent) - may_lose
-        total = self.launch.settled(range(lowest, highest + 1), _SOON_S, self.shown, **_SUCCESS)
+        total = self.launch.settled(
+            range(lowest, highest + 1), _SOON_S, self.stage.shown, **_SUCCESS
+        )
         note = _failures(sent)
         if total is None:
             total, note = 0, "/metrics did not answer"
         row = self._row(fault, sent, total - self.counted, may_lose, note)
         self.counted = total
+        self.known |= set(sent.workers())
         return row
 
-    def _send(self, sent: Sent, harm: Harm | None) -> Killed | None:
+    def _send(
+        self,
+        sent: Sent,
+        harm: Harm | None,
+        requests: int | None = None,
+        per_s: float = 100.0,
+    ) -> Killed | None:
         """Send half of the requests before the harm, half after it, and more meanwhile."""
         killed = None
+        count = self.stage.requests if requests is None else requests
+        bodies = self.stage.bodies
         if harm is None:
-            with self.launch.clients(self.bodies, self.path, self.requests) as clients:
+            with self.launch.clients(bodies, self.path, count, per_s) as clients:
                 pass
         else:
-            half = self.requests // 2
-            with self.launch.clients(self.bodies, self.path) as clients:
+            half = count // 2
+            with self.launch.clients(bodies, self.path, per_s=per_s) as clients:
                 clients.wait_answered(half)
                 killed = harm(clients.sent)
                 clients.end_after(half)
@@ -116,7 +127,10 @@ class Trial:
 
     def term_worker(self, sent: Sent) -> None:
         """Send SIGTERM to the worker that answered last, and wait for its end."""
-        self._signal_worker(sent, signal.SIGTERM)
+        living = self.launch.members()
+        worker = next(each for each in sent.workers() if each in living)
+        self.launch.kill(worker, signal.SIGTERM)
+        self.launch.wait_gone({worker})
 
     def remark(self, note: str) -> None:
         """Say more of the last row."""
@@ -129,47 +143,53 @@ class Trial:
         wait_until(lambda: set(sent.workers()) - before, "a new worker", _LATER_S)
 
     def kill_worker(self, sent: Sent) -> Killed:
-        """Send SIGKILL to the worker that answered last."""
-        return self._signal_worker(sent, signal.SIGKILL)
+        """Send SIGKILL to the worker that answered last of those that do not lead."""
+
+        def choose() -> int | None:
+            others = (self.launch.members() & self.known) - {self.launch.leader()}
+            return next((each for each in sent.workers() if each in others), None)
+
+        return self._kill(wait_until(choose, "a worker", _SOON_S))
 
     def kill_leader(self, _: Sent) -> Killed:
-        """Send SIGKILL to the worker that leads."""
-        worker = wait_until(self.launch.leader, "a leader", _SOON_S)
+        """Send SIGKILL to the worker that leads, when an interval has just arrived.
+
+        What a leader is sending when it is killed may go with it; that is said in the docs.
+        """
+        before = self.arrived()
+        with_patience(lambda: self.arrived() > before, _SOON_S)
+        return self._kill(wait_until(self.launch.leader, "a leader", _SOON_S))
+
+    def _kill(self, worker: int) -> Killed:
         self.launch.kill(worker, signal.SIGKILL)
         killed = Killed(worker, time.monotonic())
         self.launch.wait_gone({worker})
         return killed
 
     def reload(self, sent: Sent) -> None:
-        """Send SIGHUP to the first process, and wait until the workers are others."""
+        """Send SIGHUP to the first process, and wait until the workers are others.
+
+        From then on they are replaced after some requests, where the launcher can learn that late.
+        """
         old = {worker for worker in sent.workers() if worker in self.launch.members()}
+        if self.launcher.settings:
+            (self.launch.folder / SETTINGS_FILE).write_text(self.launcher.settings)
         self.launch.signal(signal.SIGHUP)
         self.launch.wait_gone(old, _LATER_S)
-
-    def _signal_worker(self, sent: Sent, number: signal.Signals) -> Killed:
-        living = self.launch.members()
-        worker = next(each for each in sent.workers() if each in living)
-        self.launch.kill(worker, number)
-        killed = Killed(worker, time.monotonic())
-        self.launch.wait_gone({worker})
-        return killed
-
-    def keep_scraping(self, sent: Sent) -> None:
-        """Scrape while requests are sent."""
-        with_patience(
-            lambda: self.launch.scrape() is not None and sent.done >= self.requests, _LATER_S
-        )
 
     def lose_listener(self) -> Row:
         """Send SIGKILL to the idle process that listens; see that the others go on to answer.
 
         The row's note says after how many seconds.
         """
+        with_patience(lambda: self.arrived() >= self.counted, _SOON_S / 4)
         listener = wait_until(lambda: min(self.launch.listeners(), default=None), "it", _SOON_S)
         began = time.monotonic()
         self.launch.kill(listener, signal.SIGKILL)
         self.launch.wait_gone({listener})
-        again = wait_until(lambda: self.launch.total(self.shown, **_SUCCESS), "an answer", _SOON_S)
+        again = wait_until(
+            lambda: self.launch.total(self.stage.shown, **_SUCCESS), "an answer", _SOON_S
+        )
         took_s = time.monotonic() - began
         row = self._row(
             "SIGKILL of the listener", Sent(), again - self.counted, 0, f"back after {took_s:.1f} s"
@@ -202,7 +222,7 @@ class Trial:
             self.launch.wait_exit(_LATER_S)
 
         sent = Sent()
-        self._send(sent, take_over)
+        self._send(sent, take_over, _UPGRADING, _UPGRADING_PER_S)
         wanted = before + len(sent)
         with_patience(lambda: self.arrived() >= wanted, _SOON_S)
         row = self._row("SIGUSR2", sent, self.arrived() - before, 0, _failures(sent))
@@ -239,7 +259,7 @@ class Trial:
         """Return the receiver's points of the requests that were answered."""
         return [
             point
-            for point in self.agent.points(metrics.MODEL_REQUESTS.name)
+            for point in self.stage.agent.points(metrics.MODEL_REQUESTS.name)
             if point.resource["service.name"] == self.service
             and point.attributes["status"] == _SUCCESS["status"]
         ]
