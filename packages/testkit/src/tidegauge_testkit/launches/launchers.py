@@ -121,7 +121,7 @@ UVICORN = Launcher(
     (
         "uvicorn", "--workers", str(WORKERS), "--port", _PORT, "--app-dir", _APPS,
         # At SIGHUP it gives up when a new worker takes longer than this to import its app (5).
-        "--timeout-worker-healthcheck", "30",
+        "--timeout-worker-healthcheck", "120",
         "--log-level", "warning", "{app}:app",
     ),
     "asgi",
