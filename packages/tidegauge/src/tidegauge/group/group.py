@@ -260,8 +260,10 @@ class Group:
         return True
 
     def _chosen_instance_id(self) -> str:
-        # The launcher's own: the series that it has begun alone go on. A child's would not.
-        return ("" if self.launch.child else self.own_instance_id) or self.launch.instance_id()
+        # The launcher's own: the series that it has begun alone go on. A child's would not, and a
+        # launcher that has predicted nothing has begun none: it answers as its children do.
+        begun = self.predicts and not self.launch.child
+        return (self.own_instance_id if begun else "") or self.launch.instance_id()
 
     # -- what is shared ------------------------------------------------------------------------
 
