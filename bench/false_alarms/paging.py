@@ -58,7 +58,7 @@ class Shape:
     seconds: int
     a_month: float
 
-    def window(self, counts: NDArray[np.int64] | None) -> ClosedWindow:
+    def window(self, counts: NDArray[Any]) -> ClosedWindow:
         """Return a closed window with these counts."""
         return ClosedWindow(self.spec, 0, self.seconds, self.rows, 1, 1, self.a_month, counts)
 
@@ -114,7 +114,7 @@ def clean(case: Case, model: int, windows: int, kinds: int = 1) -> dict[str, Any
     made = shape(case)
     drawn = Model(case, (11, *_key(case), model))
     sieve = Sieve(drawn.layout)
-    level = max(paging_levels(made.window(None), drawn.layout, kinds).values())
+    level = max(paging_levels(made.window(drawn.layout.counts), drawn.layout, kinds).values())
     previous: WindowVerdict | None = None
     tally = {"flagged": dict.fromkeys(FAMILIES, 0), "onsets": dict.fromkeys(FAMILIES, 0)}
     judged = audited = mismatches = 0

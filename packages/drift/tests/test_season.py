@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from tidegauge_drift import build, effective_sample_size
 from tidegauge_drift.layout import Layout
+from tidegauge_drift.multiplicity import MONTH_S
 from tidegauge_drift.season import expected
 from tidegauge_drift.times import slot, slots
 from tidegauge_drift.verdict import FeatureVerdict, WindowVerdict
@@ -39,10 +40,11 @@ def _judged(verdicts: list[WindowVerdict]) -> list[FeatureVerdict]:
 
 
 def test_the_profile_holds_the_design_effect_of_each_feature() -> None:
-    """As the function for samples computes it; of categories by their shares."""
+    """As the function for samples computes it; of categories by the one that lasts longest."""
     rng = np.random.default_rng(0)
     slow = _ar1(rng, 15_000, 0.9)
-    frame = _table(slow, b=rng.normal(size=15_000), c=np.where(slow > 0, "up", "down"))
+    mixed = np.where(slow > 1, "high", rng.choice([*"defghijk"], 15_000))
+    frame = _table(slow, b=rng.normal(size=15_000), c=np.where(slow > 0, "up", "down"), d=mixed)
     profile = build(frame, time_column="ts")
     found = {feature.name: feature.deff for feature in profile.features}
 
@@ -50,6 +52,7 @@ def test_the_profile_holds_the_design_effect_of_each_feature() -> None:
     assert profile.deff == max(found.values())
     assert found["b"] < 2
     assert found["c"] > 8
+    assert found["d"] > 8
     assert [(c.name, c.note) for c in profile.left_out] == [("ts", "holds the rows' times")]
 
 
@@ -119,6 +122,23 @@ def test_an_hour_is_compared_with_the_same_hour(season: str, replay: Callable[..
     assert counts["clean"] == 0.0
     assert counts["shifted"] > (0.9 if season == "hour" else 0.5)
     assert profile.features[0].deff < 3  # what the season does is no dependence
+
+
+def test_an_hour_of_the_reference_is_fewer_rows(replay: Callable[..., Any]) -> None:
+    """A 24th of the reference is what windows share: the level is lower than without a season."""
+    rng = np.random.default_rng(8)
+    levels = {}
+    for season in ("", "hour"):
+        run = replay(_daily_reference(rng, season), windows=("1000rows",))
+        at = START_S + np.arange(2000) / 10
+        run.feed(_daily(rng, at)[:, None], rate=10.0, chunk=200)
+        before, window = run.end()[:2]
+        a_month = MONTH_S / (before.closed_s - before.opened_s)
+        shared = window.rows / (window.rows + 40_320 / (24 if season else 1))
+        levels[season] = window.levels["inputs"]
+        assert levels[season] == pytest.approx((4 * a_month) ** (-(1 + shared) / 2), rel=0.02)
+
+    assert levels["hour"] < levels[""] / 4
 
 
 def test_the_expectation_is_the_mix_of_the_windows_hours() -> None:

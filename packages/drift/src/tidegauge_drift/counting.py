@@ -225,6 +225,6 @@ class Categories:
             distinct=self._scan.tally.distinct,
             singletons=self._scan.tally.singletons,
             known_counts=self._known_counts,
-            deff=self._following.design_effect() if self._following is not None else 1.0,
+            deff=1.0 if self._following is None else self._following.design_effect(worst=True),
             by_slot=self._by_slot if len(self._by_slot) else None,
         )

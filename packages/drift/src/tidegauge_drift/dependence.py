@@ -117,8 +117,12 @@ class Blocks:
             self._total = below[-1]
         self._seen += len(happened)
 
-    def design_effect(self) -> float:
-        """Return the largest ratio of variances over all lengths, each the mean over events."""
+    def design_effect(self, *, worst: bool = False) -> float:
+        """Return the largest ratio of variances over all lengths, each the mean over events.
+
+        With ``worst`` it is that of the event which depends most. The deciles of a number are much
+        alike in that; categories are not, and it is the one that comes in long runs that alarms.
+        """
         share = self._total / max(1, self._seen)
         variance = share * (1 - share) if self._variance is None else self._variance
         varies: NDArray[np.bool_] = variance > 0
@@ -131,7 +135,8 @@ class Blocks:
             # In whole numbers: the same for any parts that the rows came in.
             spread = (blocks * squares - sums**2) / (blocks * (blocks - 1))
             single = length * variance[varies]
-            ratios.append(float(np.mean(spread.astype(np.float64) / single)))
+            found = spread.astype(np.float64) / single
+            ratios.append(float(found.max() if worst else found.mean()))
         return max(1.0, *ratios)
 
 

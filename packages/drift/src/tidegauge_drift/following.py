@@ -64,6 +64,6 @@ class Following:
             self._blocks = Blocks(self._rows, EVENTS, variance)
         self._blocks.add(happened - self._expected[slots])
 
-    def design_effect(self) -> float:
-        """Return how many rows are worth one independent row."""
-        return float(f"{self._blocks.design_effect():.{_DIGITS}g}")
+    def design_effect(self, *, worst: bool = False) -> float:
+        """Return how many rows are worth one independent row, by the worst event or by all."""
+        return float(f"{self._blocks.design_effect(worst=worst):.{_DIGITS}g}")

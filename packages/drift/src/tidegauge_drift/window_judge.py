@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from tidegauge import guard
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
     from tidegauge_drift.window import ClosedWindow
 
+    # A feature as a window is compared with it, and its counts.
+    Reference: TypeAlias = tuple[Slot, NDArray[Any]]
+
 
 def judge(
     window: ClosedWindow, layout: Layout, kinds: int, previous: WindowVerdict | None
@@ -59,9 +62,10 @@ def judge(
     """
     with late_import():  # the tests' p-values; a fork in the middle would leave it half imported
         from scipy import special  # noqa: F401, PLC0415 - slow: only the first verdict pays
-    levels = paging_levels(window, layout, kinds)
-    findings = [_finding(window, layout, i) for i in range(len(layout.slots))]
-    shares = [_shares(window, layout, i) for i in range(len(layout.slots))]
+    references = [_reference(window, layout, i) for i in range(len(layout.slots))]
+    levels = _levels(window, kinds, references)
+    findings = [_finding(window, layout, found) for found in references]
+    shares = [_shares(window, found) for found in references]
     runs = [f.run for f in previous.features] if previous else [Run()] * len(findings)
     quality_runs = [q.run for q in previous.quality] if previous else [Run()] * len(findings)
     adjusted: dict[int, float] = {}
@@ -77,7 +81,7 @@ def judge(
         _feature(slot, findings[i], flags[i], runs[i], adjusted=adjusted.get(i), mismatch=mismatch)
         for i, slot in enumerate(layout.slots)
     )
-    quality = _quality(layout, shares, quality_runs, levels[QUALITY])
+    quality = _quality(layout, shares, quality_runs, levels.get(QUALITY, 0.0))
     table = tabulate(features, quality)
     date(table, None if previous is None else previous.table, window.opened_s)
     return WindowVerdict(
@@ -88,47 +92,67 @@ def judge(
 
 def paging_levels(window: ClosedWindow, layout: Layout, kinds: int) -> dict[str, float]:
     """Return the level of each family of tests: the numbers of rows decide, not their values."""
-    rows = {block.family: block.rows for block in (layout.inputs, layout.outputs) if block.slots}
-    rows[QUALITY] = min(rows.values())
+    references = [_reference(window, layout, i) for i in range(len(layout.slots))]
+    return _levels(window, kinds, references)
+
+
+def _levels(
+    window: ClosedWindow, kinds: int, references: Sequence[Reference | str]
+) -> dict[str, float]:
+    known: dict[str, list[float]] = {}
+    for found in references:
+        if not isinstance(found, str):
+            slot, counts = found
+            known.setdefault(slot.family, []).append(float(counts.sum()))
+    # All features of a family have the same rows, but for one that is broken.
+    rows = {family: max(1.0, float(np.median(sums))) for family, sums in known.items()}
+    if rows:
+        rows[QUALITY] = min(rows.values())
     return {
         family: paging_alpha(window.a_month, window.rows / (window.rows + reference)) / kinds
         for family, reference in rows.items()
     }
 
 
-def _finding(window: ClosedWindow, layout: Layout, i: int) -> Finding:
-    slot = layout.slots[i]
+def _reference(window: ClosedWindow, layout: Layout, i: int) -> Reference | str:
+    """Return what a feature is compared with, or why it is not."""
     if window.counts is None:
-        return Finding(0, reason="rows")
+        return "rows"
     if window.stride_max > 2 * window.stride_min:
-        return Finding(0, reason="sampling")
+        return "sampling"
+    try:
+        return expected(layout, i, window.hours) or "season"
+    except Exception as error:  # one broken feature must not silence the others
+        guard.fault("drift.reference", error)
+        return "fault"
+
+
+def _finding(window: ClosedWindow, layout: Layout, found: Reference | str) -> Finding:
+    if isinstance(found, str):
+        return Finding(0, reason=found)
+    slot, reference = found
     place = slice(slot.start, slot.stop)
     try:
-        found = expected(layout, i, window.hours)
-        if found is None:
-            return Finding(0, reason="season")
-        slot, reference = found
-        current: NDArray[Any] = window.counts[place].astype(np.int64)
-        return judge_feature(slot, reference, current, layout.bins[place], slot.deff)
-    except Exception as error:  # one broken feature must not silence the others
+        return judge_feature(slot, reference, _counts(window, slot), layout.bins[place], slot.deff)
+    except Exception as error:  # as above
         guard.fault("drift.verdict", error)
         return Finding(0, reason="fault")
 
 
-def _shares(window: ClosedWindow, layout: Layout, i: int) -> Shares:
-    slot = layout.slots[i]
-    if window.counts is None or window.stride_max > 2 * window.stride_min:
+def _shares(window: ClosedWindow, found: Reference | str) -> Shares:
+    if isinstance(found, str):
         return Shares(0)
-    place = slice(slot.start, slot.stop)
+    slot, reference = found
     try:
-        found = expected(layout, i, window.hours)
-        if found is None:
-            return Shares(0)
-        slot, reference = found
-        return judge_quality(slot, reference, window.counts[place].astype(np.int64), slot.deff)
+        return judge_quality(slot, reference, _counts(window, slot), slot.deff)
     except Exception as error:  # as above
         guard.fault("drift.quality", error)
         return Shares(0)
+
+
+def _counts(window: ClosedWindow, slot: Slot) -> NDArray[Any]:
+    assert window.counts is not None  # noqa: S101 - there is a reference for none otherwise
+    return window.counts[slot.start : slot.stop].astype(np.int64)
 
 
 def _adjust(members: Sequence[int], p_values: Sequence[float | None]) -> dict[int, float]:
