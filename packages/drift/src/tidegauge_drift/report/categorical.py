@@ -105,13 +105,14 @@ def _bins(reference: Categories, current: Categories) -> tuple[list[str], tuple[
         sides.append([*counts, known - sum(counts), side.values - known])
     p, q = (np.array(side, np.float64) for side in sides)
     # As many rows of the reference would have been new as have a category of their own.
-    p[-1] = min(float(_singletons(reference)), p[-2])
+    p[-1] = min(float(_seen(reference, 1)), p[-2])
     p[-2] -= p[-1]
     return [*top, REST, NEW], (p, q)
 
 
-def _singletons(column: Categories) -> int:
-    return sum(1 for times in column.counts.values() if times == 1)
+def _seen(column: Categories, times: int) -> int:
+    """Return how many categories were seen so often."""
+    return sum(1 for found in column.counts.values() if found == times)
 
 
 def category_shares(
@@ -119,7 +120,10 @@ def category_shares(
 ) -> tuple[Share, ...]:
     """Return the shares of missing, new and ill-typed values of both sides."""
     many = len(reference.counts) > KNOWN
-    slot = Slot(name, "", False, 0, 5, (), _singletons(reference), many)
+    slot = Slot(
+        name, "", False, 0, 5, singletons=_seen(reference, 1), doubletons=_seen(reference, 2),
+        high_cardinality=many,
+    )  # fmt: skip
     counts = []
     for side in (reference, current):
         known = sum(
@@ -129,7 +133,7 @@ def category_shares(
     of = {
         "missing": reference.missing / max(1, reference.rows),
         "type_error": reference.type_errors / max(1, reference.rows),
-        "new_category": _singletons(reference) / max(1, reference.values),
+        "new_category": _seen(reference, 1) / max(1, reference.values),
     }
     found = judge_quality(slot, counts[0], counts[1], deff)
     return tuple(Share(of[check.name], check) for check in found.checks)

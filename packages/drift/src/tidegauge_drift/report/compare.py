@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
+from tidegauge_drift.columns import read
 from tidegauge_drift.profile import ReferenceProfile
+from tidegauge_drift.report.evidence import Evidence
 from tidegauge_drift.report.options import CompareSettings
-from tidegauge_drift.report.pairing import Track, against_profile, against_rows
-from tidegauge_drift.report.result import Compared, DriftReport
-from tidegauge_drift.report.tables import (
-    open_rows,
-)
+from tidegauge_drift.report.pairing import Pair, Track, against_profile, against_rows
+from tidegauge_drift.report.result import NUMERIC, Compared, DriftReport, Statistic
+from tidegauge_drift.report.tables import numbers, open_rows
 from tidegauge_drift.report.verdict import judge
 from tidegauge_drift.store import checksum
-
-if TYPE_CHECKING:
-    pass
 
 
 def compare(
@@ -88,9 +86,23 @@ def compare_tables(
         before = Compared(sources[0], rows.rows)
         order = "time" if settings.time_column else "unknown"
     pairs, missing, additional = found
-    reports = judge([pair.evidence() for pair in track(pairs)], settings.alpha)
+    evidence = [pair.evidence() for pair in track(pairs)]
+    reports = judge(evidence, settings.alpha)
     return DriftReport(
         before, Compared(sources[1], now.rows),
         tuple(sorted(reports, key=lambda feature: feature.rank)), missing, additional,
         settings.alpha, order, dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        _together(pairs, evidence) if settings.multivariate else {},
     )  # fmt: skip
+
+
+def _together(pairs: Sequence[Pair], evidence: Sequence[Evidence]) -> dict[str, Statistic]:
+    """Compare the numeric features of both sides together; a profile has no rows for that."""
+    from tidegauge_drift.report.multivariate import together  # noqa: PLC0415 - only if asked for
+
+    both = [
+        [numbers(read(values), unit=None)[0] for values in pair.columns]
+        for pair, found in zip(pairs, evidence, strict=True)
+        if pair.columns is not None and found.kind == NUMERIC
+    ]
+    return together([p for p, _ in both], [q for _, q in both])

@@ -40,12 +40,13 @@ Track = Callable[[Iterable["Pair"]], Iterable["Pair"]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pair:
-    """One feature to compare, or the reason why it is not."""
+    """One feature to compare, or the reason why it is not; ``columns`` are both sides' rows."""
 
     name: str
     family: str
     look: Callable[[], Evidence]
     reason: str = ""
+    columns: tuple[Any, Any] | None = None
 
     def evidence(self) -> Evidence:
         """Compare; whatever a feature's data does, the others go on."""
@@ -96,8 +97,9 @@ def against_rows(reference: Rows, current: Rows, settings: CompareSettings) -> F
         elif at == ABSENT:
             missing.append(name)
             reason = "the current rows have no such column"
-        look = _rows_look(name, family, reference.columns[j], _at(current, at), order)
-        pairs.append(Pair(name, family, look, reason))
+        columns = reference.columns[j], _at(current, at)
+        look = _rows_look(name, family, *columns, order)
+        pairs.append(Pair(name, family, look, reason, columns))
     pairs = list({pair.name: pair for pair in pairs}.values())
     known = set(names) | aside
     additional = tuple(name for name in place if name not in known) if by_name else ()

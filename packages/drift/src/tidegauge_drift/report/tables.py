@@ -109,17 +109,18 @@ def is_single(values: Any) -> bool:
     return str(values.dtype).lower() in ("float32", "float[pyarrow]")
 
 
-def numbers(part: Part, unit: str = "") -> tuple[Floats, int]:
+def numbers(part: Part, unit: str | None = "") -> tuple[Floats, int]:
     """Return a column as float64, NaN where missing, and how many values were no numbers.
 
-    Numbers written as text are numbers; spans of time and times are, where the ``unit`` says so.
+    Numbers written as text are numbers; spans of time and times are, where the ``unit`` says so,
+    or where it is None.
     """
     if part.kind in UNITS and part.values.dtype.kind == "f":
-        if unit == UNITS[part.kind]:
+        if unit in (None, UNITS[part.kind]):
             return part.values, 0
         missing = np.isnan(part.values)
         return np.full(missing.size, np.nan), int(missing.size - missing.sum())
-    return as_numbers(part.values, unit)
+    return as_numbers(part.values, unit or "")
 
 
 def in_single(values: Floats) -> Floats:
