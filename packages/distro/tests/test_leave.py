@@ -235,6 +235,37 @@ def test_an_app_may_raise_sigterm_again(child: Child) -> None:
     assert requests_in(out) == {"success": 1, "error": 0}
 
 
+@pytest.mark.parametrize("again", ["signal.raise_signal(n)", "os.kill(os.getpid(), n)"])
+@pytest.mark.parametrize("first", [True, False], ids=["before", "after"])
+def test_a_handler_that_sends_sigterm_again_loses_nothing(
+    child: Child, again: str, *, first: bool
+) -> None:
+    """As handlers do that clean up and then end as by default, set before the set-up or after."""
+    handler = (
+        "import os, signal, time\n"
+        "def handler(n, _):\n"
+        "    print('cleaned up', flush=True)\n"
+        "    signal.signal(n, signal.SIG_DFL)\n"
+        f"    {again}\n"
+        "    time.sleep(60)\n"
+        "signal.signal(signal.SIGTERM, handler)\n"
+    )
+    parts = [handler, CONFIGURED] if first else [CONFIGURED, handler]
+    code = "".join(parts) + (
+        "import tidegauge\n"
+        "with tidegauge.Model('fraud').prediction([[1.0]]) as p:\n"
+        "    p.output = [1.0]\n"
+        "os.kill(os.getppid(), 0)\n"  # others are sent what they are sent
+        "os.kill(os.getpid(), signal.SIGTERM)\n"
+        "time.sleep(60)\n"
+    )
+    with child([sys.executable, "-c", code], OTEL_METRICS_EXPORTER="console") as process:
+        status, out, err = ended(process)
+    assert (status, err) == (-signal.SIGTERM, "")
+    assert out.startswith("cleaned up\n")
+    assert requests_in(out) == {"success": 1, "error": 0}
+
+
 def test_ctrl_c_keeps_its_meaning(child: Child) -> None:
     """SIGINT is a KeyboardInterrupt as ever."""
     code = CONFIGURED + (

@@ -8,8 +8,8 @@ a process that does not handle it without any ``atexit``: so a handler is put wh
 would be, and lets the signal do afterwards what it would have done. And a finalizer of
 ``multiprocessing``, whose forked children end by ``os._exit``.
 
-uvicorn handles SIGTERM, puts back what was there before, and raises SIGTERM again. Its workers
-import the app in between. Then what was there is the default, and the end begins with the raise.
+uvicorn handles SIGTERM, puts back what was there before, and raises SIGTERM again; so do handlers of
+apps. Where what they put back is the default, the end begins before the process sends it to itself.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
@@ -62,26 +63,38 @@ def install() -> None:
     handler = signal.getsignal(signal.SIGTERM)
     if handler is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _on_sigterm)
-    elif handler is not _on_sigterm:
-        _flush_before_it_is_raised()
+    _flush_before_it_is_sent()
 
 
-def _flush_before_it_is_raised() -> None:
-    raise_signal = signal.raise_signal
+def _flush_before_it_is_sent() -> None:
+    """Flush where this process sends itself what ends it: by the default, without a handler."""
+    raise_signal, kill = signal.raise_signal, os.kill
     if getattr(raise_signal, _MARK, False):
         return
 
     @functools.wraps(raise_signal)
     def flush_and_raise(number: int, /) -> None:
-        ends = number == signal.SIGTERM and signal.getsignal(number) is signal.SIG_DFL
-        if ends:
-            _flush_once()
-        raise_signal(number)
-        if ends:
-            _go_on()
+        with _flushed_if(number == signal.SIGTERM):
+            raise_signal(number)
+
+    @functools.wraps(kill)
+    def flush_and_kill(pid: int, number: int, /) -> None:
+        with _flushed_if(number == signal.SIGTERM and pid == os.getpid()):
+            kill(pid, number)
 
     setattr(flush_and_raise, _MARK, True)
     signal.raise_signal = flush_and_raise
+    os.kill = flush_and_kill
+
+
+@contextmanager
+def _flushed_if(to_self: bool) -> Iterator[None]:  # noqa: FBT001 - it is the condition
+    ends = to_self and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    if ends:
+        _flush_once()
+    yield
+    if ends:
+        _go_on()
 
 
 def prepare() -> None:
