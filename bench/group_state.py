@@ -106,7 +106,7 @@ def main() -> int:
                 "tick": lambda: worker.tick(0.0),
                 "lead": lambda: leader.tick(0.0),
                 "alone": lambda: alone.tick(0.0),
-                "scrape": lambda: leader.records("counters"),
+                "scrape": lambda: leader.named("counters"),
                 "pwrite": lambda: worker.publish("pane.0", payload),
                 "mmap": lambda: mapped.write(payload),
             },
@@ -114,7 +114,7 @@ def main() -> int:
             rounds=50,
         )
         assert leader.leads
-        assert len(leader.records("counters")) == WORKERS
+        assert len(leader.named("counters")) == WORKERS
     worker_percent = (costs["publish"] + costs["tick"]) / SECOND_US * 100
     leader_percent = (costs["publish"] + costs["lead"]) / SECOND_US * 100
     print(f"\nState of a launch, {WORKERS} workers, {MODELS} models of 100 features, a second")

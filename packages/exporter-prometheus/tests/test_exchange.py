@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import logging
+import math
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
-from tidegauge.group import Record
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from tidegauge.exact import Exact
+from tidegauge.group import Group, Record, locks
+from tidegauge.group.launch import detect
+from tidegauge_exporter_prometheus import codec
 from tidegauge_exporter_prometheus.exchange import Exchange, Schedule, decoded
+from tidegauge_exporter_prometheus.mapping import collection
 
 
 def published(*, read: bool, callbacks: bool, cpu_s: float = 0.0, wall_s: float = 0.0) -> list[int]:
@@ -63,3 +72,41 @@ def test_nobody_collects_for_a_process_that_is_alone() -> None:
     exchange = Exchange(7, collect, lambda: False)
     exchange.publish_now()
     exchange._tick(0.0)
+
+
+def snapshot(count: int) -> bytes:
+    """Return what a worker publishes whose app has counted so much."""
+    reader = InMemoryMetricReader()
+    provider = MeterProvider([reader], shutdown_on_exit=False)
+    provider.get_meter("app").create_counter("jobs").add(count)
+    found = collection(reader.get_metrics_data())
+    provider.shutdown()
+    return codec.encode(codec.Snapshot(found.target, found.others))
+
+
+@pytest.mark.skipif(not locks.AVAILABLE, reason="the system has no flock")
+def test_a_process_without_a_reader_archives_what_the_others_have_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has nothing of this exporter, and clears up after the dead all the same."""
+    monkeypatch.setattr("tidegauge.group.group._LAUNCHER_FIRST_S", 0.0)
+    launch = replace(detect({}), child=True)
+    leader, *dying = (Group(launch, tmp_path) for _ in range(3))
+    for group in (leader, *dying):
+        group.predicts = group.attached = True
+    leader.tick(0.0)
+    for now_s, group in enumerate(dying, 1):
+        group.publish("foreign.0", snapshot(5))
+        group.publish("scraped", b"1")
+        group._descriptors.abandon()  # as a killed process ends
+        leader.tick(now_s)
+        leader.tick(now_s)
+    leader.tick(math.inf)
+
+    (record,) = leader.named("foreign.0")
+    assert "archive" == record.worker
+    ((_, found),) = decoded([record])
+    (jobs,) = (each for each in found.aggregates if each.name.startswith("jobs"))
+    assert [10.0] == [float(value) for value in jobs.series.values() if isinstance(value, Exact)]
+    assert [leader.worker] == [place.name for place in tmp_path.glob("*/workers/*")]
+    leader._descriptors.abandon()

@@ -294,7 +294,7 @@ class Worker:
 
     def counted(self) -> int:
         """Return what a scrape of this worker would show."""
-        found = self('[r.payload.decode() for r in group.records("counters")]')
+        found = self('[r.payload.decode() for r in group.named("counters")]')
         return sum(map(int, found))
 
     def hurry(self) -> None:

@@ -27,7 +27,7 @@ def total(payloads: list[bytes]) -> bytes:
 
 def counted(group: Group) -> int:
     """Return what a scrape of this process would show."""
-    return sum(int(record.payload) for record in group.records("counters"))
+    return sum(int(record.payload) for record in group.named("counters"))
 
 
 def die(group: Group) -> None:
@@ -134,7 +134,7 @@ def test_the_dead_are_archived(make: Make, tmp_path: Path) -> None:
     first.tick(1.0)
     assert 6 == counted(first)
     assert {first.worker: b"1", "archive": b"5"} == {
-        record.worker: record.payload for record in first.records("counters")
+        record.worker: record.payload for record in first.named("counters")
     }
     [pane] = first.records("pane")
     assert (second.worker, False) == (pane.worker, pane.living)
@@ -157,9 +157,9 @@ def test_what_cannot_be_merged_stays_where_it_is(
         die(group)
     for now_s in (0.0, 1.0, 599.0):
         leader.tick(now_s)
-        assert [b"1", b"2", b"x"] == sorted(r.payload for r in leader.records("counters"))
+        assert [b"1", b"2", b"x"] == sorted(r.payload for r in leader.named("counters"))
     leader.tick(600.0)
-    assert [b"1", b"2"] == sorted(r.payload for r in leader.records("counters"))
+    assert [b"1", b"2"] == sorted(r.payload for r in leader.named("counters"))
     assert [
         f"The record 'counters' of the ended process {bad.worker} cannot be merged (ValueError): "
         "what it counted is left out. Do all workers run the same version of Tidegauge?"
@@ -367,8 +367,8 @@ def test_an_archive_that_changes_while_it_is_read(
         group.publish("counters", b"1")
     real, asked = members.records_of, [0]
 
-    def records_of(workers: Path, worker: str, prefix: str) -> list[Record]:
-        found = real(workers, worker, prefix)
+    def records_of(workers: Path, worker: str, chosen: Any) -> list[Record]:
+        found = real(workers, worker, chosen)
         asked[0] += 1
         if asked[0] == 6:  # all have been read, and the archive not yet again
             for group in dying[:2]:
@@ -378,4 +378,4 @@ def test_an_archive_that_changes_while_it_is_read(
 
     monkeypatch.setattr(members, "records_of", records_of)
     assert 5 == counted(reader)
-    assert 3 == len(reader.records("counters")) - 1
+    assert 3 == len(reader.named("counters")) - 1

@@ -363,7 +363,7 @@ for count in range(number):
     if count % 100 == 99:
         places = max(places, len(list(base.glob("*/workers/*"))))
         this.tick(count)
-        counted = sum(int(record.payload) for record in this.records("counters"))
+        counted = sum(int(record.payload) for record in this.named("counters"))
         assert counted == (count + 1) // 10, (counted, count)
 print(json.dumps([files, places, idle_s, cpu_s() - began, this.leads]))
 """

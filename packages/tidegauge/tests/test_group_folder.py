@@ -126,7 +126,7 @@ def test_a_place_that_is_removed_is_taken_anew(
     group.tick(1.0)
     group.tick(2.0)
     assert group.publish("a", b"2")
-    assert [b"2"] == [record.payload for record in group.records("a")]
+    assert [b"2"] == [record.payload for record in group.named("a")]
     assert (True, instance) == (group.leads, group.instance_id)
     assert worker != group.worker
     assert ["ERROR", "ERROR"] == [line.levelname for line in caplog.records]
@@ -140,7 +140,7 @@ def test_a_busy_group_keeps_nobody_waiting(
     group, late = make(tmp_path, launcher_start=1), make(tmp_path)
     group.publish("a", b"1")
     group.tick(0.0)
-    record = group.records("a")[0]
+    record = group.named("a")[0]
     with group._lock, late._lock:
         group.tick(1.0)
         group.withdraw("a")
@@ -149,7 +149,7 @@ def test_a_busy_group_keeps_nobody_waiting(
         group.leave(0.0, pytest.fail)
         late.tick(1.0)
         assert [group.publish("a", b"2"), late.publish("a", b"2")] == [False, False]
-        assert [record] == group.records("a")
+        assert [record] == group.named("a")
     assert group.kept("k") is None
 
 
@@ -183,7 +183,7 @@ def test_root_reads_the_group_of_workers_that_gave_up_its_rights(
         os.chown(worker._layout.root, 1, -1)  # type: ignore[union-attr]
     arbiter = make(tmp_path)
     arbiter.predicts = False
-    assert [b"1"] == [record.payload for record in arbiter.records("a")]
+    assert [b"1"] == [record.payload for record in arbiter.named("a")]
     with pytest.raises(folders.FolderError):
         folders.find(tmp_path, OURS, private=True)
 

@@ -139,7 +139,7 @@ def test_a_forked_child_has_a_place_of_its_own(launch: Launch) -> None:
         "(pipe := os.pipe(), pid := os.fork()) and pid or (os.write(pipe[1], repr(("
         "group.member, group.leads, len(os.listdir('/proc/self/fd')), "
         "setattr(group, 'predicts', True), group.publish('counters', b'10'), group.member, "
-        "group.worker, sum(int(r.payload) for r in group.records('counters'))"
+        "group.worker, sum(int(r.payload) for r in group.named('counters'))"
         ")).encode()), os._exit(0))"
     )
     before = worker("len(os.listdir('/proc/self/fd'))")

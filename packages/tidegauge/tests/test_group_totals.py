@@ -115,7 +115,7 @@ class Processes(RuleBasedStateMachine):
     def the_total_is_what_was_published(self) -> None:
         """Whoever is asked."""
         for group in [*self.living, self.reader]:
-            found = [int(record.payload) for record in group.records("counters")]
+            found = [int(record.payload) for record in group.named("counters")]
             assert sum(self.published.values()) == sum(found)
 
     @invariant()

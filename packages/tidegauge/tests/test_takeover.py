@@ -16,6 +16,7 @@ from opentelemetry.sdk.metrics.export import (
 from tidegauge import codec, guard, standing
 from tidegauge.batch import GaugePoint
 from tidegauge.group.archive import ARCHIVE
+from tidegauge.group.entrance import Entrance
 from tidegauge.producer import Producer
 from tidegauge.runtime import shared
 from tidegauge.standing import COUNTERS
@@ -147,7 +148,7 @@ class Late:
         self.way = several._folder / "way"
         self.way.touch()
         self.group = several.process()
-        self.group._given = self.way
+        self.group._entrance = Entrance(self.way)
         several.be(self.group)
         self.model = several.core.model()
         self.change, self.whole = deltas("x"), wholes("y")
@@ -205,7 +206,7 @@ def test_what_a_worker_has_told_alone_is_its_own(several: Any) -> None:
     # It is killed, and archived: nothing changes.
     several.die(late.group)
     leader.tick(1.0)
-    assert [ARCHIVE] == [r.worker for r in leader.records(COUNTERS) if not r.living]
+    assert [ARCHIVE] == [r.worker for r in leader.named(COUNTERS) if not r.living]
     assert [None, 101] == [several.requests(change), several.requests(whole)]
     assert 106 == several.requests(Producer(pulled=True))
 
@@ -264,7 +265,7 @@ def test_values_of_a_more_telling_operation_begin_anew(several: Any) -> None:
     first = [values(change), values(whole)]
     assert [3, 3] == [point.count for point in first]
     several.core.clock.now_s += 10
-    published = [r.payload for r in several.made[0].records(COUNTERS)]
+    published = [r.payload for r in several.made[0].named(COUNTERS)]
     totals, _ = codec.decode(published[0])
     (value,) = [p for p in totals.points if p.spec is metrics.MODEL_PREDICTION_VALUE]
     operations = dict.fromkeys(totals.operations, "predict")

@@ -155,7 +155,7 @@ class Exchange:
         """Return the first pane that somebody has not closed and may still be waited for."""
         limit = closed
         waited = first_open(now_s - WAIT_S, self._pane_s)
-        for record in self._group.records(_CLOSED):
+        for record in self._group.named(_CLOSED):
             if not record.living:
                 self._group.drop(record)
             elif record.worker != self._group.worker:

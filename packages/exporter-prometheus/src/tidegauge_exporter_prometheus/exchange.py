@@ -79,8 +79,8 @@ class Exchange:
         self._name = f"foreign.{number}"
         self._collect = collect
         self._callbacks = callbacks
-        current().archive_by(self._name, _archived)
-        current().archive_by(_SCRAPED, _nothing)
+        current().archive_by(self._name, archived)
+        current().archive_by(_SCRAPED, nothing)
         self.reset()
 
     def reset(self) -> None:
@@ -126,7 +126,7 @@ class Exchange:
 
     def _look(self, now_s: float) -> None:
         """See whether anybody was scraped since the last look."""
-        found = {(each.worker, each.payload) for each in _records(_SCRAPED)}
+        found = {(each.worker, each.payload) for each in current().named(_SCRAPED)}
         if not found <= self._seen:
             self._read_s = now_s
         self._seen = found
@@ -158,7 +158,7 @@ class Exchange:
         group.publish(_SCRAPED, b"%d" % self._scrapes)
         if not group.active:
             return found
-        records = sorted(_records(self._name), key=lambda record: record.worker)
+        records = sorted(group.named(self._name), key=lambda record: record.worker)
         snapshots = list(decoded(records))
         parts = (
             (record.worker.partition("-")[0], _shown(record, snapshot.aggregates))
@@ -183,10 +183,6 @@ def _grouped() -> bool:
     """Whether there are others, or will be."""
     group: Group = current()
     return group.launch.child or group.active
-
-
-def _records(name: str) -> list[Record]:
-    return [record for record in current().records(name) if record.name == name]
 
 
 def decoded(records: Iterable[Record]) -> Iterator[tuple[Record, codec.Snapshot]]:
@@ -215,10 +211,12 @@ def _shown(record: Record, aggregates: Iterable[Aggregate]) -> Iterable[Aggregat
     return aggregates if record.living else [each for each in aggregates if each.lasts]
 
 
-def _archived(payloads: list[bytes]) -> bytes:
+def archived(payloads: list[bytes]) -> bytes:
+    """Add up what ended workers have counted; also where this process has no reader itself."""
     snapshots = [codec.decode(payload) for payload in payloads]
     return codec.encode(codec.Snapshot(None, tuple(archive(s.aggregates for s in snapshots))))
 
 
-def _nothing(payloads: list[bytes]) -> bytes:  # noqa: ARG001 - the signature of merges
+def nothing(payloads: list[bytes]) -> bytes:  # noqa: ARG001 - the signature of merges
+    """Forget that ended workers were scraped."""
     return b""

@@ -8,8 +8,8 @@ a process that does not handle it without any ``atexit``: so a handler is put wh
 would be, and lets the signal do afterwards what it would have done. And a finalizer of
 ``multiprocessing``, whose forked children end by ``os._exit``.
 
-uvicorn handles SIGTERM, puts back what was there before, and raises SIGTERM again; so do handlers of
-apps. Where what they put back is the default, the end begins before the process sends it to itself.
+uvicorn handles SIGTERM, puts back what was there before, and raises SIGTERM again; so do
+handlers of apps. Where what they put back is the default, the end begins before it is sent.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def _flush_before_it_is_sent() -> None:
 
 
 @contextmanager
-def _flushed_if(to_self: bool) -> Iterator[None]:  # noqa: FBT001 - it is the condition
+def _flushed_if(to_self: bool) -> Iterator[None]:
     ends = to_self and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     if ends:
         _flush_once()

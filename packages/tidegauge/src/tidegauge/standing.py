@@ -161,10 +161,10 @@ class Desk:
 
     def _gather(self, own: _Own, reader: str | None) -> Standing:
         here = group.current()
-        records = here.all_records(COUNTERS)
+        records = here.surely_named(COUNTERS)
         read: dict[tuple[str, bytes], _Read] = {}
         for record in records:
-            if record.name == COUNTERS and record.worker != here.worker:
+            if record.worker != here.worker:
                 found = self._read.get((record.worker, record.payload))
                 if found is None:
                     with guard.guarded("group.counters"):
@@ -235,8 +235,8 @@ def _together(totals: Totals, gauges: list[_Gauge]) -> tuple[Totals, tuple[Gauge
 
 def _others_gauges(here: group.Group) -> list[_Gauge]:
     found: list[_Gauge] = []
-    for record in here.records(GAUGES):
-        if record.name == GAUGES and record.living and record.worker != here.worker:
+    for record in here.named(GAUGES):
+        if record.living and record.worker != here.worker:
             with guard.guarded("group.gauges"):
                 found += codec.decode_gauges(record.payload)
     return found

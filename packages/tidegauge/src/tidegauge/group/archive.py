@@ -8,12 +8,14 @@ the archive has absorbed, and whoever leads next removes them.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from tidegauge import plugins
 from tidegauge.group import members
 from tidegauge.group.folder import Layout
-from tidegauge.group.members import Record, record_path
+from tidegauge.group.members import Names, Record, only, record_path
 from tidegauge.group.records import RecordFile, read
 from tidegauge.guard import once
 
@@ -22,9 +24,30 @@ Merge = Callable[[list[bytes]], bytes]
 #: The name under which the archive stands among the workers.
 ARCHIVE = "archive"
 
+#: Plugins that say how records are merged, by what stands before the first dot of their names.
+PLUGINS = "tidegauge_archive"
+
 _LENGTH_BYTES = 4
 # An archive is written when a process has died, not more often than a leader ticks.
 _READS = 10
+
+
+class Merges:
+    """How records are merged when processes die, by name."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, Merge] = {}
+        self._unknown: set[str] = set()
+
+    def learn(self, left: set[str]) -> None:
+        """Find out how to merge what this process does not publish itself, if a plugin knows it."""
+        if left <= self._unknown:
+            return
+        for entry_point, merge in plugins.load(PLUGINS):
+            for name in left:
+                if name.partition(".")[0] == entry_point.name:
+                    self.known.setdefault(name, merge)
+        self._unknown |= left - self.known.keys()
 
 
 class Archive(NamedTuple):
@@ -38,8 +61,8 @@ class Archive(NamedTuple):
 _EMPTY = Archive()
 
 
-def read_all(layout: Layout, prefix: str) -> list[Record]:
-    """Return the records of all processes, and those of the archive.
+def read_all(layout: Layout, chosen: Names) -> list[Record]:
+    """Return the chosen records of all processes, and those of the archive.
 
     No record is in both: the archive is read before and after the others. One write in between
     does no harm, for then both lists of the absorbed are at hand; after more, all is read again.
@@ -47,13 +70,13 @@ def read_all(layout: Layout, prefix: str) -> list[Record]:
     found: list[Record] = []
     after: dict[str, Archive] = {}
     for _ in range(_READS):
-        before = _archives(layout, prefix)
+        before = _archives(layout, chosen)
         found = [
             record
             for worker in members.all_workers(layout.workers)
-            for record in members.records_of(layout.workers, worker, prefix)
+            for record in members.records_of(layout.workers, worker, chosen)
         ]
-        after = _archives(layout, prefix)
+        after = _archives(layout, chosen)
         found = [
             record
             for record in found
@@ -73,12 +96,8 @@ def read_all(layout: Layout, prefix: str) -> list[Record]:
     ]
 
 
-def _archives(layout: Layout, prefix: str) -> dict[str, Archive]:
-    return {
-        name: _read_archive(layout, name)
-        for name in members.names(layout.archive)
-        if name.startswith(prefix)
-    }
+def _archives(layout: Layout, chosen: Names) -> dict[str, Archive]:
+    return {name: _read_archive(layout, name) for name in chosen(layout.archive)}
 
 
 def _read_archive(layout: Layout, name: str) -> Archive:
@@ -101,9 +120,7 @@ def absorb(layout: Layout, name: str, dead: Iterable[str], merge: Merge) -> None
     before = _read_archive(layout, name)
     payload, taken, done = before.payload, set(), set()
     for worker in dead:
-        for record in members.records_of(layout.workers, worker, name):
-            if record.name != name:
-                continue
+        for record in members.records_of(layout.workers, worker, only(name)):
             if worker in before.absorbed:
                 done.add(worker)
                 continue
@@ -131,6 +148,6 @@ def _refuse(record: Record, error: Exception) -> None:
         record.name,
         record.worker,
         type(error).__name__,
-        level=40,
+        level=logging.ERROR,
         error=error,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import shutil
@@ -115,7 +116,7 @@ def _state_facts(layout: Layout, launch: Launch) -> None:
             "The file that names a launch is damaged and is written anew: %s. If this comes "
             "again, look at the disk, or at who else writes to this folder.",
             layout.facts,
-            level=40,
+            level=logging.ERROR,
         )
     # Two processes may do this at once: they write the same.
     new = layout.facts.with_suffix(f".{os.getpid()}")

@@ -13,19 +13,19 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from tidegauge.group import folder as folders
 from tidegauge.group import locks, members
-from tidegauge.group.archive import Merge, read_all
-from tidegauge.group.folder import FolderError, Layout
+from tidegauge.group.archive import Merge, Merges, read_all
+from tidegauge.group.entrance import Entrance
+from tidegauge.group.folder import Layout
 from tidegauge.group.launch import OWNER_VARIABLE, Launch, detect, lives, look
 from tidegauge.group.leader import Leadership
-from tidegauge.group.members import ATTACHED, LEAVING, Membership, Record
+from tidegauge.group.members import ATTACHED, LEAVING, Membership, Names, Record
 from tidegauge.group.records import read
 from tidegauge.guard import guarded, once
-from tidegauge.runtime import read_settings, shared
 from tidegauge.settings import environment, hand_down
 
 _INSTANCE = "instance"
@@ -46,7 +46,7 @@ class Group:
         if launch is None:
             with guarded("group.launch"):
                 self.launch = detect(environment())
-        self._given = base
+        self._entrance = Entrance(base)
         #: Whether there is a reader to export to: others never lead.
         self.attached = False
         #: Whether a prediction was recorded here: others join only to take part.
@@ -55,7 +55,7 @@ class Group:
         self.takes_part = False
         #: The ``service.instance.id`` of this process's own resource, if it has one.
         self.own_instance_id = ""
-        self._merges: dict[str, Merge] = {}
+        self._merges = Merges()
         self._descriptors = locks.Descriptors()
         self._forget()
 
@@ -120,7 +120,7 @@ class Group:
         if not self._instance_id:
             kept = self.kept(_INSTANCE)
             if kept is None:
-                return self._chosen_instance_id()
+                return self.launch.instance_id()
             self._instance_id = kept.decode()
         return self._instance_id
 
@@ -132,8 +132,8 @@ class Group:
             return self._layout
         if not (locks.AVAILABLE and self.launch.identity) or self.launch.helper:
             return None
-        try:
-            found = folders.find(self._base, self.launch, private=self._private)
+        with self._entrance.explained():
+            found = self._entrance.find(self.launch)
             if not (self.predicts or self.takes_part):
                 return found
             if found is not None or self.launch.child:
@@ -141,55 +141,19 @@ class Group:
                     if held and self._membership is None and time.monotonic() >= self._join_at_s:
                         self._join_at_s = time.monotonic() + _JOIN_AGAIN_S
                         self._join()
-        except FolderError as error:
-            once(
-                "group.refused",
-                "The workers of this launch cannot be counted together: %s. Each is counted alone. "
-                "Remove it, or set TIDEGAUGE_GROUP_DIR to a folder of your own.",
-                error,
-                level=logging.ERROR,
-            )
-        except OSError as error:
-            once(
-                "group.unwritable",
-                "The workers of this launch cannot be counted together: %s in %s. Each is counted "
-                "alone. Set TIDEGAUGE_GROUP_DIR to a folder that can be written.",
-                error.strerror,
-                self._base,
-            )
         return None if self._membership is None else self._layout
 
-    @property
-    def _private(self) -> bool:
-        """Whether the folder is the one of our choice, in a place where anybody can write."""
-        return not (self._given or self._setting)
-
-    @property
-    def _setting(self) -> str:
-        read_settings()  # a process that is only asked has not done so yet
-        return shared.settings.group_dir
-
-    @property
-    def _base(self) -> Path:
-        """The folder in which each launch has its own."""
-        if self._given is not None:
-            return self._given
-        # Not gettempdir(): where that finds no place to write, it ends up in the working folder.
-        parent = environment().get("TMPDIR") or "/tmp"  # noqa: S108 - a folder of our own in it
-        return Path(self._setting or f"{parent}/tidegauge-{os.geteuid()}")
-
     def _join(self) -> None:
-        layout = folders.make(self._base, self.launch, private=self._private)
+        layout = self._entrance.make(self.launch)
         membership = Membership(self._descriptors, layout.workers)
         self._descriptors.share(layout.root)
-        self._leadership = Leadership(self._descriptors, layout, self._unwritten)
+        self._leadership = Leadership(self._descriptors, layout, self._entrance.unwritten)
         self._layout, self._membership = layout, membership
         self._began_s = time.monotonic() - folders.age_s(layout)
         me = look(os.getpid())
-        if me is not None and self._given is None:
+        if me is not None and not self._entrance.given:
             hand_down(OWNER_VARIABLE, self.launch.owner(me))
-        with suppress(OSError):
-            folders.sweep(self._base, self.launch)
+        self._entrance.sweep(self.launch)
 
     @contextmanager
     def _held(self, timeout_s: float = _LOCK_TIMEOUT_S) -> Iterator[bool]:
@@ -206,27 +170,32 @@ class Group:
         """Join, contest the leadership, archive the dead; ``now_s`` is of a clock without jumps."""
         with guarded("group.tick"):
             self._enter()
+            left: set[str] = set()
             with self._held() as held:
                 membership, leadership = self._membership, self._leadership
                 if held and membership is not None and leadership is not None:
-                    self._tick(now_s, membership, leadership)
+                    left = self._tick(now_s, membership, leadership)
+            self._merges.learn(left)  # imports, perhaps: without the lock
 
-    def _tick(self, now_s: float, membership: Membership, leadership: Leadership) -> None:
+    def _tick(self, now_s: float, membership: Membership, leadership: Leadership) -> set[str]:
+        """Do what is due; return the names of records that dead processes have left."""
+        left: set[str] = set()
         if not membership.intact():
             self._start_over(leadership)
-            return
+            return left
         if self._left_s is not None:
             if time.monotonic() < self._left_s + _SPARED_S:
-                return
+                return left
             self._left_s = None
             membership.unmark(LEAVING)
         if self.attached:
             membership.mark(ATTACHED)
             if not self._launcher_may_come() and self._lead(leadership, 0.0):
-                leadership.clear(self._merges, now_s)
+                left = leadership.clear(self._merges.known, now_s)
         elif leadership.take():  # nobody leads: without a reader it may still clear up
-            leadership.clear(self._merges, now_s)
+            left = leadership.clear(self._merges.known, now_s)
             leadership.release()
+        return left
 
     def _start_over(self, leadership: Leadership) -> None:
         """Somebody has removed this process's place: take another one at the next tick."""
@@ -234,7 +203,7 @@ class Group:
             "group.removed",
             "The group's files were removed while its processes run: what ended workers had "
             "counted is lost, the others go on. See who clears %s.",
-            self._base,
+            self._entrance.base,
             level=logging.ERROR,
         )
         leadership.release()
@@ -255,15 +224,12 @@ class Group:
         if not leadership.take(timeout_s):
             return False
         if self.surely_kept(_INSTANCE) is None:
-            chosen = self._instance_id or self._chosen_instance_id()
-            leadership.keep(_INSTANCE, chosen.encode())
+            if not (self._instance_id or self.launch.child):
+                # The series that it has begun alone go on.
+                self._instance_id = self.own_instance_id
+            self._instance_id = self.instance_id
+            leadership.keep(_INSTANCE, self._instance_id.encode())
         return True
-
-    def _chosen_instance_id(self) -> str:
-        # The launcher's own: the series that it has begun alone go on. A child's would not, and a
-        # launcher that has predicted nothing has begun none: it answers as its children do.
-        begun = self.predicts and not self.launch.child
-        return (self.own_instance_id if begun else "") or self.launch.instance_id()
 
     # -- what is shared ------------------------------------------------------------------------
 
@@ -281,7 +247,7 @@ class Group:
                         self._membership.publish(name, payload)
                         written = True
                     except OSError as error:
-                        self._unwritten(name, error)
+                        self._entrance.unwritten(name, error)
         return written
 
     def withdraw(self, name: str) -> None:
@@ -291,29 +257,39 @@ class Group:
                 try:
                     self._membership.withdraw(name)
                 except OSError as error:
-                    self._unwritten(name, error)
+                    self._entrance.unwritten(name, error)
 
     def records(self, prefix: str) -> list[Record]:
-        """Return the records of all processes, the own one's included, and those of the archive.
+        """Return the records whose names begin so: of all processes and of the archive.
 
         No record is seen both by itself and in the archive, or in neither. Where they cannot be
         read now there are none.
         """
         found: list[Record] = []
         with guarded("group.records"):
-            found = self.all_records(prefix)
+            found = self._read(members.beginning(prefix))
         return found  # noqa: RET504 - the guard may have ended the assignment
 
-    def all_records(self, prefix: str) -> list[Record]:
-        """Return the records as ``records`` does, for who must not take some for all.
+    def named(self, name: str) -> list[Record]:
+        """Return the records of this name, as ``records`` does."""
+        found: list[Record] = []
+        with guarded("group.records"):
+            found = self.surely_named(name)
+        return found  # noqa: RET504 - the guard may have ended the assignment
+
+    def surely_named(self, name: str) -> list[Record]:
+        """Return the records of this name, for who must not take some for all.
 
         Raises
         ------
         OSError
             They cannot be read now: this process has too many open files, for one.
         """
+        return self._read(members.only(name))
+
+    def _read(self, chosen: Names) -> list[Record]:
         layout = self._enter()
-        return [] if layout is None else read_all(layout, prefix)
+        return [] if layout is None else read_all(layout, chosen)
 
     def drop(self, record: Record) -> None:
         """Remove a record of a dead process that the leader has used up."""
@@ -349,19 +325,7 @@ class Group:
 
     def archive_by(self, name: str, merge: Merge) -> None:
         """Say how the records of this name are merged when processes die."""
-        self._merges[name] = merge
-
-    def _unwritten(self, name: str, error: OSError) -> None:
-        once(
-            f"group.unwritten.{error.errno}",
-            "Record %r of the group could not be written: %s in %s. Counting goes on, and it is "
-            "tried again each second. Make room there, or set TIDEGAUGE_GROUP_DIR to another "
-            "folder.",
-            name,
-            error.strerror,
-            self._base,
-            level=logging.ERROR,
-        )
+        self._merges.known[name] = merge
 
     # -- the end -------------------------------------------------------------------------------
 
@@ -379,7 +343,7 @@ class Group:
             last = False
             with self._held(timeout_s) as held:
                 leadership = self._leadership or Leadership(
-                    self._descriptors, layout, self._unwritten
+                    self._descriptors, layout, self._entrance.unwritten
                 )
                 if held:
                     self._layout, self._leadership = layout, leadership
@@ -399,7 +363,7 @@ class Group:
                 self._membership.mark(LEAVING)
             except OSError as error:
                 # Others could not say so either: who waits for them to export would wait in vain.
-                self._unwritten(LEAVING, error)
+                self._entrance.unwritten(LEAVING, error)
                 return self._lead(leadership, rest_s)
         others = [
             layout.workers / worker for worker in folders.living(layout) if worker != self.worker
@@ -420,7 +384,7 @@ class Group:
         with guarded("group.clean_up"):
             if self.launch.child or self.predicts or not self.launch.identity:
                 return
-            layout = folders.find(self._base, self.launch, private=self._private)
+            layout = self._entrance.find(self.launch)
             if layout is not None and set(folders.living(layout)) <= {self.worker}:
                 folders.remove(layout.root)
 

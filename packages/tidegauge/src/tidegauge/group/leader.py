@@ -67,20 +67,25 @@ class Leadership:
             except OSError as error:
                 self._unwritten(record.name, error)
 
-    def clear(self, merges: Mapping[str, Merge], now_s: float) -> None:
-        """Archive what the dead have counted, and remove their places when nothing is in them."""
+    def clear(self, merges: Mapping[str, Merge], now_s: float) -> set[str]:
+        """Archive what the dead have counted, and remove their places when nothing is in them.
+
+        Returns the names of records that the dead have left and nobody here can merge.
+        """
         workers = self._layout.workers
         dead = [
             worker
             for worker in members.all_workers(workers)
             if not members.is_alive(workers / worker)
         ]
-        for name, merge in merges.items() if dead else ():
+        left = {name for worker in dead for name in members.names(workers / worker)}
+        for name in sorted(left & merges.keys()):
             try:
-                absorb(self._layout, name, dead, merge)
+                absorb(self._layout, name, dead, merges[name])
             except OSError as error:
                 self._unwritten(name, error)
         self._dead_since_s = {worker: self._dead_since_s.get(worker, now_s) for worker in dead}
         for worker, since_s in self._dead_since_s.items():
             if not members.names(workers / worker) or now_s >= since_s + _UNCLAIMED_S:
                 members.remove(workers / worker)
+        return left - merges.keys()

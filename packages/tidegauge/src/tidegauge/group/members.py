@@ -8,12 +8,16 @@ from __future__ import annotations
 import os
 import re
 import secrets
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from tidegauge.group.locks import Descriptors, FolderLock, is_locked
 from tidegauge.group.records import NAME, SUFFIX, RecordFile, read
+
+#: Says which of the records in a folder are meant.
+Names = Callable[[Path], Sequence[str]]
 
 _WORKER = re.compile(r"\d+-[0-9a-f]{8}")
 #: A process that is about to end: others need not wait for it, and it does not lead.
@@ -134,10 +138,20 @@ def is_marked(place: Path, mark: str) -> bool:
     return (place / mark).exists()
 
 
-def records_of(workers: Path, worker: str, prefix: str) -> list[Record]:
-    """Return the records of one process whose names begin with ``prefix``."""
+def only(name: str) -> Names:
+    """Choose the record of this name."""
+    return lambda _: (name,)
+
+
+def beginning(prefix: str) -> Names:
+    """Choose the records whose names begin so."""
+    return lambda folder: [name for name in names(folder) if name.startswith(prefix)]
+
+
+def records_of(workers: Path, worker: str, chosen: Names) -> list[Record]:
+    """Return the records of one process that are chosen."""
     place = workers / worker
-    wanted = [name for name in names(place) if name.startswith(prefix)]
+    wanted = chosen(place)
     if not wanted:
         return []
     # First, not after: of a process that is dead now, all that it wrote is read.

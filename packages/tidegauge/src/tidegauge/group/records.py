@@ -11,6 +11,7 @@ disk has no room, are a SIGBUS, which is a dead app; here they are an ``OSError`
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import re
 import struct
@@ -141,7 +142,7 @@ def read(path: Path) -> Content | None:
             "A record of the group is damaged and is left out: got no whole copy in %s. If this "
             "comes again, look at the disk, or at who else writes to this folder.",
             path,
-            level=40,
+            level=logging.ERROR,
         )
     return found
 
