@@ -47,6 +47,7 @@ NAMES: dict[str, set[str]] = {
         "ks_from_counts",
         "ks_p_value",
         "load",
+        "merge",
         "paging_alpha",
         "psi",
         "psi_critical_value",

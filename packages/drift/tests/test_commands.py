@@ -109,7 +109,7 @@ def test_the_file_is_named_after_the_table(train: Path, monkeypatch: pytest.Monk
 
     assert [f.name for f in load("train.reference.json").features] == ["amount", "country", "label"]
     assert "  left out: fee (excluded by name)" in console.lines
-    assert console.lines[-1] == "  no outputs: pass --holdout and --outputs to watch them too"
+    assert console.lines[-1].startswith("  no outputs: pass --holdout with --outputs or --model")
 
 
 def test_show_prints_a_table(train: Path) -> None:
@@ -119,13 +119,59 @@ def test_show_prints_a_table(train: Path) -> None:
     console = _run("reference show", target)
 
     assert console.rows[0] == [
-        "feature", "kind", "rows", "missing", "range", "cells", "worst KS error", "notes"
+        "feature", "kind", "rows", "missing", "range", "mean", "cells", "worst KS error",
+        "rows worth one", "notes",
     ]  # fmt: skip
     by_name = {row[0]: row for row in console.rows[1:]}
     assert by_name["amount"][1:4] == ["numeric", "500", "1.0%"]
-    assert by_name["country"][1:] == ["categorical", "500", "0.0%", "2 categories", "4", "-", ""]
-    assert by_name["fee"][4:] == ["1.5 to 1.5", "1", "0.0000", "1 frequent values, constant"]
-    assert by_name["id"][7].startswith("left out: names rows")
+    assert by_name["country"][1:] == [
+        "categorical", "500", "0.0%", "2 categories", "-", "4", "-", "unknown", ""
+    ]  # fmt: skip
+    assert by_name["fee"][4:] == [
+        "1.5 to 1.5", "1.5", "1", "0.0000", "unknown", "1 frequent values, constant"
+    ]  # fmt: skip
+    assert by_name["id"][9].startswith("left out: names rows")
+    assert console.lines[0].endswith(", order unknown")
+
+
+def test_show_says_what_is_known_of_times(tmp_path: Path) -> None:
+    """The span, the season, how much rows depend on each other, and what numbers are seconds of."""
+    times = pd.date_range("2026-01-01", periods=500, freq="1h")
+    spans = pd.to_timedelta(np.arange(500) % 60, unit="s")
+    pd.DataFrame({"ts": times, "wait": spans}).to_parquet(tmp_path / "t.parquet")
+    target = str(tmp_path / "a.json")
+    _run(
+        "reference build", str(tmp_path / "t.parquet"), "-o", target,
+        "--time-column", "ts", "--season", "hour",
+    )  # fmt: skip
+    console = _run("reference show", target)
+
+    assert console.lines[0].endswith(
+        ", order time, from 2026-01-01T00:00:00+00:00 to 2026-01-21T19:00:00+00:00, season hour"
+    )
+    assert console.rows[1][1] == "numeric (spans, s)"
+    assert float(console.rows[1][8]) >= 1
+    assert console.rows[2][9] == "left out: holds the rows' times"
+
+
+def test_merge_writes_one_reference_of_all_rows(train: Path) -> None:
+    """And says what it is made of; a season is lost, and that is said too."""
+    frame = pd.read_csv(train).assign(ts=pd.date_range("2026-01-01", periods=500, freq="1h"))
+    for name, part in (("a", frame[:300]), ("b", frame[300:])):
+        part.to_csv(train.parent / f"{name}.csv", index=False)
+        _run(
+            "reference build", str(train.parent / f"{name}.csv"), "--target", "label",
+            "-o", str(train.parent / f"{name}.json"), "--time-column", "ts", "--season", "hour",
+        )  # fmt: skip
+    parts = [str(train.parent / f"{name}.json") for name in "ab"]
+    target = str(train.parent / "c.json")
+    console = _run("reference merge", *parts, "-o", target)
+
+    assert console.lines[0].startswith(f"{target}: 3 features, 0 outputs, 500 rows, reference ")
+    assert console.lines[-1].startswith("  no season")
+    assert "rows of a.csv + b.csv, merged of 2 " in _run("reference show", target).lines[0]
+    with pytest.raises(CommandError, match="got 1 from the argument; expected at least two"):
+        _run("reference merge", parts[0], "-o", target)
 
 
 def test_show_prints_json(train: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,7 +210,7 @@ def test_show_says_where_new_categories_cannot_be_told(tmp_path: Path) -> None:
     console = _run("reference show", str(tmp_path / "a.json"))
 
     assert console.rows[1][4:] == [
-        "10500 categories", "102", "-", "too many categories to tell new ones"
+        "10500 categories", "-", "102", "-", "unknown", "too many categories to tell new ones"
     ]  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from tidegauge_drift.divergence import (
 )
 from tidegauge_drift.files import build_file
 from tidegauge_drift.ks import KsResult, ks, ks_from_counts, ks_p_value
+from tidegauge_drift.merging import merge
 from tidegauge_drift.multiplicity import benjamini_hochberg, paging_alpha
 from tidegauge_drift.processor import DriftProcessor
 from tidegauge_drift.profile import ProfileError, ReferenceProfile
@@ -53,6 +54,7 @@ __all__ = [
     "ks_from_counts",
     "ks_p_value",
     "load",
+    "merge",
     "paging_alpha",
     "psi",
     "psi_critical_value",

@@ -1,40 +1,90 @@
-"""``tidegauge reference build`` and ``tidegauge reference show``."""
+"""``tidegauge reference build`` and ``tidegauge reference merge``."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tidegauge.command import Command, CommandError, Terminal
 from tidegauge.settings import SettingError
 from tidegauge.settings import load as load_settings
 
 from tidegauge_drift.files import build_file
-from tidegauge_drift.fleet import series
-from tidegauge_drift.layout import Layout
-from tidegauge_drift.profile import Feature, NumericFeature, ProfileError, ReferenceProfile
+from tidegauge_drift.merging import merge
+from tidegauge_drift.profile import ProfileError, ReferenceProfile
 from tidegauge_drift.references import SUFFIX
+from tidegauge_drift.scoring import OPERATIONS
 from tidegauge_drift.settings import DriftSettings
-from tidegauge_drift.store import checksum, load, save, to_dict
+from tidegauge_drift.store import checksum, load, save
+from tidegauge_drift.times import SEASONS
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
+_COLUMNS: dict[str, Any] = {"action": "append", "default": [], "metavar": "COL"}
+
 
 def _build_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("table", help="the model's inputs: .csv, .csv.gz, .tsv or .parquet")
+    parser.add_argument(
+        "table",
+        help="the model's inputs: .csv, .csv.gz, .tsv or .parquet; it may be larger than memory",
+    )
     parser.add_argument("-o", "--output", help=f"the file to write (default: <table>{SUFFIX})")
-    parser.add_argument("--drop", action="append", default=[], metavar="COL",
-                        help="a column that the model does not get, such as the label")  # fmt: skip
-    parser.add_argument("--holdout", metavar="FILE",
-                        help="rows that the model was not fitted on, with its outputs")  # fmt: skip
-    parser.add_argument("--outputs", action="append", default=[], metavar="COL",
-                        help="a column of the holdout that is an output of the model")  # fmt: skip
-    parser.add_argument("--include", action="append", default=[], metavar="GLOB",
-                        help="features that take part in drift (default: all)")  # fmt: skip
-    parser.add_argument("--exclude", action="append", default=[], metavar="GLOB",
-                        help="features that take no part in drift")  # fmt: skip
+    columns = parser.add_argument_group("columns")
+    columns.add_argument("--drop", **_COLUMNS, help="a column that the model does not get")
+    columns.add_argument(
+        "--target", default="", metavar="COL", help="the right answers: no input of the model"
+    )
+    columns.add_argument(
+        "--include", action="append", default=[], metavar="GLOB",
+        help="features that take part in drift (default: all but times and what names rows, which "
+             "have to be named in full)",
+    )  # fmt: skip
+    columns.add_argument(
+        "--exclude", action="append", default=[], metavar="GLOB",
+        help="features that take no part in drift",
+    )  # fmt: skip
+    times = parser.add_argument_group("times")
+    times.add_argument(
+        "--time-column", default="", metavar="COL",
+        help="the rows' times, ascending: how much rows depend on each other is measured, and "
+             "tests are made with the rows that they are worth; without it the order is unknown",
+    )  # fmt: skip
+    times.add_argument(
+        "--season", default="", choices=[*SEASONS],
+        help="compare each hour of the day, or of the week, with the same one (UTC); needs "
+             "--time-column",
+    )  # fmt: skip
+    _output_arguments(parser)
+
+
+def _output_arguments(parser: ArgumentParser) -> None:
+    outputs = parser.add_argument_group(
+        "outputs", "They must be for rows that the model was not fitted on."
+    )
+    outputs.add_argument("--holdout", metavar="FILE", help="a table of such rows")
+    outputs.add_argument(
+        "--outputs", **_COLUMNS, help="a column of the holdout that is an output of the model"
+    )
+    outputs.add_argument(
+        "--oof", **_COLUMNS,
+        help="a column of the table itself with outputs out of fold, as of cross_val_predict",
+    )  # fmt: skip
+    outputs.add_argument(
+        "--model", metavar="FILE",
+        help="a fitted model, as joblib.dump writes it: its columns are checked, and its outputs "
+             "for the holdout are counted. LOADING IT EXECUTES CODE IN THE FILE: only name files "
+             "that you trust",
+    )  # fmt: skip
+    outputs.add_argument(
+        "--operation", default="", choices=OPERATIONS,
+        help="what the service calls (default: the first one that the model has)",
+    )  # fmt: skip
+    outputs.add_argument(
+        "--in-sample", action="store_true",
+        help="count the model's outputs for the table too; refused where its accuracy differs from "
+             "that on the holdout by more than .02",
+    )  # fmt: skip
 
 
 def _build(arguments: Namespace, terminal: Terminal) -> int:
@@ -44,25 +94,38 @@ def _build(arguments: Namespace, terminal: Terminal) -> int:
             arguments.table,
             holdout=arguments.holdout,
             outputs=tuple(arguments.outputs),
+            oof=tuple(arguments.oof),
+            model=arguments.model,
+            target=arguments.target,
+            operation=arguments.operation,
+            in_sample=arguments.in_sample,
             drop=tuple(arguments.drop),
             include=tuple(arguments.include) or settings.include,
             exclude=tuple(arguments.exclude) or settings.exclude,
+            time_column=arguments.time_column,
+            season=arguments.season,
             hash_categories=settings.hash_categories,
             track=terminal.track,
+            say=lambda text: terminal.print(f"  {text}"),
         )
-        target = Path(arguments.output or _name(arguments.table))
-        save(profile, target)
+        _save(profile, Path(arguments.output or _name(arguments.table)), terminal)
     except (ProfileError, SettingError) as error:
         raise CommandError(str(error)) from error
+    if not profile.outputs:
+        terminal.print(
+            "  no outputs: pass --holdout with --outputs or --model, or --oof, to watch them too"
+        )
+    return 0
+
+
+def _save(profile: ReferenceProfile, target: Path, terminal: Terminal) -> None:
+    save(profile, target)
     terminal.print(
         f"{target}: {len(profile.features)} features, {len(profile.outputs)} outputs, "
         f"{profile.rows} rows, reference {checksum(profile)[:8]}"
     )
     for column in profile.left_out:
         terminal.print(f"  left out: {column.name} ({column.note})")
-    if not profile.outputs:
-        terminal.print("  no outputs: pass --holdout and --outputs to watch them too")
-    return 0
 
 
 def _name(table: str) -> str:
@@ -72,78 +135,35 @@ def _name(table: str) -> str:
     return f"{stem}{SUFFIX}"
 
 
-def _show_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("file", help="a reference file")
-    parser.add_argument("--json", action="store_true", help="print the profile as JSON")
+def _merge_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("files", nargs="+", metavar="FILE",
+                        help="reference files of one model, built from different rows")  # fmt: skip
+    parser.add_argument("-o", "--output", required=True, help="the file to write")
 
 
-def _show(arguments: Namespace, terminal: Terminal) -> int:
+def _merge(arguments: Namespace, terminal: Terminal) -> int:
     try:
-        profile = load(arguments.file)
+        profiles = [load(file) for file in arguments.files]
+        merged = merge(profiles)
+        _save(merged, Path(arguments.output), terminal)
     except ProfileError as error:
         raise CommandError(str(error)) from error
-    if arguments.json:
-        content = {
-            "reference": checksum(profile)[:8],
-            "fleet_series": series(Layout(profile), _fleet_features()),
-            **to_dict(profile),
-        }
-        terminal.write(json.dumps(content, indent=2, allow_nan=False) + "\n")
-        return 0
-    title = (
-        f"reference {checksum(profile)[:8]}: {profile.rows} rows of {profile.source}, "
-        f"built {profile.built}, order {profile.order}"
-    )
-    columns = ("feature", "kind", "rows", "missing", "range", "cells", "worst KS error", "notes")
-    terminal.table(title, columns, _rows(profile))
+    if any(profile.season for profile in profiles):
+        terminal.print("  no season: counts of slots are on other cells; build from all rows")
     return 0
-
-
-def _fleet_features() -> tuple[str, ...]:
-    try:
-        return load_settings(DriftSettings).fleet_features
-    except SettingError:  # said where drift starts, and by doctor
-        return ()
-
-
-def _rows(profile: ReferenceProfile) -> list[tuple[str, ...]]:
-    rows = [_row(feature, "") for feature in profile.features]
-    rows += [_row(feature, "output") for feature in profile.outputs]
-    rows += [
-        (column.name, "-", "-", "-", "-", "-", "-", f"left out: {column.note}")
-        for column in profile.left_out
-    ]
-    return rows
-
-
-def _row(feature: Feature, note: str) -> tuple[str, ...]:
-    missing = f"{feature.missing / feature.rows:.1%}"
-    notes = [note] if note else []
-    if isinstance(feature, NumericFeature):
-        if feature.atoms:
-            notes.append(f"{len(feature.atoms)} frequent values")
-        if feature.minimum == feature.maximum:
-            notes.append("constant")
-        span = f"{feature.minimum:.6g} to {feature.maximum:.6g}"
-        error = f"{feature.ks_error:.4f}"
-        kind = "numeric"
-    else:
-        if feature.high_cardinality:
-            notes.append("too many categories to tell new ones")
-        span, error, kind = f"{feature.distinct} categories", "-", "categorical"
-    cells = str(feature.cells)
-    return feature.name, kind, str(feature.rows), missing, span, cells, error, ", ".join(notes)
 
 
 BUILD = Command(
     summary="Count a table of the model's inputs into a reference file.",
-    example="tidegauge reference build train.csv -o fraud.reference.json --drop label",
+    example="tidegauge reference build train.parquet --target label --time-column ts "
+    "--holdout valid.parquet --model model.joblib -o fraud.reference.json",
     arguments=_build_arguments,
     run=_build,
 )
-SHOW = Command(
-    summary="Show what a reference file knows of each feature.",
-    example="tidegauge reference show fraud.reference.json",
-    arguments=_show_arguments,
-    run=_show,
+MERGE = Command(
+    summary="Merge reference files that were built from different rows into one.",
+    example="tidegauge reference merge europe.reference.json asia.reference.json "
+    "-o fraud.reference.json",
+    arguments=_merge_arguments,
+    run=_merge,
 )

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from tidegauge_drift.builder import build, untracked
 from tidegauge_drift.profile import ProfileError, ReferenceProfile
+from tidegauge_drift.scoring import MOST_OPTIMISM, ScoredRows, Scorer, load_model
 from tidegauge_drift.tables import Rows, open_table
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from tidegauge_drift.scan import Track
+
+    File = str | os.PathLike[str]
 
 
 class _Columns:
@@ -34,11 +37,20 @@ class _Columns:
         return self._rows.total()
 
 
+def _silent(text: str) -> None:
+    """Say nothing."""
+
+
 def build_file(
-    path: str | os.PathLike[str],
+    path: File,
     *,
-    holdout: str | os.PathLike[str] | None = None,
+    holdout: File | None = None,
     outputs: tuple[str, ...] = (),
+    oof: tuple[str, ...] = (),
+    model: File | None = None,
+    target: str = "",
+    operation: str = "",
+    in_sample: bool = False,
     drop: tuple[str, ...] = (),
     include: tuple[str, ...] = (),
     exclude: tuple[str, ...] = (),
@@ -47,6 +59,7 @@ def build_file(
     built: str = "",
     hash_categories: bool = False,
     track: Track = untracked,
+    say: Callable[[str], None] = _silent,
 ) -> ReferenceProfile:
     """Build a reference profile from a CSV or Parquet file.
 
@@ -55,40 +68,77 @@ def build_file(
     path : path
         The model's inputs.
     holdout : path, optional
-        Rows that the model was not fitted on, with its outputs for them.
+        Rows that the model was not fitted on: with its outputs for them, or for ``model``.
     outputs : names
         Columns of ``holdout`` that are outputs. They are no inputs where ``path`` has them too.
+    oof : names
+        Columns of ``path`` that are outputs out of fold: each from a model that was fitted without
+        the row.
+    model : path, optional
+        A fitted model (joblib). Loading it executes code. Its columns are the inputs, in its
+        order; its outputs for ``holdout`` are counted.
+    target : str
+        The column with the right answers: no input; with ``model`` the accuracy is told.
+    operation : str
+        What live calls are of: predict_proba, predict or decision_function; the first one of these
+        that ``model`` has by default.
+    in_sample : bool
+        Count also the outputs of ``model`` for the rows of ``path``.
     drop, include, exclude, time_column, season, built, hash_categories, track
         As for ``build``; the file must be in the order of its times.
+    say : callable
+        Gets a line about what the model was asked.
 
     Raises
     ------
     ProfileError
-        The file cannot be read, as ``build``, or outputs without rows held out.
+        The file cannot be read, as ``build``; outputs without rows held out; the model does not fit
+        the table; or ``in_sample`` where its accuracy differs by more than .02.
     """
-    if outputs and holdout is None:
+    if (outputs or in_sample) and holdout is None:
+        got = ", ".join(outputs) or "in_sample"
         raise ProfileError(
-            f"outputs: got {', '.join(outputs)} without a holdout from the argument; expected a "
+            f"outputs: got {got} without a holdout from the argument; expected a "
             "file of rows that the model was not fitted on. Pass --holdout: outputs in sample "
             "would alarm for ever."
         )
+    if holdout is not None and Path(holdout).resolve() == Path(path).resolve():
+        raise ProfileError(
+            f"holdout: got {Path(holdout).name}, the table itself, from the argument; expected "
+            "rows that the model was not fitted on. Outputs out of fold are named with --oof."
+        )
+    if oof and (holdout is not None or model is not None):
+        raise ProfileError(
+            "oof: got outputs out of fold beside a holdout or a model from the argument; expected "
+            "one source of outputs. Leave out the others."
+        )
     table = open_table(path)
-    given = None
-    if holdout is not None:
-        held = open_table(holdout)
-        missing = [name for name in outputs if name not in held.names]
-        if missing or not outputs:
-            raise ProfileError(
-                f"outputs: got {', '.join(missing) or 'none'} from the argument; expected columns "
-                f"of {Path(holdout).name}. Name them with --outputs."
-            )
-        times = [time_column] if time_column in held.names else []
+    held = None if holdout is None else open_table(holdout)
+    _check_target(target, [table, held] if held is not None else [table])
+    times = [time_column] if held is not None and time_column in held.names else []
+    given: Rows | None = None
+    if oof:
+        _known("oof", oof, table)
+        given = _Columns(table, [*oof, *([time_column] if time_column else [])])
+    if model is not None:
+        apart = {*drop, *outputs, *oof, target, time_column}
+        scorer = Scorer(load_model(model), [n for n in table.names if n not in apart], operation)
+        others = [n for n in table.names if n not in scorer.names]
+        say(f"columns that are not the model's: {', '.join(others) or 'none'}")
+        # In the model's order: rows without names are matched by their place.
+        table = _Columns(table, [*scorer.names, *others])
+        drop = tuple(others)
+        if held is not None:
+            tables = _honest(scorer, table, held, target, in_sample=in_sample, say=say)
+            given = ScoredRows(tables, scorer, *times)
+    elif held is not None:
+        _known("outputs", outputs, held)
         given = _Columns(held, [*outputs, *times])
-    also = tuple(name for name in outputs if name in table.names and name not in drop)
+    also = (*outputs, *oof, *((target,) if target else ()))
     return build(
         table,
         outputs=given,
-        drop=(*drop, *also),
+        drop=tuple(dict.fromkeys((*drop, *(name for name in also if name in table.names)))),
         include=include,
         exclude=exclude,
         time_column=time_column,
@@ -98,3 +148,47 @@ def build_file(
         hash_categories=hash_categories,
         track=track,
     )
+
+
+def _check_target(target: str, tables: Sequence[Rows]) -> None:
+    for table in tables:
+        if target and target not in table.names:
+            raise ProfileError(
+                f"target: got {target!r} from the argument; expected a column of {table.source}. "
+                "Correct the name."
+            )
+
+
+def _known(argument: str, names: Sequence[str], rows: Rows) -> None:
+    missing = [name for name in names if name not in rows.names]
+    if missing or not names:
+        raise ProfileError(
+            f"{argument}: got {', '.join(missing) or 'none'} from the argument; expected columns "
+            f"of {rows.source}. Name them with --{argument}."
+        )
+
+
+def _honest(
+    scorer: Scorer, table: Rows, held: Rows, target: str, *,
+    in_sample: bool, say: Callable[[str], None],
+) -> list[Rows]:  # fmt: skip
+    """Return the tables whose outputs may be counted, and say how good the model is on both."""
+    if not target:
+        if in_sample:
+            raise ProfileError(
+                "in_sample: got true without a target from the argument; expected the column with "
+                "the right answers, which tells whether outputs in sample are honest. Pass "
+                "--target."
+            )
+        return [held]
+    seen, new = scorer.score(table, target), scorer.score(held, target)
+    say(f"{scorer.measure} {seen:.3f} on {table.source}, {new:.3f} on {held.source}")
+    if not in_sample:
+        return [held]
+    if abs(seen - new) > MOST_OPTIMISM:
+        raise ProfileError(
+            f"in_sample: got {scorer.measure} {seen:.3f} on {table.source} and {new:.3f} on "
+            f"{held.source}; expected them to differ by {MOST_OPTIMISM} at most. Leave out "
+            "--in-sample: such outputs would alarm for ever."
+        )
+    return [held, table]
