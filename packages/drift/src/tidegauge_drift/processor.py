@@ -13,13 +13,16 @@ from tidegauge.settings import SettingError, load
 
 from tidegauge_drift import export
 from tidegauge_drift.counter import GRACE_S
-from tidegauge_drift.evaluator import Evaluator, Listener
+from tidegauge_drift.evaluator import Evaluator, Listener, Totals
 from tidegauge_drift.exchange import WAIT_S, Exchange
+from tidegauge_drift.feature_streams import FeatureStreams
 from tidegauge_drift.fleet import FleetCounts
 from tidegauge_drift.leader import Leader
 from tidegauge_drift.references import References
 from tidegauge_drift.settings import DriftSettings
 from tidegauge_drift.status_files import StatusFiles
+from tidegauge_drift.streams import StreamsUnavailableError, load_river
+from tidegauge_drift.together import together
 from tidegauge_drift.worker import Worker
 
 if TYPE_CHECKING:
@@ -83,6 +86,13 @@ class DriftProcessor:
                 "TIDEGAUGE_DRIFT_FLEET: got true, but no TIDEGAUGE_REFERENCE: nothing is counted. "
                 "Set it to the reference that all replicas have."
             )
+        self._streams = chosen.streams
+        if chosen.streams and chosen.reference:
+            try:
+                load_river()  # now, and not while rows wait
+            except StreamsUnavailableError as error:
+                _logger.error("TIDEGAUGE_DRIFT_STREAMS: %s No detector runs.", error)  # noqa: TRY400
+                self._streams = ()
         self._budget = export.budget(chosen.max_series, len(chosen.windows), chosen.export)
         self._references: References | None = None
         if chosen.reference:
@@ -250,11 +260,21 @@ class DriftProcessor:
         evaluator = Evaluator(
             key, layout, chosen.windows, chosen.pane_s,
             budget=self._budget, listener=self._listener,
-            totals=FleetCounts(key, layout, chosen.fleet_features) if chosen.fleet else None,
+            totals=self._totals(key, layout),
         )  # fmt: skip
         if exchange is not None:
             exchange.restore(evaluator)
         return evaluator
+
+    def _totals(self, key: ModelKey, layout: Layout) -> Totals | None:
+        chosen = self._settings
+        wanted: list[Totals] = []
+        if chosen.fleet:
+            wanted.append(FleetCounts(key, layout, chosen.fleet_features))
+        if self._streams:
+            with guard.guarded("drift.streams"):
+                wanted.append(FeatureStreams(key, layout, self._streams))
+        return together(wanted)
 
     def _keep(self, evaluator: Evaluator) -> None:
         """Keep a model's state; only then may anybody hear of it, so that no successor repeats."""

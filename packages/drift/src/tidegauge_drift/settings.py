@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from tidegauge.settings import SettingError, setting
 
+from tidegauge_drift.streams import BINARY, DETECTORS
 from tidegauge_drift.window import WindowSpec
 
 PSI, KS, DETECTED = "psi", "ks.statistic", "detected"
@@ -28,6 +29,16 @@ def _export(text: str) -> tuple[str, ...]:
     if not names or not set(names) <= {PSI, KS, DETECTED}:
         raise ValueError(text)
     return names
+
+
+def _streams(text: str) -> tuple[tuple[str, str], ...]:
+    found = []
+    for part in _list(text):
+        detector, _, glob = part.partition(":")
+        if detector not in DETECTORS or detector in BINARY or not glob:
+            raise ValueError(text)
+        found.append((detector, glob))
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +96,15 @@ class DriftSettings:
         "Features and outputs whose bins are counted (globs, with commas between); all by default.",
         parse=_list,
         expected="globs with commas between",
+    )
+    streams: tuple[tuple[str, str], ...] = setting(
+        "TIDEGAUGE_DRIFT_STREAMS",
+        (),
+        "Streaming detectors on features and outputs, none by default: adwin:amount,adwin:score_*. "
+        "kswin is not for alerting. Needs the extra tidegauge-drift[streams].",
+        parse=_streams,
+        expected="<detector>:<glob> with commas between, the detector adwin, page_hinkley or kswin "
+        "(ddm and eddm take errors, not features)",
     )
     include: tuple[str, ...] = setting(
         "TIDEGAUGE_FEATURES_INCLUDE",

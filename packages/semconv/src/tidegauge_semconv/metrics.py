@@ -113,6 +113,11 @@ DRIFT_FEATURES = MetricSpec(
     "Features of the last closed window, by state.",
     (*_WINDOW, a.STATE), Merge.LEADER,
 )  # fmt: skip
+DRIFT_STREAM_DETECTED = MetricSpec(
+    "drift.stream.detected", Kind.GAUGE, "",
+    "1 for a day after a streaming detector has alarmed; kswin, ddm and eddm: not for alerting.",
+    (*_MODEL, a.REFERENCE, a.FEATURE, a.DETECTOR), Merge.LEADER,
+)  # fmt: skip
 DRIFT_WINDOW_ROWS = MetricSpec(
     "drift.window.rows", Kind.GAUGE, "{row}",
     "Rows of the last closed window.",
