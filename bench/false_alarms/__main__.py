@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 
 import live
+import page
+import rules
 
 ROOT = Path(__file__).parents[2]
 
@@ -24,12 +26,16 @@ def main() -> int:
     parser.add_argument(
         "--results", type=Path, default=ROOT / "build" / "false_alarms", help="folder of results"
     )
+    parser.add_argument(
+        "--evidently", default="", metavar="PYTHON",
+        help="an interpreter that has evidently==0.7.23 and pandas<3, in an environment of its own",
+    )  # fmt: skip
     given = parser.parse_args()
     COMMANDS[given.what](given)
     return 0
 
 
-COMMANDS = {"live": live.run, "delay": live.run_delays}
+COMMANDS = {"live": live.run, "delay": live.run_delays, "rules": rules.run, "render": page.render}
 
 if __name__ == "__main__":
     sys.exit(main())

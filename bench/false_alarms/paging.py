@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from tidegauge_drift.window import ClosedWindow, Tumbler, WindowSpec
 from tidegauge_drift.window_judge import judge, paging_levels
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -28,7 +29,7 @@ TIME = "time"
 # What takes longest in a build says how exact the cells are: no verdict looks at it.
 building.worst_ks_error = lambda *_: 0.0
 # Of the windows that the sieve holds back, the product judges one in so many too.
-_AUDIT = 200
+_AUDIT = 1000
 # Shifted rows are followed for so many windows; later is never.
 PATIENCE = 60
 _STEP = 1000
@@ -79,113 +80,144 @@ def shape(case: Case) -> Shape:
 
 
 class Model:
-    """A reference that was drawn for it alone, and its counts."""
+    """A reference that was drawn for it alone, and the counts of its windows."""
 
-    def __init__(self, case: Case, seed: tuple[int, ...]) -> None:
-        self.rng = np.random.default_rng(seed)
+    def __init__(self, rho: float, rows: int, model: int) -> None:
+        rng = np.random.default_rng((7, round(100 * rho), rows, model))
         features, scores = inputs(), outputs()
-        series = Series(self.rng, len(features) + len(scores), case.rho)
-        places = series.next(case.reference)
-        known = frame(self.rng, features, places[: len(features)])
-        scored = frame(self.rng, scores, places[len(features) :])
-        if case.rho:  # independent rows come without times: nothing is known of their order
-            known[TIME] = scored[TIME] = np.arange(case.reference, dtype=np.float64)
-        time_column = TIME if case.rho else ""
+        series = Series(rng, len(features) + len(scores), rho)
+        places = series.next(rows)
+        known = frame(rng, features, places[: len(features)])
+        scored = frame(rng, scores, places[len(features) :])
+        if rho:  # independent rows come without times: nothing is known of their order
+            known[TIME] = scored[TIME] = np.arange(rows, dtype=np.float64)
+        time_column = TIME if rho else ""
         self.layout = Layout(build(known, outputs=scored, time_column=time_column))
         self.counting = Counting(self.layout, features, scores)
-        self._rho = case.rho
+        self._rho = rho
 
-    def shifted(self, rows: int, shift: float, clean_rows: int) -> Iterator[NDArray[np.int64]]:
+    def shifted(
+        self, rng: np.random.Generator, rows: int, shift: float, clean_rows: int
+    ) -> Iterator[NDArray[np.int64]]:
         """Yield the counts of windows whose first feature moves by ``shift`` standard deviations.
 
         It does so after one window and ``clean_rows`` rows.
         """
-        series = Series(self.rng, len(self.counting.cells), self._rho)
+        series = Series(rng, len(self.counting.cells), self._rho)
         before = rows + clean_rows
         while True:
             places = series.next(rows)
             places[0, max(0, min(rows, before)) :] += round(shift * STEPS)
             before -= rows
-            yield self.counting.count(self.rng, places, rows)[0]
+            yield self.counting.count(rng, places, rows)[0]
+
+
+@lru_cache(maxsize=1)
+def reference(rho: float, rows: int, model: int) -> Model:
+    """Return a model; the cases that differ in what is compared with it only share it."""
+    return Model(rho, rows, model)
+
+
+class Watch:
+    """The verdicts of one model's windows in order, and what is counted of them."""
+
+    def __init__(self, drawn: Model, made: Shape, kinds: int) -> None:
+        self._drawn, self._made, self._kinds = drawn, made, kinds
+        self._previous: WindowVerdict | None = None
+        slots = len(drawn.layout.slots)
+        self.flags = {"values": np.zeros(slots, np.int64), "quality": np.zeros(slots, np.int64)}
+        self.onsets = dict.fromkeys(FAMILIES, 0)
+        self.judged = self.mismatches = 0
+        #: A calm verdict stays as it is over windows that flag nothing.
+        self.calm = False
+
+    def judge(self, counts: NDArray[np.int64]) -> WindowVerdict:
+        """Judge a window after the one before."""
+        window = self._made.window(counts)
+        return judge(window, self._drawn.layout, self._kinds, self._previous)
+
+    def take(self, counts: NDArray[np.int64]) -> None:
+        """Judge the next window and count what it says."""
+        verdict, before = self.judge(counts), self._previous
+        self.judged += 1
+        self.mismatches += verdict.mismatch and not (before and before.mismatch)
+        self.flags["values"] += verdict.table["flagged"] > 0
+        self.flags["quality"] += verdict.table["quality_flagged"] > 0
+        was = {} if before is None else before.detected
+        for family, alarm in verdict.detected.items():
+            self.onsets[family] += alarm and not was.get(family, False)
+        self._previous, self.calm = verdict, is_calm(verdict)
+
+    @property
+    def undecided(self) -> float:
+        """The share of features that the last window said nothing of."""
+        return (
+            0.0 if self._previous is None else float((self._previous.table["flagged"] < 0).mean())
+        )
 
 
 def clean(case: Case, model: int, windows: int, kinds: int = 1) -> dict[str, Any]:
     """Return how often alarms began in so many windows of one model's clean rows."""
     made = shape(case)
-    drawn = Model(case, (11, *_key(case), model))
+    drawn = reference(case.rho, case.reference, model)
+    rng = np.random.default_rng((11, *_key(case), model))
+    watch = Watch(drawn, made, kinds)
     sieve = Sieve(drawn.layout)
     level = max(paging_levels(made.window(drawn.layout.counts), drawn.layout, kinds).values())
-    previous: WindowVerdict | None = None
-    tally = {"flagged": dict.fromkeys(FAMILIES, 0), "onsets": dict.fromkeys(FAMILIES, 0)}
-    judged = audited = mismatches = 0
+    audited = 0
     for start in range(0, windows, _STEP):
         some = min(_STEP, windows - start)
-        counts = drawn.counting.windows(drawn.rng, case.rho, made.rows, some)
+        counts = drawn.counting.windows(rng, case.rho, made.rows, some)
         passed = sieve.passes(counts, level)
-        audit = drawn.rng.random(some) < 1 / _AUDIT
-        for i in range(some):
-            # A calm verdict stays as it is over windows that flag nothing.
-            calm = previous is not None and _calm(previous)
-            if calm and not passed[i]:
-                if audit[i]:
-                    audited += 1
-                    if not _calm(judge(made.window(counts[i]), drawn.layout, kinds, previous)):
-                        raise SystemExit(f"{case.name}: the sieve held back a flagged window")
-                continue
-            verdict = judge(made.window(counts[i]), drawn.layout, kinds, previous)
-            judged += 1
-            mismatches += verdict.mismatch and not (previous and previous.mismatch)
-            _add(tally, verdict, previous)
-            previous = verdict
-    assert previous is not None
-    decided = [feature.flagged is not None for feature in previous.features]
+        audit = rng.random(some) < 1 / _AUDIT
+        for i, (passes, looked_at) in enumerate(zip(passed.tolist(), audit.tolist(), strict=True)):
+            if passes or not watch.calm:
+                watch.take(counts[i])
+            elif looked_at:
+                audited += 1
+                if not is_calm(watch.judge(counts[i])):
+                    raise SystemExit(f"{case.name}: the sieve held back a flagged window")
     return {
-        "case": case.name, "model": model, "windows": windows, "judged": judged, "audited": audited,
-        **tally, "mismatches": mismatches, "undecided": 1 - float(np.mean(decided)),
-        "deff": [slot.deff for slot in drawn.layout.slots],
+        "case": case.name, "model": model, "windows": windows, "judged": watch.judged,
+        "audited": audited, "onsets": watch.onsets, "mismatches": watch.mismatches,
+        "flags": {name: found.tolist() for name, found in watch.flags.items()},
+        "undecided": watch.undecided, "deff": [slot.deff for slot in drawn.layout.slots],
     }  # fmt: skip
 
 
-def delay(case: Case, shift: float, model: int, kinds: int = 1) -> dict[str, Any]:
-    """Return after how many moved rows the alarm of one of the features began, None for never.
+def delay(case: Case, shifts: Sequence[float], model: int, kinds: int = 1) -> dict[str, Any]:
+    """Return after how many moved rows the alarm of the moved feature began, None for never.
 
     One window is clean, one is clean up to a random row of it, all others are moved.
     """
     made = shape(case)
-    drawn = Model(case, (13, *_key(case), round(100 * shift), model))
-    clean_rows = int(drawn.rng.integers(made.rows))
+    drawn = reference(case.rho, case.reference, model)
+    rng = np.random.default_rng((13, *_key(case), model))
+    found = {str(shift): _delay(rng, drawn, made, shift, kinds) for shift in shifts}
+    return {"case": case.name, "model": model, "rows": found}
+
+
+def _delay(
+    rng: np.random.Generator, drawn: Model, made: Shape, shift: float, kinds: int
+) -> int | None:
+    clean_rows = int(rng.integers(made.rows))
     previous: WindowVerdict | None = None
-    windows = drawn.shifted(made.rows, shift, clean_rows)
+    windows = drawn.shifted(rng, made.rows, shift, clean_rows)
     for index, counts in zip(range(PATIENCE), windows, strict=False):
         previous = judge(made.window(counts), drawn.layout, kinds, previous)
         if index and previous.features[0].run.detected:
-            return {"case": case.name, "shift": shift, "model": model,
-                    "rows": index * made.rows - clean_rows}  # fmt: skip
-    return {"case": case.name, "shift": shift, "model": model, "rows": None}
+            return index * made.rows - clean_rows
+    return None
 
 
 def _key(case: Case) -> tuple[int, ...]:
     return round(case.rho * 100), case.rate, case.rows, case.reference
 
 
-def _calm(verdict: WindowVerdict) -> bool:
+def is_calm(verdict: WindowVerdict) -> bool:
     """Tell whether nothing of it is flagged, was flagged, or alarms."""
     table = verdict.table
     names = ("flagged", "before", "detected")
     return not verdict.mismatch and not any(
         (table[f"{prefix}{name}"] > 0).any() for prefix in ("", "quality_") for name in names
     )
-
-
-def _add(
-    tally: dict[str, dict[str, int]], verdict: WindowVerdict, previous: WindowVerdict | None
-) -> None:
-    before = previous.detected if previous is not None else {}
-    flags = dict.fromkeys(FAMILIES, False)
-    for feature in verdict.features:
-        flags[feature.family] |= feature.flagged is True
-    flags["data_quality"] = any(quality.flagged is True for quality in verdict.quality)
-    for family, alarm in verdict.detected.items():
-        tally["onsets"][family] += alarm and not before.get(family, False)
-    for family, flag in flags.items():
-        tally["flagged"][family] += flag

@@ -1,0 +1,119 @@
+"""The page of the docs, made of the results."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from live import SHIFTS, cases, summarise
+from paging import PANE_S, Case, shape
+from results import read
+from rules import LEVELS, REFERENCES, ROWS
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable, Sequence
+
+    Lines = Sequence[dict[str, Any]]
+
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "false-alarms.md"
+
+
+def render(given: argparse.Namespace) -> None:
+    """Put the tables between their marks; one without results stays as it is."""
+    text = PAGE.read_text("utf-8")
+    for name, make in TABLES.items():
+        table = make(read(given.results / f"{name}.jsonl"))
+        if table:
+            before, rest = text.split(f"<!-- made: {name} -->\n", 1)
+            _, after = rest.split("<!-- end -->", 1)
+            lines = "\n".join(table)
+            text = f"{before}<!-- made: {name} -->\n{lines}\n<!-- end -->{after}"
+    PAGE.write_text(text, "utf-8")
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    listed = [f"| {' | '.join(row)} |" for row in rows]
+    return [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}", *listed] if listed else []
+
+
+def _by_case(lines: Lines) -> dict[str, Lines]:
+    found: dict[str, list[dict[str, Any]]] = {}
+    for line in lines:
+        found.setdefault(line["case"], []).append(line)
+    return dict(found)
+
+
+def _seen(lines: Lines, ordered: Iterable[Case]) -> list[tuple[Case, Lines]]:
+    found = _by_case(lines)
+    wanted = sorted(ordered, key=lambda c: (-c.reference, c.rho, c.rate, c.rows))
+    return [(case, found[case.name]) for case in wanted if case.name in found]
+
+
+def _named(case: Case) -> list[str]:
+    asked = "any" if case.rate * PANE_S > _LARGEST else f"{case.rows:,}"
+    kind = "independent" if case.rho == 0 else f"AR(1) {case.rho:g}".replace("0.", ".")
+    return [f"{case.reference:,}", kind, f"{case.rate:,}", asked, f"{shape(case).rows:,}"]
+
+
+_RULES = {
+    "ours": "report", "anything": "anything", "classic": "classic", "evidently": "Evidently"
+}  # fmt: skip
+_LARGEST = 5000
+_CASE = ("reference", "rows are", "rows/s", "window", "rows")
+
+
+def _live(lines: Lines) -> list[str]:
+    rows = []
+    for case, results in _seen(lines, cases()):
+        s = summarise(case, results)
+        rows.append(
+            [*_named(case), f"{s.models}", f"{s.months:.2f}", f"{s.onsets}", _short(s.rate),
+             _short(s.bound), _short(s.expected),
+             f"{s.undecided:.0%}"]
+        )  # fmt: skip
+    head = ("models", "months", "onsets", "a month", "bound", "expected", "undecided")
+    return _table([*_CASE, *head], rows)
+
+
+def _short(value: float) -> str:
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def _delays(lines: Lines) -> list[str]:
+    rows = []
+    for case, results in _seen(lines, cases()):
+        cells = []
+        for shift in SHIFTS:
+            found = [line["rows"][str(shift)] for line in results]
+            cells.append(_late([math.inf if late is None else late for late in found]))
+        rows.append([*_named(case), f"{len(results)}", *cells])
+    return _table([*_CASE, "models", *(f"{shift:g} sd" for shift in SHIFTS)], rows)
+
+
+def _late(found: list[float]) -> str:
+    half, most = (np.quantile(found, q, method="higher") for q in (0.5, 0.9))
+    return ", ".join("never" if math.isinf(rows) else f"{rows:,.0f}" for rows in (half, most))
+
+
+def _rules(lines: Lines) -> list[str]:
+    found = _by_case(lines)
+    labels = {"20": "20 features", **{f"zipf{k}": f"one of {k} levels" for k in LEVELS}}
+    rows = []
+    for name, reference, size in itertools.product(labels, REFERENCES, ROWS):
+        windows = found.get(f"{name} n{size} m{reference}", [])
+        if windows:
+            shares = (_share(windows, rule) for rule in _RULES)
+            rows.append([labels[name], f"{size:,}", f"{reference:,}", f"{len(windows)}", *shares])
+    return _table(("features", "rows", "reference", "windows", *_RULES.values()), rows)
+
+
+def _share(windows: Lines, rule: str) -> str:
+    known = [window[rule] for window in windows if window.get(rule) is not None]
+    return f"{np.mean(known):.2f}" if known else ""
+
+
+TABLES = {"live": _live, "delay": _delays, "rules": _rules}
