@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -205,6 +206,42 @@ def test_a_processors_counts_add_up_or_are_the_leaders(several: Any) -> None:
     found, changed = several.told(asked), several.told(pushed)
     assert [8, 9] == [found[key] for key in keys]
     assert [None, 2] == [changed.get(key) for key in keys]
+
+
+def test_processors_with_much_to_say_are_asked_less_often(
+    several: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At 1 % of a core; what was told to who asked in between is not written over."""
+    here = several.be(several.process())
+    here.tick(0.0)
+    recorder, desk = several.core.recorder, standing.desk()
+    asked: list[int] = []
+
+    def points() -> list[CountPoint]:
+        begun_s = time.thread_time()
+        while time.thread_time() < begun_s + 0.05:  # of one core: 1 % of 5 s
+            pass
+        asked.append(len(asked) + 1)
+        at = several.core.clock()
+        return [CountPoint(metrics.TIDEGAUGE_ROWS, ("m", "1", "binned"), asked[-1], at)]
+
+    monkeypatch.setattr(recorder, "points", points)
+
+    def written() -> float:
+        (record,) = here.named(COUNTERS)
+        totals, _ = codec.decode(record.payload)
+        rows = (p for p in totals.points if p.spec is metrics.TIDEGAUGE_ROWS)
+        return sum(point.value for point in rows if isinstance(point, SumPoint))
+
+    for _ in range(3):
+        desk.tick()
+    assert ([1], 1) == (asked, written())
+    several.told(Producer(pulled=True))
+    desk.tick()
+    assert ([1, 2], 2) == (asked, written())
+    monkeypatch.setattr(desk, "_ask_s", desk._ask_s - 6.0)
+    desk.tick()
+    assert ([1, 2, 3], 3) == (asked, written())
 
 
 # -- under whose name --------------------------------------------------------------------------

@@ -64,12 +64,17 @@ def few(core: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 def counted(calls: Sequence[Any]) -> Totals:
     """Return the counts of a process that saw these calls."""
     tally = Tally()
+    add(tally, calls)
+    return of_tally(tally)
+
+
+def add(tally: Tally, calls: Sequence[Any]) -> None:
+    """Count calls."""
     for model, operation, seconds, value, failure, trace in calls:
         channel = Channel(ModelKey(model), operation, ModelInfo("f", "C"))
         output = take(np.array([[value, value / 2]]), 0, 1)
         entry = (NOW, seconds, 1, failure, None, output, 1, trace)
         list(tally.add(channel, [entry]))
-    return of_tally(tally)
 
 
 def plain(found: Totals, *, exemplars: bool = True) -> dict[Any, Any]:
@@ -346,6 +351,41 @@ def test_counts_come_back_as_they_were(found: list[Point], start: float, operati
     read, more = codec.decode(written)
     assert (start, operations, 2**62 + 1) == (read.start_s, read.operations, more["last_ns"])
     assert same(found, read.points)
+
+
+@SMALL
+@given(st.lists(st.lists(CALL, max_size=4), max_size=6), st.booleans())
+def test_what_is_written_again_and_again_is_what_was_counted(
+    core: Any, batches: list[list[Any]], fault: bool
+) -> None:
+    """In any order of calls, faults of ours among them: no line is an old one."""
+    guard.reset()
+    tally = Tally()
+    writer = codec.Writer(tally)
+    more = [SumPoint(MINE, ("x", "y"), 7, NOW)]
+    for calls in batches:
+        add(tally, calls)
+        if fault and calls:
+            guard.fault("x")
+        now = of_tally(tally)
+        read, header = codec.decode(writer.write(more, {"told": []}))
+        assert same([*now.points, *more], read.points)
+        assert (now.start_s, now.operations, []) == (read.start_s, read.operations, header["told"])
+
+
+def test_only_what_has_changed_is_written_anew(core: Any) -> None:
+    """The background of a thousand models has little to do when one of them is called."""
+    tally, call = Tally(), ("predict", 0.5, 1.0, None, None)
+    writer = codec.Writer(tally)
+    add(tally, [("a", *call), ("b", *call)])
+    writer.write((), {})
+    before = dict(writer._written)
+    add(tally, [("b", *call)])
+    writer.write((), {})
+    changed = {name for name, found in writer._written.items() if found is not before[name]}
+    key = ModelKey("b")
+    values = {("value", (key, output)) for output in ("0", "1")}
+    assert {("call", (key, "predict")), ("rows", key), *values} == changed
 
 
 def test_gauges_come_back_as_they_were() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,8 @@ from tidegauge_semconv import Kind, Merge, MetricSpec, all_metrics
 from tidegauge.batch import Floats, GaugePoint, ModelKey
 from tidegauge.counts import Exemplar
 from tidegauge.exact import Exact
-from tidegauge.points import HistogramPoint, Point, SumPoint
+from tidegauge.points import HistogramPoint, Point, SumPoint, parts
+from tidegauge.tally import Tally
 from tidegauge.totals import Totals
 
 #: Raised with each change that an older release would misread.
@@ -32,9 +33,35 @@ class UnreadableError(ValueError):
 
 def encode(totals: Totals, **more: object) -> bytes:
     """Write counts down, and what belongs to them."""
-    operations = [[key.name, key.version, name] for key, name in totals.operations.items()]
-    header = {"start_s": totals.start_s, "operations": operations, **more}
-    return _pack(header, totals.points)
+    header = _header(totals.start_s, totals.operations)
+    return _pack(header | more, totals.points)
+
+
+def _header(start_s: float, operations: Mapping[ModelKey, str]) -> dict[str, object]:
+    named = [[key.name, key.version, name] for key, name in operations.items()]
+    return {"start_s": start_s, "operations": named}
+
+
+class Writer:
+    """Writes the counts of one process again and again, and what has not changed only once."""
+
+    def __init__(self, tally: Tally) -> None:
+        self.tally = tally
+        self._lines = _Lines()
+        self._written: dict[Hashable, tuple[int, str]] = {}
+
+    def write(self, more_points: Iterable[Point], more: Mapping[str, object]) -> bytes:
+        """Return what ``encode`` does of the tally's counts and more; under the drain lock."""
+        written: dict[Hashable, tuple[int, str]] = {}
+        for part in parts(self.tally):
+            found = self._written.get(part.name)
+            if found is None or found[0] != part.revision:
+                found = part.revision, "\n".join(map(self._lines.of, part.points()))
+            written[part.name] = found
+        self._written = written
+        lines = [*(text for _, text in written.values() if text), *map(self._lines.of, more_points)]
+        header = _header(self.tally.start_s, self.tally.value_operations)
+        return self._lines.join({**header, **more}, lines)
 
 
 def decode(payload: bytes) -> tuple[Totals, Mapping[str, Any]]:
@@ -74,27 +101,41 @@ def decode_gauges(payload: bytes) -> list[GaugePoint | SumPoint]:
     return [point for point in points if not isinstance(point, HistogramPoint)]
 
 
-def _pack(header: Mapping[str, Any], points: Iterable[Point | GaugePoint]) -> bytes:
-    specs: dict[MetricSpec, int] = {}
-    bounds: dict[bytes, int] = {}
-    edges: list[list[float]] = []
-    lines = [""]
-    for point in points:
-        line = [specs.setdefault(point.spec, len(specs)), point.attributes]
+def _pack(header: Mapping[str, object], points: Iterable[Point | GaugePoint]) -> bytes:
+    lines = _Lines()
+    return lines.join(header, list(map(lines.of, points)))
+
+
+class _Lines:
+    """Points as lines, and the metrics and bounds that they refer to."""
+
+    def __init__(self) -> None:
+        self._metrics: dict[MetricSpec, int] = {}
+        self._bounds: dict[bytes, int] = {}
+        self._edges: list[list[float]] = []
+
+    def of(self, point: Point | GaugePoint) -> str:
+        """Return the line of a point."""
+        line = [self._metrics.setdefault(point.spec, len(self._metrics)), point.attributes]
         if isinstance(point, GaugePoint):
             line.append(point.value)
         elif isinstance(point, SumPoint):
             line += point.value, point.start_s
         else:
             layout = point.bounds.tobytes()
-            if layout not in bounds:
-                bounds[layout] = len(bounds)
-                edges.append(point.bounds.tolist())
-            line += bounds[layout], _histogram(point)
-        lines.append(json.dumps(line, separators=(",", ":")))
-    metrics = [[s.name, s.kind, s.unit, s.description, s.attributes, s.merge] for s in specs]
-    lines[0] = json.dumps({"version": VERSION, "metrics": metrics, "bounds": edges, **header})
-    return "\n".join(lines).encode()
+            if layout not in self._bounds:
+                self._bounds[layout] = len(self._bounds)
+                self._edges.append(point.bounds.tolist())
+            line += self._bounds[layout], _histogram(point)
+        return json.dumps(line, separators=(",", ":"))
+
+    def join(self, header: Mapping[str, object], lines: Iterable[str]) -> bytes:
+        """Return the lines, and first what they refer to."""
+        metrics = [
+            [s.name, s.kind, s.unit, s.description, s.attributes, s.merge] for s in self._metrics
+        ]
+        first = {"version": VERSION, "metrics": metrics, "bounds": self._edges, **header}
+        return "\n".join([json.dumps(first), *lines]).encode()
 
 
 def _histogram(point: HistogramPoint) -> list[Any]:

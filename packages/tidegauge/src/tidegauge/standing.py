@@ -7,16 +7,17 @@ answers is never less than what another process has answered before.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from tidegauge_semconv import Merge
 
 from tidegauge import codec, group, guard, pipeline
 from tidegauge.batch import CountPoint, GaugePoint
-from tidegauge.points import Point, SumPoint
+from tidegauge.points import SumPoint
 from tidegauge.told import Told, add_up, from_header, to_header
 from tidegauge.totals import Totals, merge, of_tally, shown
 
@@ -27,6 +28,8 @@ GAUGES = "gauges"
 
 # A disk that hangs must not hang a collection.
 _LOCK_TIMEOUT_S = 1.0
+# Of one core, for what processors say once a second.
+_CPU_SHARE = 0.01
 
 _Gauge: TypeAlias = GaugePoint | SumPoint
 
@@ -44,13 +47,19 @@ class Standing:
     told: tuple[Told, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Own:
-    """What this process knows: its counts, what adds up over processes, what one says for all."""
+class _Said(NamedTuple):
+    """What processors say: counts, what else adds up over processes, what one says for all."""
 
-    totals: Totals
+    counts: tuple[SumPoint, ...]
     added: tuple[GaugePoint, ...]
     leading: tuple[_Gauge, ...]
+
+
+class _Own(NamedTuple):
+    """What this process knows: its counts, and what its processors say."""
+
+    totals: Totals
+    said: _Said
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +80,10 @@ class Desk:
         """Start from nothing: this is a forked child."""
         self._lock = threading.Lock()
         self._mark: object = None
+        self._writer: codec.Writer | None = None
+        # What processors said last, and when to ask them again.
+        self._counts: tuple[SumPoint, ...] = ()
+        self._ask_s = 0.0
         self._gauges: tuple[object, ...] = ()
         self._read: dict[tuple[str, bytes], _Read] = {}
         # What readers that push were told while this process was alone; and as it is written.
@@ -115,7 +128,7 @@ class Desk:
                 instance = "" if here.launch.child else here.own_instance_id
                 self._told[reader] = Told(reader, instance, own.totals)
                 self._header, self._mark = {}, None
-        totals, gauges = _together(own.totals, [*own.added, *own.leading])
+        totals, gauges = _together(own.totals, [*own.said.added, *own.said.leading])
         return Standing(totals, gauges, whole=False)
 
     @contextmanager
@@ -130,32 +143,53 @@ class Desk:
     def tick(self) -> None:
         """Write down what this process has counted since, if anything: about once a second."""
         if group.current().member:
-            self.publish(even_if_same=False)
+            with self._held() as held:
+                if held:
+                    if time.monotonic() >= self._ask_s:
+                        self._ask(group.current())
+                    self._write_counts(group.current(), even_if_same=False)
 
-    def publish(self, *, even_if_same: bool = True) -> _Own:
+    def _ask(self, here: group.Group) -> None:
+        """Ask the processors; of a thousand models they have much to say."""
+        begun_s = time.thread_time()
+        said = _said()
+        self._counts = said.counts
+        self._write_gauges(here, said, even_if_same=False)
+        self._ask_s = time.monotonic() + (time.thread_time() - begun_s) / _CPU_SHARE
+
+    def publish(self) -> _Own:
         """Write down what this process has counted."""
         here = group.current()
         # The lock is around the copy too: an older copy must not be written after a newer one.
         with self._held() as held:
             own = _own()
             if held and here.member:
-                mark = _mark(own.totals)
-                if even_if_same or mark != self._mark:
-                    if self._told and not self._header:
-                        self._header = {"told": to_header(self._told.values())}
-                    written = here.publish(COUNTERS, codec.encode(own.totals, **self._header))
-                    self._mark = mark if written else None
-                self._write_gauges(here, own, even_if_same=even_if_same)
+                self._counts = own.said.counts
+                self._write_counts(here, even_if_same=True)
+                self._write_gauges(here, own.said, even_if_same=True)
             return own
 
-    def _write_gauges(self, here: group.Group, own: _Own, *, even_if_same: bool) -> None:
-        leading = own.leading if here.leads else ()
-        gauges = (here.leads, own.added, leading)
+    def _write_counts(self, here: group.Group, *, even_if_same: bool) -> None:
+        with pipeline.current().frozen() as tally:
+            mark = (tally, tally.revision, sum(guard.counts().values()), self._counts)
+            payload = None
+            if even_if_same or mark != self._mark:
+                if self._writer is None or self._writer.tally is not tally:
+                    self._writer = codec.Writer(tally)
+                if self._told and not self._header:
+                    self._header = {"told": to_header(self._told.values())}
+                payload = self._writer.write(self._counts, self._header)
+        if payload is not None:
+            self._mark = mark if here.publish(COUNTERS, payload) else None
+
+    def _write_gauges(self, here: group.Group, said: _Said, *, even_if_same: bool) -> None:
+        leading = said.leading if here.leads else ()
+        gauges = (here.leads, said.added, leading)
         if not even_if_same and gauges == self._gauges:
             return
         self._gauges = gauges
-        if own.added:
-            here.publish(GAUGES, codec.encode_gauges(own.added))
+        if said.added:
+            here.publish(GAUGES, codec.encode_gauges(said.added))
         if here.leads:
             here.keep(GAUGES, codec.encode_gauges(leading))
 
@@ -177,9 +211,9 @@ class Desk:
         if here.member:
             parts.append(own.totals)
         lives = here.member or any(record.living for record in records)
-        gauges = [*_others_gauges(here), *own.added]
+        gauges = [*_others_gauges(here), *own.said.added]
         if here.leads:
-            gauges += own.leading
+            gauges += own.said.leading
         elif lives:
             gauges += _kept_gauges(here)
         totals, standing = _together(shown(merge(parts)), gauges)
@@ -196,26 +230,24 @@ class Desk:
 
 
 def _own() -> _Own:
-    current = pipeline.current()
-    with current.frozen() as tally:
+    with pipeline.current().frozen() as tally:
         totals = of_tally(tally)
-    counts: list[Point] = list(totals.points)
+    said = _said()
+    return _Own(replace(totals, points=(*totals.points, *said.counts)), said)
+
+
+def _said() -> _Said:
+    counts: list[SumPoint] = []
     added: list[GaugePoint] = []
     leading: list[_Gauge] = []
-    for point in current.points():
+    for point in pipeline.current().points():
         everyone = point.spec.merge is Merge.SUM
         if isinstance(point, CountPoint):
             count = SumPoint(point.spec, point.attributes, point.value, point.start_s)
             (counts if everyone else leading).append(count)
         else:
             (added if everyone else leading).append(point)
-    return _Own(replace(totals, points=tuple(counts)), tuple(added), tuple(leading))
-
-
-def _mark(totals: Totals) -> tuple[int, float]:
-    """Return what differs when anything was counted."""
-    sums = (point.value for point in totals.points if isinstance(point, SumPoint))
-    return len(totals.points), sum(sums)
+    return _Said(tuple(counts), tuple(added), tuple(leading))
 
 
 def _together(totals: Totals, gauges: list[_Gauge]) -> tuple[Totals, tuple[GaugePoint, ...]]:

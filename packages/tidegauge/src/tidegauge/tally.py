@@ -47,6 +47,13 @@ class Tally:
         self._value_origins: dict[ModelKey, str] = {}
         self._outputs: Counter[ModelKey] = Counter()
         self.total = 0
+        #: Raised with each change, and what it was at the last change of each model.
+        self.revision = 0
+        self.revisions: Counter[ModelKey] = Counter()
+
+    def _changed(self, key: ModelKey) -> None:
+        self.revision += 1
+        self.revisions[key] = self.revision
 
     def touch(self, key: ModelKey, operation: str) -> CallCounts:
         """Return the counts of a model and operation; at 0 from the model's first call on."""
@@ -54,10 +61,18 @@ class Tally:
         if counts is None:
             counts = self.calls[(key, operation)] = CallCounts()
             self.rows.setdefault(key, RowCounts())
+            self._changed(key)
         return counts
 
     def add(self, channel: Channel, entries: Sequence[Plain]) -> Iterator[Batch]:
         """Count entries of one channel, then yield their rows."""
+        try:
+            yield from self._add(channel, entries)
+        finally:
+            # After, not before: who could not wait for the lock has seen a part.
+            self._changed(channel.key)
+
+    def _add(self, channel: Channel, entries: Sequence[Plain]) -> Iterator[Batch]:
         counts = self.touch(channel.key, channel.operation)
         _, seconds, rows, failures, _, _, _, traces = zip(*entries, strict=True)
         self.total += len(entries)
