@@ -112,7 +112,11 @@ def test_a_cancelled_call_is_no_error(core: Any, kind: type[BaseException]) -> N
     assert (1, 1, {}) == (counts.success, counts.cancelled, counts.errors)
 
 
-@pytest.mark.parametrize("key", [context._SUPPRESS_INSTRUMENTATION_KEY, "suppress_instrumentation"])
+@pytest.mark.parametrize(
+    "key",
+    [context._SUPPRESS_INSTRUMENTATION_KEY, "suppress_instrumentation"],
+    ids=["new", "old"],  # the new one is another in each process
+)
 def test_opentelemetrys_own_suppression_holds(core: Any, key: str) -> None:
     """Exporters set it, so that they do not observe themselves."""
     model = core.model()
