@@ -81,6 +81,7 @@ def test_an_address_of_nowhere_is_one_warning(
     assert listen(host=host).port is None
     assert len(caplog.records) == 1
     assert "OTEL_EXPORTER_PROMETHEUS_HOST to an address of this machine" in caplog.text
+    assert caplog.text.encode()
 
 
 def test_ipv6_where_the_machine_has_it(listen: Any) -> None:

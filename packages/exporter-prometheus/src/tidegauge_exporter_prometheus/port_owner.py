@@ -69,7 +69,8 @@ class PortOwner:
         _logger.warning(
             "The Prometheus endpoint cannot listen on %s port %d yet: %s. %s. "
             "The app is not affected; Tidegauge tries again every %g s.",
-            self._host,
+            # An environment may hold bytes that no log can be written with.
+            self._host.encode("utf-8", "backslashreplace").decode(),
             self._port,
             error,
             _ADVICE.get(number or 0, _OTHER_ADVICE),
