@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parent.parent.parent
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
 WITH_CODE = [page for page in PAGES if "```python" in page.read_text("utf-8")]
-LIMIT_S = 60.0
+LIMIT_S = 300.0
 
 # Each page runs in a process of its own: examples set up OpenTelemetry, which works once in each.
 RUN = """
