@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from tidegauge_drift import CompareSettings, DriftReport, build, compare
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tidegauge_drift import CompareSettings, DriftReport, ProfileError, build, compare
 
 Sound: TypeAlias = Callable[[DriftReport], DriftReport]
 BAD: dict[str, tuple[Any, Any]] = {
@@ -42,6 +45,7 @@ BAD: dict[str, tuple[Any, Any]] = {
     "numbers and times": (np.arange(100.0) % 7, np.array(["2026-01-01", "NaT"] * 50, "M8[s]")),
     "times": (np.array(["2026-01-01"] * 100, "M8[s]"), np.arange(100.0) % 7),
     "complex": (np.arange(100.0) % 7, np.arange(100) * 1j),
+    "signalling NaN": ([Decimal("sNaN"), Decimal(1)] * 50, [Decimal("NaN"), Decimal("sNaN")] * 50),
     "integers beyond float64": ([10**400, 1, 2, 3] * 25, [10**400, 1, 2, 3] * 25),
 }  # fmt: skip
 
@@ -162,9 +166,9 @@ def test_wrong_arguments_are_refused(
     refused: tuple[Any, Any, Any, type[Exception], str],
 ) -> None:
     """The argument, what was given and what is accepted."""
-    reference, current, settings, error, message = refused
+    reference, current, options, error, message = refused
     with pytest.raises(error, match=re.escape(message)):
-        compare(reference, current, settings=settings)
+        compare(reference, current, settings=options)
 
 
 @pytest.mark.parametrize(
@@ -183,3 +187,36 @@ def test_wrong_settings_are_refused(
     """As wrong arguments."""
     with pytest.raises(error, match=re.escape(f"{option}: {message}")):
         CompareSettings(**{option: value})
+
+
+NUMBERS = st.one_of(
+    st.floats(), st.integers(-(10**20), 10**20), st.sampled_from([0.0, 1.0, 1.7e9, 5e-324])
+)
+ANYTHING = st.one_of(
+    NUMBERS, st.none(), st.booleans(), st.text(max_size=3), st.decimals(), st.dates(),
+    st.timedeltas(), st.binary(max_size=2), st.sampled_from([pd.NA, pd.NaT, [], {}, 1j]),
+)  # fmt: skip
+COLUMNS = st.one_of(
+    st.lists(NUMBERS, max_size=60), st.lists(st.text(max_size=2), max_size=60),
+    st.lists(ANYTHING, max_size=60), st.lists(st.sampled_from([1, 2.5, None]), max_size=60),
+)  # fmt: skip
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(before=COLUMNS, after=COLUMNS, profile=st.booleans())
+def test_whatever_a_column_holds_a_report_comes_out(
+    before: list[Any], after: list[Any], profile: bool, sound: Sound
+) -> None:
+    """Of rows and of a profile; also as a page."""
+    reference = pd.DataFrame({"x": pd.Series(before, dtype=object)})
+    current = pd.DataFrame({"x": pd.Series(after, dtype=object)})
+    base: Any = reference
+    if profile:
+        try:
+            base = build(reference)
+        except ProfileError:  # no column that can take part
+            return
+    report = sound(compare(base, current))
+
+    assert len(report.to_html()) > 1_000
+    assert not any("could not be compared" in feature.reason for feature in report.features)

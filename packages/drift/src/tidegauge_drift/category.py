@@ -18,6 +18,8 @@ def is_missing(value: Any) -> bool:
         return bool(value != value)  # noqa: PLR0124 - only NaN and NaT differ from themselves
     except (TypeError, ValueError):
         return False
+    except ArithmeticError:  # a signalling NaN of decimal
+        return True
 
 
 def text(value: Any) -> str:

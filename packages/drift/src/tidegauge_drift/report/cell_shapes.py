@@ -40,14 +40,16 @@ def cell_labels(
     ``bins`` are those of the cells, from that of -inf to that of +inf.
     """
     # Where each cell begins, from -inf on; those above the maximum begin after it.
+    with np.errstate(over="ignore"):  # the largest float has no next one
+        beyond = np.nextafter(feature.maximum, np.inf)
     left = np.concatenate(([-np.inf, -np.inf, feature.minimum], feature.edges.values,
-                           [np.nextafter(feature.maximum, np.inf)] * 3))  # fmt: skip
-    single, text = set(atoms), {-np.inf: "", **texts(left)}
+                           [beyond] * 3))  # fmt: skip
+    single, text = set(atoms), {-np.inf: "", np.inf: "infinity", **texts(left)}
     labels = []
     for place in range(int(bins.max()) + 1):
         members = np.flatnonzero(bins == place)
         first, last = int(members[0]), int(members[-1])
-        start = f"{text[float(left[first])]}"
+        start = text[float(left[first])]
         if first and int(bins[first - 1]) in single and place not in single:
             start = f"above {text[float(left[first - 1])]}"
         if place in single:

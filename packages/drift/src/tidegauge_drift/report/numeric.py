@@ -40,6 +40,8 @@ _TENTHS = 10
 # Up to so many values a column of numbers may be classes: the share of each is looked at.
 _CLASSES = 20
 _DISPLAY_BINS = 40
+_NARROWEST = 1e-290  # of what can be divided into bins and drawn
+_EXACT = 2.0**50  # halves of whole numbers below it are numbers of their own
 _DIGITS = 4  # of the edges between bins, if so few tell them apart
 # What is shown of a distribution: without the last half percent at each end of either side.
 _BULK = (0.005, 0.995)
@@ -66,7 +68,27 @@ def read_numbers(values: Floats, errors: int) -> Numbers:
     return Numbers(np.sort(values[np.isfinite(values)]), missing, errors, (below, above))
 
 
-def numeric_test(reference: Floats, current: Floats, deff: float = 1.0) -> Test:
+class Measured(NamedTuple):
+    """What the test and the statistics both need, of two samples that have values."""
+
+    ks: KsResult
+    inner: Floats
+    binned: tuple[Counts, Counts]
+    pearson: ChiSquareResult
+
+
+def _measure(reference: Floats, current: Floats, deff: float) -> Measured:
+    found = ks(reference, current)
+    p_value = ks_p_value(found.statistic, current.size / deff, reference.size / deff)
+    inner = quantiles(reference, _TENTHS)
+    p, q = count(reference, inner), count(current, inner)
+    pearson = chi_square_from_counts(p, q, pool_below=_EXPECTED, deff=deff)
+    return Measured(KsResult(found.statistic, p_value), inner, (p, q), pearson)
+
+
+def numeric_test(
+    reference: Floats, current: Floats, deff: float = 1.0, measured: Measured | None = None
+) -> Test:
     """Test two ascending samples: twice the smaller p-value of KS and of Pearson on ten quantiles.
 
     Counts are divided by ``deff``. The effect is the largest of the changes that have a floor.
@@ -74,23 +96,11 @@ def numeric_test(reference: Floats, current: Floats, deff: float = 1.0) -> Test:
     reason = too_few(reference.size, current.size, deff)
     if reason:
         return Test(reason=reason)
-    distance, (p, q), pearson = _measured(reference, current, deff)
+    distance, _, binned, pearson = measured or _measure(reference, current, deff)
     p_value = min(1.0, 2 * min(distance.p_value, pearson.p_value))
     shares = _value_shares(reference, current)
-    return Test(
-        p_value, *largest_effect(p, q, psi_from_counts(p, q), ks=distance.statistic, shares=shares)
-    )
-
-
-def _measured(
-    reference: Floats, current: Floats, deff: float
-) -> tuple[KsResult, tuple[Counts, Counts], ChiSquareResult]:
-    found = ks(reference, current)
-    p_value = ks_p_value(found.statistic, current.size / deff, reference.size / deff)
-    inner = quantiles(reference, _TENTHS)
-    p, q = count(reference, inner), count(current, inner)
-    pearson = chi_square_from_counts(p, q, pool_below=_EXPECTED, deff=deff)
-    return KsResult(found.statistic, p_value), (p, q), pearson
+    size = psi_from_counts(*binned)
+    return Test(p_value, *largest_effect(*binned, size, ks=distance.statistic, shares=shares))
 
 
 def _value_shares(reference: Floats, current: Floats) -> list[tuple[float, float]]:
@@ -117,24 +127,21 @@ def compare_numbers(
 ) -> Evidence:
     """Return everything about two columns of numbers."""
     p, q = reference.values, current.values
-    test = numeric_test(p, q, deff)
-    both = p.size > 0 and q.size > 0
-    inner = quantiles(p, _TENTHS) if both else np.empty(0)
-    binned = (count(p, inner), count(q, inner)) if both else None
+    measured = _measure(p, q, deff) if p.size and q.size else None
     return Evidence(
-        name, family, NUMERIC, test, summarise(reference), summarise(current),
-        (p.size / deff, q.size / deff),
-        _statistics(p, q, deff) if both else {},
+        name, family, NUMERIC, numeric_test(p, q, deff, measured),
+        summarise(reference), summarise(current), (p.size / deff, q.size / deff),
+        _statistics(p, q, measured) if measured else {},
         number_shares(name, reference, current, deff),
-        psi_bins(bin_labels(inner), *binned) if binned else (),
-        histogram(p, q) if both else None,
+        psi_bins(bin_labels(measured.inner), *measured.binned) if measured else (),
+        histogram(p, q) if measured else None,
     )  # fmt: skip
 
 
-def _statistics(p: Floats, q: Floats, deff: float) -> dict[str, Statistic]:
-    distance, (a, b), pearson = _measured(p, q, deff)
+def _statistics(p: Floats, q: Floats, measured: Measured) -> dict[str, Statistic]:
+    distance, _, binned, pearson = measured
     return {
-        "psi": statistic(lambda: psi_from_counts(a, b)),
+        "psi": statistic(lambda: psi_from_counts(*binned)),
         "psi_equal_width": statistic(lambda: psi(p, q)),
         "ks": Statistic(distance.statistic, p_value=distance.p_value),
         "kl_divergence": statistic(lambda: kl_divergence(p, q)),
@@ -205,7 +212,8 @@ def bin_labels(inner: Floats) -> list[str]:
     """Return what the bins between these edges hold, with as many digits as tell them apart."""
     if inner.size == 0:
         return ["all values"]
-    single = np.nextafter(inner[:-1], np.inf) == inner[1:]
+    with np.errstate(over="ignore"):  # the largest float has no next one
+        single = np.nextafter(inner[:-1], np.inf) == inner[1:]
     text = dict(zip(inner.tolist(), map(str, inner.tolist()), strict=True))
     text |= texts(inner[np.concatenate(([True], ~single))])
     after = dict(zip(inner[1:][single].tolist(), inner[:-1][single].tolist(), strict=True))
@@ -242,12 +250,13 @@ def display_edges(p: Floats, q: Floats) -> Floats | None:
     with np.errstate(all="ignore"):
         ends = np.array([np.quantile(side, _BULK) for side in (p, q)])
         low, high = float(ends[:, 0].min()), float(ends[:, 1].max())
-        if not np.isfinite(high - low):
+        if not np.isfinite(high - low) or 0 < high - low < _NARROWEST:
             return None
         if high - low <= 0:  # a constant: its neighbourhood
             step = abs(low) * 0.05 or 1.0
             low, high = low - step, high + step
-        if bool((p == np.rint(p)).all()) and bool((q == np.rint(q)).all()):
+        exact = max(-low, high) < _EXACT
+        if exact and bool((p == np.rint(p)).all()) and bool((q == np.rint(q)).all()):
             step = max(
                 1.0, np.ceil((high - low) / _DISPLAY_BINS)
             )  # whole bins: none has more values

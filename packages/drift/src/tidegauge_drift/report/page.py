@@ -148,6 +148,7 @@ _LEGEND = (
     '<p class="legend"><span class="key ref">reference (filled)</span> '
     '<span class="key cur">current (line)</span></p>'
 )
+_BARS = _LEGEND.replace("(filled)", "(dashed)").replace("(line)", "(solid)")
 
 
 def _row(feature: FeatureReport, i: int) -> str:
@@ -215,7 +216,7 @@ def _feature(feature: FeatureReport, i: int, alpha: float) -> str:
     )
     changed = f'<ul class="changed">{quality}</ul>' if quality else ""
     return f"""<details id="f{i}" class="{_classes(feature)}"{opened}>
-<summary><span class="name">{name}</span> <span class="family">{feature.family}, {feature.kind}\
+<summary><h3>{name}</h3> <span class="family">{feature.family}, {feature.kind}\
 </span> {_badge(feature)} {_flags(feature)}</summary>
 <p class="why">{escape(words.explanation(feature, alpha))}</p>{changed}
 <div class="grid">
@@ -231,7 +232,7 @@ def _figure(feature: FeatureReport, i: int) -> str:
     shown = feature.histogram
     medians = f"Median {words.number(feature.reference.median)} in the reference, "
     medians += f"{words.number(feature.current.median)} in current."
-    title = f"Distribution of {feature.name}"
+    title, legend = f"Distribution of {feature.name}", _LEGEND
     if shown is not None:
         svg = charts.overlay(shown, title, medians, str(i))
         beyond = [
@@ -245,11 +246,11 @@ def _figure(feature: FeatureReport, i: int) -> str:
         caption = f"Beyond this range: {'; '.join(beyond)}." if beyond else ""
     elif feature.kind == CATEGORICAL and feature.bins:
         svg = charts.paired(feature.bins, title, "Shares as in the table of bins.", str(i))
-        caption = ""
+        caption, legend = "", _BARS
     else:
         return ""
     return (
-        f"<figure><figcaption>Distribution {_LEGEND}</figcaption>{svg}"
+        f"<figure><figcaption>Distribution {legend}</figcaption>{svg}"
         f'<p class="hint">{caption}</p></figure>'
     )
 
