@@ -6,9 +6,11 @@ import json
 import logging
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +18,7 @@ from tidegauge.batch import Batch, ModelKey, Table
 from tidegauge.configuration import CoreSettings
 from tidegauge.runtime import shared
 from tidegauge_drift import DriftProcessor, DriftSettings, build, save
+from tidegauge_drift.status import document
 from tidegauge_drift.status_files import file_name
 from tidegauge_drift.window import WindowSpec
 
@@ -188,6 +191,25 @@ def test_a_thousand_features_have_a_status_of_bounded_size(tmp_path: Path, state
     assert {each["feature"] for each in first["features"][:10]} == {
         f"x{i}" for i in range(990, 1000)
     }
+
+
+def test_with_a_season_the_reference_is_that_of_the_same_hours(replay: Callable[..., Any]) -> None:
+    """As in the verdict: otherwise bins would have moved that did not."""
+    rng = np.random.default_rng(3)
+    at = START_S + np.arange(20_160) * 60.0
+    season = np.sin(at / 86_400 * 2 * np.pi)
+    frame = pd.DataFrame({"a": 3 * season + rng.normal(size=at.size), "at": at})
+    profile = replace(build(frame, time_column="at", season="hour"), named=False, columns=1)
+    run = replay(profile, windows=("1000rows",))
+    times = START_S + np.arange(2000) / 10
+    run.feed(3 * np.sin(times / 86_400 * 2 * np.pi)[:, None] + rng.normal(size=(2000, 1))).end()
+    (evaluator,) = run.leader.shown
+    (window,) = document(evaluator.snapshot, evaluator.windows, {})["windows"]
+    bins = window["features"][0]["bins"]
+
+    assert sum(b["reference"] for b in bins) == pytest.approx(1, abs=1e-4)
+    assert max(abs(b["now"] - b["reference"]) for b in bins) < 0.06
+    assert max(b["reference"] for b in bins) > 0.2  # of all hours each has a tenth
 
 
 names = st.text(st.characters(), max_size=30) | st.text("./\\%~ abA", max_size=8)

@@ -9,12 +9,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from tidegauge import guard
-from tidegauge.batch import GaugePoint, ModelKey
+from tidegauge.batch import GaugePoint, ModelKey, Table
 from tidegauge.settings import SettingError, load
 from tidegauge_drift import DriftProcessor, DriftSettings, build, save
 from tidegauge_drift.feature_streams import FeatureStreams
@@ -274,8 +275,6 @@ def layout() -> Layout:
 
 def pane(layout: Layout, rows: Floats, index: int) -> Pane:
     """Count rows into a pane."""
-    from tidegauge.batch import Table
-
     counts = layout.inputs.count(Table(len(rows), None, matrix=rows), (0, 1)).astype(np.uint16)
     return Pane(ModelKey("m"), "predict", layout.digest, index, 10, counts, len(rows), 1, 1)
 
@@ -306,7 +305,36 @@ def test_of_large_panes_a_sample_is_shown(layout: Layout) -> None:
     found.fold(layout, pane(layout, rows, 100))
     (watched,) = found._watched
     assert watched.stream.seen == 32
-    assert abs(watched.scores[watched.last].mean() - 0.5) < 0.05
+    assert watched.last.mean() / 255 == pytest.approx(0.5, abs=0.05)
+
+
+def test_a_season_that_the_reference_has_is_no_change() -> None:
+    """A row's place is that among the reference's rows of the same hour."""
+    rng = np.random.default_rng(6)
+
+    def draw(seconds: Any) -> Floats:
+        hours = np.floor(seconds / 3600)
+        values: Floats = 3 * np.sin(hours / 24 * 2 * np.pi) + rng.normal(size=seconds.size)
+        return values
+
+    at = START_S + np.arange(20_160) * 60.0  # two weeks
+    frame = pd.DataFrame({"a": draw(at), "at": at})
+    shown = {}
+    for season in ("hour", ""):
+        layout = Layout(build(frame, time_column="at", season=season))
+        found = FeatureStreams(ModelKey("m"), layout, [("adwin", "a")])
+        for minute in range(1440):
+            times = START_S + minute * 60 + np.arange(20) / 2
+            table = Table(20, None, matrix=draw(times)[:, None])
+            counts = layout.inputs.count(table, (0,)).astype(np.uint8)
+            index = int(times[0] // 10)
+            found.fold(
+                layout,
+                Pane(ModelKey("m"), "predict", layout.digest, index, 10, counts, 20, 1, 1),
+            )
+        (point,) = found.points()
+        shown[season] = point.value
+    assert shown == {"hour": 0.0, "": 1.0}
 
 
 def test_streams_of_a_model_are_bounded(caplog: pytest.LogCaptureFixture) -> None:

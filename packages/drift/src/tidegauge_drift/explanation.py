@@ -19,6 +19,8 @@ _BAR = 12
 _LABEL = 24
 # A bin has moved if its share has changed by so much.
 _MOVED = 0.01
+# Rows that are worth less than this of their number are said to be.
+_MOST_WORTH = 0.9
 # Shares below it have more decimals than one.
 _SMALL = 0.0005
 _CHECKS = {
@@ -31,6 +33,8 @@ _REASONS = {
     "rows": "too few rows",
     "missing": "not among the live columns",
     "sampling": "thinned too unevenly",
+    "dependent": "too few rows that are independent",
+    "season": "the reference has no rows of these hours",
     "fault": "a fault, see the service's log",
 }
 
@@ -161,6 +165,9 @@ def _feature(
         for name, key in (("KS", "ks"), ("PSI", "psi"))
         if feature[key] is not None
     ]
+    worth = feature["effective_rows"] or 0
+    if 0 < worth < _MOST_WORTH * feature["rows"]:
+        numbers.append(f"{feature['rows']} rows worth {worth:.0f}")
     if feature["reason"]:
         numbers.append(_REASONS.get(feature["reason"], text(feature["reason"])))
     if since:

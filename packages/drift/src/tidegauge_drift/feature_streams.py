@@ -20,7 +20,10 @@ from tidegauge.batch import GaugePoint
 from tidegauge_semconv import metrics as m
 
 from tidegauge_drift.packing import PackingError, pack, unpack
+from tidegauge_drift.season import expected
 from tidegauge_drift.streams import Stream
+from tidegauge_drift.times import HOUR_OF_WEEK
+from tidegauge_drift.times import slot as slot_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
     from tidegauge.batch import ModelKey
 
     from tidegauge_drift.grid import Floats
-    from tidegauge_drift.layout import Layout
+    from tidegauge_drift.layout import Layout, Slot
     from tidegauge_drift.pane import Pane
 
 #: Of each model; further ones are left out with a warning.
@@ -39,6 +42,7 @@ MAXIMUM_STREAMS = 50
 _PANE_ROWS = 32
 # A successor shows its detectors so many of the last rows.
 _KEPT = 2048
+_STEPS = 255
 # Before a detector has seen so many there is no telling.
 _FEWEST = 30
 
@@ -47,12 +51,13 @@ _MAGIC = b"tgstrm01"
 
 @dataclass(slots=True, eq=False)
 class _Watched:
-    """One detector on one feature: where its cells are, and the places of the last rows."""
+    """One detector on one feature; ``scores`` are its cells' places in the reference.
 
-    name: str
+    ``last`` are the places of the last rows, in 255ths.
+    """
+
     place: int
-    start: int
-    stop: int
+    slot: Slot
     scores: Floats
     stream: Stream
     last: NDArray[np.uint8] = field(default_factory=lambda: np.empty(0, np.uint8))
@@ -81,6 +86,7 @@ class FeatureStreams:
         self._head = (self._model.name, self._model.version, layout.reference)
         self._next: int | None = None
         self._at_s = 0.0
+        self._hour: int | None = None
         self._watched: list[_Watched] = []
         for i, slot in enumerate(layout.slots):
             for detector in dict.fromkeys(d for d, g in self._chosen if fnmatchcase(slot.name, g)):
@@ -93,10 +99,9 @@ class FeatureStreams:
                         level=logging.WARNING,
                     )
                     break
-                stop = slot.stop - 2
-                scores, centre, scale = _scores(layout.counts[slot.start : stop])
-                stream = Stream(detector, centre=centre, scale=scale)
-                self._watched.append(_Watched(slot.name, i, slot.start, stop, scores, stream))
+                scores, scale = _scores(layout.counts[slot.start : slot.stop])
+                stream = Stream(detector, centre=0.5, scale=scale)
+                self._watched.append(_Watched(i, slot, scores, stream))
         self._points: tuple[GaugePoint, ...] = ()
 
     def fold(self, layout: Layout, pane: Pane) -> None:
@@ -108,21 +113,35 @@ class FeatureStreams:
                 watched.stream.restart()
         self._next = pane.index + 1
         at_s = self._at_s = float(pane.start_s + pane.length_s)
+        self._turn(layout, pane.start_s)
         for watched in self._watched:
-            rows = _rows(pane.counts[watched.start : watched.stop], pane.index, watched.place)
-            stream = watched.stream
-            if stream.add(watched.scores[rows], at_s) or stream.rests(at_s):
+            slot, stream = watched.slot, watched.stream
+            rows = _rows(pane.counts[slot.start : slot.stop - 2], pane.index, watched.place)
+            places = watched.scores[rows]
+            if stream.add(places, at_s) or stream.rests(at_s):
                 watched.last = watched.last[:0]
             else:
-                watched.last = np.concatenate((watched.last, rows))[-_KEPT:]
+                shown = np.rint(_STEPS * places).astype(np.uint8)
+                watched.last = np.concatenate((watched.last, shown))[-_KEPT:]
         self._points = tuple(self._shown())
+
+    def _turn(self, layout: Layout, start_s: int) -> None:
+        """Take the places in what the reference has of this hour, where it has a season."""
+        hour = slot_of(start_s, HOUR_OF_WEEK) if layout.season else None
+        if hour == self._hour:
+            return
+        self._hour = hour
+        for watched in self._watched:
+            found = expected(layout, watched.place, {str(hour): 1})
+            if found is not None:
+                watched.scores, _ = _scores(found[1])
 
     def _shown(self) -> Iterator[GaugePoint]:
         at_s = self._at_s
         for watched in self._watched:
             stream = watched.stream
             if stream.rests(at_s) or stream.seen >= _FEWEST:
-                attributes = (*self._head, watched.name, stream.detector)
+                attributes = (*self._head, watched.slot.name, stream.detector)
                 value = float(stream.rests(at_s))
                 yield GaugePoint(m.DRIFT_STREAM_DETECTED, attributes, value)
 
@@ -137,7 +156,7 @@ class FeatureStreams:
             "next": self._next,
             "at_s": self._at_s,
             "streams": [
-                [watched.name, watched.stream.detector, watched.stream.alarmed_s]
+                [watched.slot.name, watched.stream.detector, watched.stream.alarmed_s]
                 for watched in self._watched
             ],
         }
@@ -164,22 +183,21 @@ class FeatureStreams:
             return
         self._next, self._at_s = following, at_s
         for watched in self._watched:
-            alarmed_s, last = known.get((watched.name, watched.stream.detector), (None, None))
-            if last is not None and (not last.size or last.max() < watched.scores.size):
-                watched.stream.add(watched.scores[last], at_s)
+            alarmed_s, last = known.get((watched.slot.name, watched.stream.detector), (None, None))
+            if last is not None:
+                watched.stream.add(last / _STEPS, at_s)
                 watched.last = last.astype(np.uint8)
             watched.stream.alarmed_s = alarmed_s
         self._points = tuple(self._shown())
 
 
-def _scores(reference: NDArray[np.integer[Any]]) -> tuple[Floats, float, float]:
-    """Return the place of each cell in the reference, and the mean and sd of its rows' places."""
-    counts = reference.astype(np.float64)
+def _scores(reference: NDArray[Any]) -> tuple[Floats, float]:
+    """Return the place of each cell in the reference, and the sd of its rows' places."""
+    counts = reference[:-2].astype(np.float64)
     rows = max(counts.sum(), 1.0)
     scores = (np.cumsum(counts) - counts / 2) / rows
-    mean = float((scores * counts).sum() / rows)
-    variance = float(((scores - mean) ** 2 * counts).sum() / rows)
-    return scores, mean, max(variance, 1e-12) ** 0.5
+    variance = float(((scores - 0.5) ** 2 * counts).sum() / rows)
+    return scores, max(variance, 1e-12) ** 0.5
 
 
 def _rows(counts: NDArray[np.integer[Any]], index: int, place: int) -> NDArray[np.uint8]:

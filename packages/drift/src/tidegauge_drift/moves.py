@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tidegauge_drift.bins import in_bins, reference_in_bins
 from tidegauge_drift.judge import FLOOR_DISTANCE, FLOOR_H, FLOOR_PSI
 from tidegauge_drift.proportions import cohens_h
+from tidegauge_drift.season import expected
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,10 +25,10 @@ KS, PSI, SHARE, H = "ks.statistic", "psi", "share.change", "cohens.h"
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """Counts of one feature, in the reference and in a window."""
+    """Counts of one feature, in what the reference expects of a window and in the window."""
 
     slot: Slot
-    reference: NDArray[np.int64]
+    reference: NDArray[Any]
     current: NDArray[np.int64]
     bins: NDArray[np.uint8]
 
@@ -36,10 +37,11 @@ class Sides:
         """Return those of the feature at one place of a layout; no rows where there were none."""
         slot = layout.slots[i]
         place = slice(slot.start, slot.stop)
-        reference = layout.counts[place].astype(np.int64)
-        current = np.zeros_like(reference)
+        reference: NDArray[Any] = layout.counts[place].astype(np.int64)
+        current = np.zeros(reference.size, np.int64)
         if window.counts is not None:
             current = window.counts[place].astype(np.int64)
+            slot, reference = expected(layout, i, window.hours) or (slot, reference)
         return cls(slot, reference, current, layout.bins[place])
 
     def shares(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -52,7 +54,7 @@ class Sides:
         """Return a share that data quality checks by name, in the reference and now."""
         return self._quality(name, self.reference, before=True), self._quality(name, self.current)
 
-    def _quality(self, name: str, counts: NDArray[np.int64], *, before: bool = False) -> float:
+    def _quality(self, name: str, counts: NDArray[Any], *, before: bool = False) -> float:
         if name in ("missing", "type_error"):
             return _share(counts[-2 if name == "missing" else -1], counts.sum())
         if name == "out_of_range":
