@@ -10,6 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
+import days
 import live
 import page
 import rules
@@ -30,12 +31,19 @@ def main() -> int:
         "--evidently", default="", metavar="PYTHON",
         help="an interpreter that has evidently==0.7.23 and pandas<3, in an environment of its own",
     )  # fmt: skip
+    parser.add_argument("--data", type=Path, help="folder of elec2.csv.gz and bikeshare.csv.gz")
     given = parser.parse_args()
     COMMANDS[given.what](given)
     return 0
 
 
-COMMANDS = {"live": live.run, "delay": live.run_delays, "rules": rules.run, "render": page.render}
+COMMANDS = {
+    "live": live.run,
+    "delay": live.run_delays,
+    "rules": rules.run,
+    "days": days.run,
+    "render": page.render,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -111,9 +111,22 @@ def _rules(lines: Lines) -> list[str]:
     return _table(("features", "rows", "reference", "windows", *_RULES.values()), rows)
 
 
+def _days(lines: Lines) -> list[str]:
+    rows = []
+    for line in lines:
+        features, judged = len(line["flagged"]), 24 * len(line["flagged"])
+        flagged, undecided = (sum(line[what].values()) for what in ("flagged", "undecided"))
+        rows.append(
+            [line["case"], f"{features}", line["rule"], f"{line['alarms']} of 24",
+             f"{flagged} of {judged}", f"{undecided} of {judged}"]
+        )  # fmt: skip
+    head = ("data", "features", "reference", "hours flagged", "features flagged", "undecided")
+    return _table(head, rows)
+
+
 def _share(windows: Lines, rule: str) -> str:
     known = [window[rule] for window in windows if window.get(rule) is not None]
     return f"{np.mean(known):.2f}" if known else ""
 
 
-TABLES = {"live": _live, "delay": _delays, "rules": _rules}
+TABLES = {"live": _live, "delay": _delays, "rules": _rules, "days": _days}

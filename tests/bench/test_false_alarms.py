@@ -16,7 +16,8 @@ from scipy import stats
 from tidegauge.batch import Table
 from tidegauge_drift.window_judge import judge
 
-FOLDER = Path(__file__).parents[2] / "bench" / "false_alarms"
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "bench" / "false_alarms"
 CASE = ["--quick", "--only", "rho0 1/s n300 m10000"]
 
 
@@ -30,15 +31,35 @@ def paging() -> Iterator[ModuleType]:
     sys.path.remove(str(FOLDER))
 
 
-@pytest.mark.parametrize("what", ["live", "delay"])
-def test_the_script_runs(tmp_path: Path, what: str) -> None:
-    """In its quick form: a line for each model of the case."""
-    run = [sys.executable, FOLDER, what, *CASE, "--results", tmp_path]
+def test_the_script_runs(tmp_path: Path) -> None:
+    """In its quick form: a line for the one model of each case."""
+    run = [sys.executable, FOLDER, "live", *CASE, "--results", tmp_path]
     done = subprocess.run(run, capture_output=True, text=True, check=True, timeout=120)
-    lines = (tmp_path / f"{what}.jsonl").read_text("utf-8").splitlines()
+    lines = (tmp_path / "live.jsonl").read_text("utf-8").splitlines()
 
     assert done.stderr == ""
     assert [json.loads(line)["case"] for line in lines] == [CASE[-1]]
+
+
+def test_a_shift_is_seen_within_three_windows(paging: ModuleType) -> None:
+    """One sd at 1 row/s: the alarm comes with the second or third window that holds moved rows."""
+    found = paging.delay(paging.Case(0.0, 1, 300, 1000), (1.0,), 1)["rows"]["1.0"]
+
+    assert 300 < found <= 900
+
+
+def test_three_rules_judge_the_same_window(paging: ModuleType, tmp_path: Path) -> None:
+    """Without Evidently nothing is said of it; the classic rule alarms at n = 100."""
+    import argparse
+
+    import rules
+
+    rules.run(argparse.Namespace(results=tmp_path, only="n100 m10000", quick=True, evidently=""))
+    lines = [json.loads(line) for line in (tmp_path / "rules.jsonl").read_text().splitlines()]
+
+    assert [line["case"].split()[0] for line in lines] == ["20", "zipf30", "zipf100"]
+    assert [line["evidently"] for line in lines] == [None] * 3
+    assert lines[0]["classic"] is True
 
 
 def test_a_run_goes_on_where_it_was(paging: ModuleType, tmp_path: Path) -> None:
@@ -128,11 +149,11 @@ def test_the_sieve_holds_back_only_what_is_not_flagged(paging: ModuleType, refer
 
 
 def test_clean_rows_keep_the_size_of_the_tests(paging: ModuleType) -> None:
-    """15 references, 20 windows each: p <= .05 in at most .05 of the tests of 17 numbers."""
+    """8 references, 20 windows each: p <= .05 in at most .05 of the tests of 17 numbers."""
     from sieve import Sieve
 
     below = []
-    for seed in range(15):
+    for seed in range(8):
         drawn, rng = paging.Model(0.0, 1000, 100 + seed), np.random.default_rng(seed)
         counts = drawn.counting.windows(rng, 0.0, 300, 20)
         for slot in drawn.layout.slots[:17]:
@@ -140,7 +161,7 @@ def test_clean_rows_keep_the_size_of_the_tests(paging: ModuleType) -> None:
             found = Sieve(drawn.layout)._values(slot, known, counts[:, slot.start : slot.stop])
             below.append(np.mean(found <= 0.05))
 
-    assert 0.02 < np.mean(below) <= 0.055
+    assert 0.01 < np.mean(below) <= 0.06
 
 
 def test_the_bound_is_poissons(paging: ModuleType) -> None:
@@ -174,3 +195,16 @@ def test_the_page_says_what_was_measured(paging: ModuleType, tmp_path: Path) -> 
         f"| 1,000 | AR(1) .9 | 1,000 | any | 10,000 | 1 | 0.00 | 1 | {1 / months:.1f} | "
         f"{4.743865 / months:.1f} | {259_200 * 2 / 9900:.1f} | 25% |"
     ) in text
+
+
+def test_hours_alarm_against_all_hours_only(paging: ModuleType) -> None:
+    """Bike Sharing: each hour of a day against all of them, and against the same hour."""
+    import days
+
+    rows = days.bikes(ROOT / "packages" / "drift" / "tests" / "data")
+    pooled = days.day(rows, "Bike Sharing", "pooled, no times")
+    alike = days.day(rows, "Bike Sharing", "by hour, dependence left out")
+
+    assert pooled["alarms"] == 24
+    assert alike["alarms"] <= 2
+    assert not any(alike["undecided"].values())
