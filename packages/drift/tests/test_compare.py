@@ -253,6 +253,19 @@ def test_columns_are_matched_by_name_in_any_order(reference: pd.DataFrame, sound
     assert report.drifted
 
 
+def test_a_label_may_be_dropped_that_one_side_has(reference: pd.DataFrame) -> None:
+    """It is neither missing nor additional."""
+    labelled = reference.assign(label=1)
+    settings = CompareSettings(drop=["label"])
+    for before, after in (
+        (labelled, reference),
+        (reference, labelled),
+        (build(reference), labelled),
+    ):
+        report = compare(before, after, settings=settings)
+        assert (report.missing, report.additional) == ((), ())
+
+
 def test_single_precision_is_no_drift() -> None:
     """0.1 is two numbers; the other side is rounded before both are float64."""
     rng = np.random.default_rng(10)
@@ -294,6 +307,29 @@ def test_the_dependence_of_categories_is_seen_too() -> None:
     report = compare(frame, frame[:2_000], settings=CompareSettings(time_column="t"))
 
     assert report["c"].effective_rows[1] == pytest.approx(100, rel=0.5)
+
+
+def test_a_season_is_compared_with_the_same_hours() -> None:
+    """Nights with nights; without their times with all hours, and then it says so."""
+    rng = np.random.default_rng(17)
+    times = pd.Series(pd.date_range("2026-01-05", periods=60 * 24 * 12, freq="5min"))
+    frame = pd.DataFrame(
+        {"t": times, "x": rng.normal(np.sin(times.dt.hour * np.pi / 12), 1, len(times))}
+    )
+    nights = frame[frame["t"].dt.hour < 5][-600:]
+    profile = build(frame, time_column="t", season="hour")
+    blind, seeing = (
+        compare(profile, nights, settings=CompareSettings(**options))
+        for options in ({"drop": ["t"]}, {"time_column": "t"})
+    )
+
+    assert (blind.season, seeing.season) == ("pooled", "hour")
+    assert (blind["x"].drifted, seeing["x"].drifted) == (True, False)
+    assert seeing["x"].effect < blind["x"].effect
+    assert "compared with all hours together" in blind.to_html()
+    days = build(frame[frame["t"].dt.hour > 5], time_column="t", season="hour")
+    lacking = compare(days, nights, settings=CompareSettings(time_column="t"))["x"]
+    assert lacking.reason == "more than a tenth of the rows are in hours that the reference lacks"
 
 
 def test_what_takes_no_part_says_why(reference: pd.DataFrame, sound: Sound) -> None:

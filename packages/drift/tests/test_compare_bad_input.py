@@ -139,6 +139,10 @@ def test_a_fault_of_ours_stays_with_its_feature(
 
 ONE, TWO = np.ones((3, 1)), np.ones((3, 2))
 TIMED = CompareSettings(time_column="t")
+SEASONAL = build(
+    pd.DataFrame({"t": np.arange(200.0) * 3600, "x0": np.arange(200.0) % 7}),
+    time_column="t", season="hour",
+)  # fmt: skip
 REFUSED: tuple[tuple[Any, Any, Any, type[Exception], str], ...] = (
     (None, ONE, None, TypeError, "reference: got NoneType from the argument; expected a pandas"),
     (ONE, [[1.0]], None, TypeError, "current: got list from the argument; expected a pandas"),
@@ -154,7 +158,7 @@ REFUSED: tuple[tuple[Any, Any, Any, type[Exception], str], ...] = (
     ),
     (ONE, ONE, TIMED, ValueError, "time_column: got 't' from the argument; expected one of the"),
     (build(ONE), TWO, None, ValueError, "current: got 2 columns from the argument; expected 1"),
-    (build(ONE), ONE, TIMED, ValueError, "time_column: got 't' from the argument; expected none"),
+    (SEASONAL, pd.DataFrame({"x0": [1]}), TIMED, ValueError, "time_column: got 't' from the arg"),
     (pl.DataFrame({"a": [1]}), pl.LazyFrame({"a": [1]}), None, TypeError, "current: got LazyFrame"),
     (pd.DataFrame({"t": ["x"]}), pd.DataFrame({"t": ["x"]}), TIMED, ValueError, "time_column: got"),
     (pd.DataFrame({"t": [1, None]}), pd.DataFrame({"t": [1]}), TIMED, ValueError, "time_column: "),

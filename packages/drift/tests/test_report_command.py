@@ -102,7 +102,8 @@ def test_a_table_says_which_features_drifted_and_why(tables: tuple[Path, Path]) 
     assert set(by_name) == {"amount", "zip", "member", "score (output)", "at"}
     assert {by_name[name][1] for name in ("zip", "member", "score (output)")} == {"no drift"}
     assert by_name["at"][-1].startswith("left out: ")
-    assert console.lines == ["rows count as independent: --time-column estimates how they depend"]
+    assert len(console.lines) == 1
+    assert console.lines[0].startswith("The order of the reference's rows is unknown")
     assert console.tracked == ["reading train.csv", "reading live.parquet", "comparing features"]
     assert console.status == 0
 

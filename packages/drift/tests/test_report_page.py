@@ -137,7 +137,7 @@ def test_two_hundred_features_make_a_page_of_reasonable_size() -> None:
     [
         ({"a": np.arange(100.0) % 7}, "No drift in 1 feature"),
         ({"a": np.arange(10.0) % 7}, "No feature could be judged"),
-        ({"b": np.arange(100.0)}, "1 not there"),
+        ({"b": np.arange(100.0)}, "1 missing from current"),
         ({"a": np.arange(100.0) % 7 + 3}, "1 of 1 features drifted, the data quality of 1 changed"),
     ],
 )

@@ -49,7 +49,10 @@ def _arguments(parser: ArgumentParser) -> None:
     parser.add_argument("current", help=f"the rows in question: {tables}")
     for name, (metavar, what) in _LISTS.items():
         parser.add_argument(name, action="append", default=[], metavar=metavar, help=what)
-    what = "the reference's times: rows that depend on each other count less"
+    what = (
+        "times of the reference: rows that depend on each other count less; with a reference file "
+        "that has a season, times of the current table: the hours to compare with"
+    )
     parser.add_argument("--time-column", default="", metavar="COL", help=what)
     what = "level of each family of tests (default: 0.05)"
     parser.add_argument("--alpha", type=float, default=0.05, metavar="P", help=what)
@@ -98,8 +101,8 @@ def _show(report: DriftReport, terminal: Terminal, *, everything: bool) -> None:
     for names, what in ((report.missing, "missing"), (report.additional, "not in the reference")):
         if names:
             terminal.print(f"{what}: {', '.join(names)}")
-    if report.order == "unknown":
-        terminal.print("rows count as independent: --time-column estimates how they depend")
+    for note in words.notes(report):
+        terminal.print(note)
 
 
 def _row(feature: FeatureReport, alpha: float) -> tuple[str, ...]:

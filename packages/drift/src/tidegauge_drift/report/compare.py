@@ -11,7 +11,7 @@ from tidegauge_drift.profile import ReferenceProfile
 from tidegauge_drift.report.evidence import Evidence
 from tidegauge_drift.report.options import CompareSettings
 from tidegauge_drift.report.pairing import Pair, Track, against_profile, against_rows
-from tidegauge_drift.report.result import NUMERIC, Compared, DriftReport, Statistic
+from tidegauge_drift.report.result import NUMERIC, POOLED, Compared, DriftReport, Statistic
 from tidegauge_drift.report.tables import numbers, open_rows
 from tidegauge_drift.report.verdict import judge
 from tidegauge_drift.store import checksum
@@ -75,11 +75,13 @@ def compare_tables(
             f"settings: got {type(settings).__name__} from the argument; expected a "
             "CompareSettings. Leave it out for the defaults."
         )
-    now = open_rows("current", current)
+    now, season = open_rows("current", current), ""
     if isinstance(reference, ReferenceProfile):
         found = against_profile(reference, now, settings)
         before = Compared(sources[0], reference.rows, checksum(reference)[:8])
-        order = "unknown" if reference.order == "unknown" else "time"
+        order = reference.order
+        if reference.season:
+            season = reference.season if settings.time_column else POOLED
     else:
         rows = open_rows("reference", reference)
         found = against_rows(rows, now, settings)
@@ -91,7 +93,7 @@ def compare_tables(
     return DriftReport(
         before, Compared(sources[1], now.rows),
         tuple(sorted(reports, key=lambda feature: feature.rank)), missing, additional,
-        settings.alpha, order, dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        settings.alpha, order, dt.datetime.now(dt.UTC).isoformat(timespec="seconds"), season,
         _together(pairs, evidence) if settings.multivariate else {},
     )  # fmt: skip
 

@@ -24,6 +24,8 @@ class CompareSettings:
         Column of the reference by which its rows are put in the order of time (numbers, times or
         ISO 8601 text). Their dependence is then estimated per feature, and all tests use as many
         rows as the rows are worth. It is no feature. Without it rows are taken as independent.
+        With a reference profile that has a season: the column of current with its times (texts need
+        pandas), so that it is compared with the reference's rows of the same hours.
     alpha : float in (0, 1)
         Level of each family of tests, after Benjamini and Hochberg.
     multivariate : bool

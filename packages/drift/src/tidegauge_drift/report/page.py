@@ -99,11 +99,7 @@ def _notes(report: DriftReport) -> str:
         notes.append(f"Current does not have: {_names(report.missing)}.")
     if report.additional:
         notes.append(f"Not in the reference, so not compared: {_names(report.additional)}.")
-    if report.order == "unknown":
-        notes.append(
-            "The order of the rows is unknown: they count as independent. Rows that depend on each "
-            "other in time differ by more than chance, and are flagged for it."
-        )
+    notes += [escape(note) for note in words.notes(report)]
     return '<ul class="notes">' + "".join(f"<li>{note}</li>" for note in notes) + "</ul>"
 
 
@@ -117,7 +113,7 @@ def _overview(report: DriftReport) -> str:
         f"{words.FAMILIES[name].lower()} {found['flagged']} of {found['tested']}"
         for name, found in report.families.items()
     )
-    rows = "\n".join(_row(feature, i) for i, feature in enumerate(report.features))
+    rows = "\n".join(_row(feature, i, report.alpha) for i, feature in enumerate(report.features))
     return f"""<section id="features" class="overview">
 <div class="bar">
 <h2>Features, by effect</h2>
@@ -133,7 +129,7 @@ def _overview(report: DriftReport) -> str:
 <thead><tr><th scope="col">Feature</th><th scope="col">Verdict</th>\
 <th scope="col" class="wide">Distribution</th><th scope="col">Effect</th>\
 <th scope="col" class="n">p, corrected</th><th scope="col" class="n">PSI</th>\
-<th scope="col" class="n">KS</th><th scope="col">Data quality</th></tr></thead>
+<th scope="col" class="n">KS</th><th scope="col">Data quality, notes</th></tr></thead>
 <tbody>
 {rows}
 </tbody>
@@ -151,13 +147,14 @@ _LEGEND = (
 _BARS = _LEGEND.replace("(filled)", "(dashed)").replace("(line)", "(solid)")
 
 
-def _row(feature: FeatureReport, i: int) -> str:
+def _row(feature: FeatureReport, i: int, alpha: float) -> str:
     small = ""
     if feature.histogram is not None:
         small = charts.spark(feature.histogram.reference, feature.histogram.current)
     elif feature.bins:
         small = charts.spark(*zip(*((b.reference, b.current) for b in feature.bins), strict=True))
     family = "" if feature.family == "inputs" else f' <span class="family">{feature.family}</span>'
+    note = escape(words.brief(feature, alpha))
     # Measurable, but nothing that a verdict rests on.
     noisy = feature.low_power or feature.drifted is None
     values = [feature.statistics.get(name) for name in ("psi", "ks")]
@@ -170,7 +167,7 @@ def _row(feature: FeatureReport, i: int) -> str:
         f'<td>{_badge(feature)}</td><td class="wide">{small}</td>'
         f'<td class="size">{_effect(feature)}</td>'
         f'<td class="n">{words.p_value(feature.adjusted_p_value)}</td>{numbers}'
-        f"<td>{_flags(feature)}</td></tr>"
+        f'<td>{_flags(feature)} <span class="note">{note}</span></td></tr>'
     )
 
 

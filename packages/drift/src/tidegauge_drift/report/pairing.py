@@ -24,6 +24,7 @@ from tidegauge_drift.report.tables import (
     Rows,
     categories,
     counts_rows,
+    hours_of,
     in_single,
     in_time_order,
     is_single,
@@ -75,9 +76,11 @@ def against_rows(reference: Rows, current: Rows, settings: CompareSettings) -> F
     if not by_name and len(reference.names) != len(current.names):
         raise ValueError(_unmatched(len(reference.names), len(current.names)))
     names = reference.names if reference.named else current.names
-    for option in ("outputs", "drop"):
-        for name in getattr(settings, option):
-            _present(option, name, names)
+    for name in settings.outputs:
+        _present("outputs", name, names)
+    for name in settings.drop:  # a label may be on one side only
+        if name not in current.names:
+            _present("drop", name, names)
     order = None
     if settings.time_column:
         _present("time_column", settings.time_column, names)
@@ -85,7 +88,7 @@ def against_rows(reference: Rows, current: Rows, settings: CompareSettings) -> F
     place = {name: j for j, name in enumerate(current.names)}
     twice = reference.twice | (current.twice if by_name else set())
     pairs, missing = [], []
-    aside = {*settings.drop, *([settings.time_column] if settings.time_column else [])}
+    aside = {*settings.drop, settings.time_column} if settings.time_column else {*settings.drop}
     for j, name in enumerate(names):
         if name in aside or not _wanted(name, settings):
             continue
@@ -166,13 +169,8 @@ def against_profile(profile: ReferenceProfile, current: Rows, settings: CompareS
     Raises
     ------
     ValueError
-        They cannot be paired, or the settings name a column of time.
+        They cannot be paired, or the column of time is not there or holds no times.
     """
-    if settings.time_column:
-        raise ValueError(
-            f"time_column: got {settings.time_column!r} from the argument; expected none with a "
-            "reference profile, which knows its rows' order itself. Leave it out."
-        )
     layout = Layout(profile)
     named = profile.named and current.named
     width = profile.columns
@@ -180,6 +178,8 @@ def against_profile(profile: ReferenceProfile, current: Rows, settings: CompareS
     if not named and len(current.names) not in (width, width + len(outputs)):
         raise ValueError(_unmatched(width, len(current.names)))
     place = {name: j for j, name in enumerate(current.names)}
+    aside = {*settings.drop, settings.time_column} if settings.time_column else {*settings.drop}
+    hours = hours_of(current, settings.time_column) if profile.season else {}
     pairs, missing = [], []
     for i, feature in enumerate((*profile.features, *profile.outputs)):
         family = layout.slots[i].family
@@ -190,7 +190,7 @@ def against_profile(profile: ReferenceProfile, current: Rows, settings: CompareS
             at = at if at < len(current.names) else ABSENT
         elif at == ABSENT and family == OUTPUTS:
             at = place.get(name.removesuffix(" (output)"), ABSENT)
-        if name in settings.drop or (family == INPUTS and not _wanted(name, settings)):
+        if name in aside or (family == INPUTS and not _wanted(name, settings)):
             continue
         reason = ""
         if named and name in current.twice:
@@ -198,16 +198,18 @@ def against_profile(profile: ReferenceProfile, current: Rows, settings: CompareS
         elif at == ABSENT:
             missing.append(name)
             reason = "the current rows have no such column"
-        look = _profile_look(layout, i, feature, _at(current, at))
+        look = _profile_look(layout, i, feature, _at(current, at), hours)
         pairs.append(Pair(name, family, look, reason))
-    known = {feature.name for feature in profile.features} | outputs | set(settings.drop)
+    known = {feature.name for feature in profile.features} | outputs | aside
     known |= {column.name for column in profile.left_out}
     additional = tuple(name for name in place if name not in known) if named else ()
     return pairs, tuple(missing), additional
 
 
-def _profile_look(layout: Layout, i: int, feature: Any, values: Any) -> Callable[[], Evidence]:
-    return lambda: compare_profiled(layout, i, feature, values)
+def _profile_look(
+    layout: Layout, i: int, feature: Any, values: Any, hours: dict[str, int]
+) -> Callable[[], Evidence]:
+    return lambda: compare_profiled(layout, i, feature, values, hours)
 
 
 def _deff(values: NDArray[np.float64]) -> float:

@@ -33,10 +33,21 @@ from tidegauge_drift.report.evidence import (
     statistic,
     too_few,
 )
-from tidegauge_drift.report.result import CATEGORICAL, NUMERIC, Bin, Histogram, Statistic, Summary
+from tidegauge_drift.report.result import (
+    CATEGORICAL,
+    NUMERIC,
+    UNKNOWN,
+    Bin,
+    Histogram,
+    Statistic,
+    Summary,
+)
 from tidegauge_drift.report.tables import categories, numbers
+from tidegauge_drift.season import expected
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from tidegauge_drift.counts import Counts
@@ -65,9 +76,19 @@ class Shown(NamedTuple):
     histogram: Histogram | None = None
 
 
-def compare_profiled(layout: Layout, i: int, feature: Feature, values: Any) -> Evidence:
-    """Return everything about the ``i``-th feature of a reference and a column of current rows."""
-    slot = layout.slots[i]
+def compare_profiled(
+    layout: Layout, i: int, feature: Feature, values: Any, hours: Mapping[str, int]
+) -> Evidence:
+    """Return everything about the ``i``-th feature of a reference and a column of current rows.
+
+    ``hours`` are the rows in each hour of the week, as far as they are known and the reference has
+    a season: then it is compared as it was in these hours.
+    """
+    found = expected(layout, i, hours)
+    if found is None:
+        test = Test(reason="more than a tenth of the rows are in hours that the reference lacks")
+        return Evidence(feature.name, layout.slots[i].family, UNKNOWN, test)
+    slot, reference = found
     place = slice(slot.start, slot.stop)
     if isinstance(feature, NumericFeature):
         array, errors = numbers(read(values), feature.unit)
@@ -77,12 +98,10 @@ def compare_profiled(layout: Layout, i: int, feature: Feature, values: Any) -> E
         current[-1] += errors
         side = numeric.summarise(column)
     else:
-        found = categories(read(values, as_text=True).values)
-        current = _count(feature, _listed(found.counts, found.missing, found.type_errors))
-        side = categorical.summarise(found)
-    cells = Cells(
-        slot, layout.counts[place].astype(np.int64), current, layout.bins[place], slot.deff
-    )
+        named = categories(read(values, as_text=True).values)
+        current = _count(feature, _listed(named.counts, named.missing, named.type_errors))
+        side = categorical.summarise(named)
+    cells = Cells(slot, reference, current, layout.bins[place], slot.deff)
     if isinstance(feature, NumericFeature):
         return _numeric(feature, cells, side, column.values)
     return _categorical(feature, cells, side)
@@ -160,11 +179,11 @@ def _numeric(feature: NumericFeature, cells: Cells, side: Summary, values: Float
         labels = cell_labels(feature, cells.bins[:-2], cells.slot.atom_bins)
         histogram = cell_histogram(feature, p, q, values) if values.size else None
         shown = Shown(statistics, psi_bins(labels, a, b), histogram)
-    infinite = int(cells.reference[0] + cells.reference[-3])
+    infinite = int(feature.counts[0] + feature.counts[-3])
     q1, median, q3 = map(_known, feature.quartiles)
     reference = Summary(
-        feature.rows, int(cells.reference[:-2].sum()) - infinite, feature.missing, infinite,
-        int(cells.reference[-1]), _known(feature.mean), _known(feature.sd),
+        feature.rows, int(feature.counts[:-2].sum()) - infinite, feature.missing, infinite,
+        int(feature.counts[-1]), _known(feature.mean), _known(feature.sd),
         _known(feature.minimum), q1, median, q3, _known(feature.maximum),
     )  # fmt: skip
     return _evidence(feature, cells, test, (reference, side), shown)
@@ -250,9 +269,9 @@ def _categorical(feature: CategoricalFeature, cells: Cells, side: Summary) -> Ev
         }
         labels = [*feature.top[: len(a) - 2], categorical.REST, categorical.NEW]
         shown = Shown(statistics, psi_bins(labels, a, b))
-    top = zip(feature.top, cells.reference.tolist(), strict=False)
+    top = zip(feature.top, feature.counts.tolist(), strict=False)
     reference_side = Summary(
-        feature.rows, int(cells.reference[:-2].sum()), feature.missing, 0,
-        int(cells.reference[-1]), distinct=feature.distinct, top=tuple(list(top)[:10]),
+        feature.rows, int(feature.counts[:-2].sum()), feature.missing, 0,
+        int(feature.counts[-1]), distinct=feature.distinct, top=tuple(list(top)[:10]),
     )  # fmt: skip
     return _evidence(feature, cells, _test(cells), (reference_side, side), shown)

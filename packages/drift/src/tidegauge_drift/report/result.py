@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 # Changes when a program that reads to_dict() would have to change.
 FORMAT = 1
 NUMERIC, CATEGORICAL, UNKNOWN = "numeric", "categorical", "unknown"
+# The season of a report whose reference has one that could not be used.
+POOLED = "pooled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +161,9 @@ class DriftReport:
 
     ``missing`` are features that current does not have, ``additional`` its columns that the
     reference does not have. ``order`` is ``time`` where the reference's rows are known to be in the
-    order of time, so that their dependence is in the p-values; else ``unknown``.
+    order of time, so that their dependence is in the p-values; else ``unknown``. ``season`` names
+    the slots in which the reference was compared, each with as much weight as current has rows in
+    it; ``pooled`` where the reference has a season and the times of current are not known.
     """
 
     reference: Compared
@@ -170,6 +174,7 @@ class DriftReport:
     alpha: float = 0.05
     order: str = "unknown"
     created: str = ""
+    season: str = ""
     multivariate: dict[str, Statistic] = field(default_factory=dict)
 
     @property
@@ -219,6 +224,7 @@ class DriftReport:
             "reference": asdict(self.reference),
             "current": asdict(self.current),
             "order": self.order,
+            "season": self.season,
             "alpha": self.alpha,
             "drifted": self.drifted,
             "summary": self.summary,

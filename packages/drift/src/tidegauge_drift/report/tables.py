@@ -13,6 +13,7 @@ from tidegauge_drift.category import is_missing, text, unix_seconds
 from tidegauge_drift.cells import as_numbers
 from tidegauge_drift.columns import UNITS, Part, read
 from tidegauge_drift.scan import ROW_ID_MINIMUM, ROW_ID_SHARE
+from tidegauge_drift.times import HOUR_OF_WEEK, Clock, slots
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -219,6 +220,26 @@ def in_time_order(values: Any) -> NDArray[np.intp]:
             "expected numbers, times or ISO 8601 text in every row. Name another column."
         )
     return np.argsort(times, kind="stable")
+
+
+def hours_of(table: Rows, column: str) -> dict[str, int]:
+    """Return how many rows are in each hour of the week by a column of times; none without one.
+
+    Raises
+    ------
+    ValueError
+        There is no such column, or a row of it has no time.
+    """
+    if not column:
+        return {}
+    if column not in table.names:
+        raise ValueError(
+            f"time_column: got {column!r} from the argument; expected one of current's columns: "
+            f"{', '.join(table.names[:20])}. Correct the name."
+        )
+    seconds = Clock(column, "current").seconds(table.columns[table.names.index(column)])
+    hours, rows = np.unique(slots(seconds, HOUR_OF_WEEK), return_counts=True)
+    return dict(zip(map(str, hours.tolist()), rows.tolist(), strict=True))
 
 
 def _from_text(values: NDArray[Any]) -> Floats:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tidegauge_drift.judge import FLOOR_DISTANCE, FLOOR_H, FLOOR_PSI, LOW_POWER_ROWS
+from tidegauge_drift.report.result import POOLED
 
 if TYPE_CHECKING:
     from tidegauge_drift.report.result import DriftReport, FeatureReport, Quality
@@ -137,6 +138,22 @@ def flags(feature: FeatureReport) -> str:
     return "; ".join(quality(check) for check in feature.quality if check.flagged)
 
 
+def notes(report: DriftReport) -> list[str]:
+    """Say what the verdicts do not know."""
+    found = []
+    if report.order == "unknown":
+        found.append(
+            "The order of the reference's rows is unknown: rows count as independent. Rows that "
+            "depend on each other in time differ by more than chance, and are flagged for it."
+        )
+    if report.season == POOLED:
+        found.append(
+            "The reference has a season, but the times of the current rows are not known: they are "
+            "compared with all hours together. A time column tells them."
+        )
+    return found
+
+
 def headline(report: DriftReport) -> str:
     """Say what a reader must know."""
     counts = report.summary
@@ -147,7 +164,7 @@ def headline(report: DriftReport) -> str:
     if counts["quality_flagged"]:
         said.append(f"the data quality of {counts['quality_flagged']} changed")
     if counts["missing"]:
-        said.append(f"{counts['missing']} not there")
+        said.append(f"{counts['missing']} missing from current")
     if not said:
         tested = counts["not_drifted"]
         if not tested:
