@@ -279,7 +279,8 @@ TEXTS = {
         (
             "The last 1000rows window of age has a population stability index above 0.2 against "
             "reference 0a1b2c3d. Look for a change upstream first: a unit, a default, a new "
-            "source. A window that closes without the shift ends this."
+            "source. `tidegauge explain 'fraud'` on its host shows which values moved. A window "
+            "that closes without the shift ends this."
         ),
     ),
     "ModelDrift": (
@@ -287,8 +288,8 @@ TEXTS = {
         (
             "Two 1000rows windows in a row of the outputs of fraud version 3 differ from "
             "reference 0a1b2c3d by more than chance explains. Do not trust its answers without "
-            "a look: compare drift_psi_value and drift_ks_statistic of its features at the same "
-            "time, and what was deployed last."
+            "a look: `tidegauge explain 'fraud'` on its host says why. Compare drift_psi_value and "
+            "drift_ks_statistic of its features at the same time, and what was deployed last."
         ),
     ),
     "InputDrift": (
@@ -296,7 +297,8 @@ TEXTS = {
         (
             "At least one feature of fraud version 3 differs from reference 0a1b2c3d in two "
             "1000rows windows in a row, by more than chance explains. drift_detected is 1 for "
-            "each such feature; look for a change upstream of it."
+            "each such feature, and `tidegauge explain 'fraud'` on its host says what changed; "
+            "look upstream of it."
         ),
     ),
 }

@@ -97,7 +97,8 @@ DATA_DRIFT_DETECTED = AlertDefinition(
     description=(
         "The last {window} window of {feature} has a population stability index above "
         "{threshold:number} against reference {reference}. Look for a change upstream first: a "
-        "unit, a default, a new source. A window that closes without the shift ends this."
+        "unit, a default, a new source. `tidegauge explain '{model_name}'` on its host shows which "
+        "values moved. A window that closes without the shift ends this."
     ),
 )
 
@@ -113,7 +114,8 @@ MODEL_DRIFT = AlertDefinition(
     description=(
         "Two {window} windows in a row of the {family} of {model} differ from reference "
         "{reference} by more than chance explains. Do not trust its answers without a look: "
-        "compare {see} of its features at the same time, and what was deployed last."
+        "`tidegauge explain '{model_name}'` on its host says why. Compare {see} of its features at "
+        "the same time, and what was deployed last."
     ),
     see=(metrics.DRIFT_PSI_VALUE, metrics.DRIFT_KS_STATISTIC),
 )
@@ -129,8 +131,8 @@ INPUT_DRIFT = AlertDefinition(
     summary="The inputs of {model} differ from the reference",
     description=(
         "At least one feature of {model} differs from reference {reference} in two {window} "
-        "windows in a row, by more than chance explains. {see} is 1 for each such feature; look "
-        "for a change upstream of it."
+        "windows in a row, by more than chance explains. {see} is 1 for each such feature, and "
+        "`tidegauge explain '{model_name}'` on its host says what changed; look upstream of it."
     ),
     see=(metrics.DRIFT_DETECTED,),
 )
