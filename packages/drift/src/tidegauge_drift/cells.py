@@ -147,10 +147,6 @@ class CategoryCounter:
             counts[self._cell(value)] += times
         return counts
 
-    def cells(self, column: NDArray[Any]) -> NDArray[np.intp]:
-        """Return the cell of each value."""
-        return np.fromiter(map(self._cell, column.tolist()), np.intp, column.size)
-
     def _cell(self, value: Any) -> int:
         try:
             found = self._cells.get(value)

@@ -56,8 +56,10 @@ def joined(one: str, other: str) -> str:
 def read(values: Any, *, as_text: bool = False) -> Part:
     """Read a column of pandas, polars or numpy; ``as_text`` takes any value for a category."""
     kind = _kind(values.dtype)
-    if as_text or kind in (TEXT, BOOLEAN):
-        return Part(TEXT if as_text else kind, _objects(values))
+    if kind in (TEXT, BOOLEAN):
+        return Part(TEXT if as_text else kind, _plain(values))
+    if as_text:
+        return Part(TEXT, _objects(values))
     if kind == ODD:
         return Part(ODD, np.empty(len(values), object))
     if kind in UNITS:
@@ -95,6 +97,11 @@ def _polars_kind(dtype: Any) -> str:
     if dtype.is_nested() or name == "Binary":
         return ODD
     return _POLARS.get(name, TEXT)
+
+
+def _plain(values: Any) -> NDArray[Any]:
+    """Return values of which none is a sequence for numpy to look into."""
+    return np.array(values.tolist() if hasattr(values, "tolist") else values.to_list(), object)
 
 
 def _objects(values: Any) -> NDArray[Any]:

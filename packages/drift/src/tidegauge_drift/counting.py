@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from tidegauge_drift.accuracy import ROWS, worst_ks_error
 from tidegauge_drift.bins import quantile_bins
 from tidegauge_drift.category import hash64, is_missing, text
-from tidegauge_drift.cells import CategoryCounter, NumericCounter
+from tidegauge_drift.cells import NumericCounter
 from tidegauge_drift.columns import UNITS
 from tidegauge_drift.following import EVENTS, Following
 from tidegauge_drift.grid import ATOM, Edges, Floats, edges
@@ -156,62 +157,63 @@ def _numbers(part: Part) -> Floats:
     return np.full(part.values.size, np.nan)
 
 
-def _categories(part: Part) -> NDArray[Any]:
-    if part.values.dtype == np.float64:
-        return np.full(part.values.size, None, object)
-    return part.values
-
-
 class Categories:
     """Counts the categories of one column; the parameters are those of ``Numbers``."""
 
     def __init__(self, scan: Scan, *, ordered: bool, slots: int, hashed: bool) -> None:
         self._scan = scan
-        self._codes, self._times = scan.tally.ordered()
+        codes, times = scan.tally.ordered()
         few = scan.tally.distinct <= KNOWN
-        order = np.argsort(self._codes) if few else np.empty(0, np.intp)
-        self._known, self._known_counts = self._codes[order], self._times[order]
-        self._top = self._codes[:TOP]
-        self._shown = {} if not hashed else {c: f"#{c:016x}" for c in self._top.tolist()}
-        self._counter = CategoryCounter(self._top, self._known)
-        self._counts = np.zeros(self._top.size + 4, np.int64)
+        order = np.argsort(codes) if few else np.empty(0, np.intp)
+        self._known, self._known_counts = codes[order], times[order]
+        self._top = codes[:TOP]
+        self._rest = self._top.size
+        self._place = {code: cell for cell, code in enumerate(self._top.tolist())}
+        self._shown = {} if not hashed else {c: f"#{c:016x}" for c in self._place}
+        self._counts = np.zeros(self._rest + 4, np.int64)
         self._by_slot = np.zeros((slots, self._counts.size), np.int64)
         self._following = Following(scan.tally.present, slots) if ordered else None
 
     def add(self, part: Part, slots: NDArray[np.int64] | None) -> None:
         """Count rows."""
-        values = _categories(part)
-        self._counts += self._counter.count(values)
+        found = Counter(part.values.tolist())
+        cells = {value: self._cell(value) for value in found}
+        np.add.at(self._counts, [*cells.values()], [*found.values()])
+        if slots is None and self._following is None:
+            return
+        row = self._rows(part, cells)
         if slots is not None:
-            for slot in np.unique(slots).tolist():
-                self._by_slot[slot] += self._counter.count(values[slots == slot])
-        if len(self._shown) < self._top.size:
-            self._find(values)
+            np.add.at(self._by_slot, (slots, row), 1)
         if self._following is not None:
-            self._following.add(*self._events(values, slots))
+            self._following.add(*self._events(row, slots))
 
     def again(self, part: Part, slots: NDArray[np.int64]) -> None:
         """Take rows once more, to see how they depend on each other within a season."""
-        happened, found = self._events(_categories(part), slots)
+        cells = {value: self._cell(value) for value in set(part.values.tolist())}
+        happened, found = self._events(self._rows(part, cells), slots)
         if self._following is not None and found is not None:
             self._following.again(happened, found)
 
+    def _cell(self, value: Any) -> int:
+        if is_missing(value):
+            return self._rest + 2
+        shown = text(value)
+        code = hash64(shown)
+        cell = self._place.get(code)
+        if cell is None:
+            return self._rest
+        self._shown.setdefault(code, shown)
+        return cell
+
+    def _rows(self, part: Part, cells: dict[Any, int]) -> NDArray[np.intp]:
+        return np.fromiter(map(cells.__getitem__, part.values.tolist()), np.intp, part.values.size)
+
     def _events(
-        self, values: NDArray[Any], slots: NDArray[np.int64] | None
+        self, cells: NDArray[np.intp], slots: NDArray[np.int64] | None
     ) -> tuple[NDArray[np.bool_], NDArray[np.int64] | None]:
-        cells = self._counter.cells(values)
-        kept = cells < self._top.size + 2
+        kept = cells <= self._rest
         happened = cells[kept, None] == np.arange(EVENTS)
         return happened, None if slots is None else slots[kept]
-
-    def _find(self, values: NDArray[Any]) -> None:
-        wanted = set(self._top.tolist())
-        for value in set(values.tolist()):
-            if not is_missing(value):
-                shown = text(value)
-                code = hash64(shown)
-                if code in wanted:
-                    self._shown[code] = shown
 
     def feature(self, position: int, shown: str) -> CategoricalFeature:
         """Return what was found of the column, under the name that is shown."""
