@@ -1,4 +1,4 @@
-"""What building a reference from a large file takes: seconds, peak memory, bytes of the result.
+"""What a reference of a large file takes: seconds of processors, peak memory, bytes of the result.
 
 Run ``python bench/reference_build.py --rows 5000000``; it writes the tables first, in parts.
 """
@@ -25,10 +25,10 @@ from tidegauge_drift.files import build_file
 from tidegauge_drift.tables import open_table
 options = {"time_column": "ts"} if sys.argv[2] == "time" else {}
 open_table(sys.argv[1])
-before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
 profile = build_file(sys.argv[1], drop=() if options else ("ts",), **options)
 after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(time.perf_counter() - start, before / 1024, after / 1024, profile.rows)
+print(time.process_time() - start, before / 1024, after / 1024, profile.rows)
 """
 
 
@@ -52,30 +52,33 @@ def part(rng: np.random.Generator, start: int, rows: int) -> pd.DataFrame:
     )
 
 
-def write(folder: Path, rows: int) -> list[Path]:
-    """Write the tables."""
+def write(path: Path, rows: int) -> None:
+    """Write the table."""
     rng = np.random.default_rng(0)
-    csv, parquet = folder / "big.csv", folder / "big.parquet"
     writer = None
     for start in range(0, rows, PART):
         frame = part(rng, start, min(PART, rows - start))
-        frame.to_csv(csv, index=False, mode="a", header=start == 0)
+        if path.suffix == ".csv":
+            frame.to_csv(path, index=False, mode="a", header=start == 0)
+            continue
         table = pa.Table.from_pandas(frame, preserve_index=False)
-        writer = writer or pq.ParquetWriter(parquet, table.schema)
+        writer = writer or pq.ParquetWriter(path, table.schema)
         writer.write_table(table, row_group_size=1_000_000)
     if writer is not None:
         writer.close()
-    return [csv, parquet]
 
 
 def main() -> None:
     """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=5_000_000)
-    rows = parser.parse_args().rows
+    parser.add_argument("--kind", action="append", choices=["csv", "parquet"])
+    given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        print("file, MB, order, seconds, MiB before, MiB at most, rows")
-        for path in write(Path(name), rows):
+        print("file, MB, order, seconds of processors, MiB before, MiB at most, rows", flush=True)
+        for kind in given.kind or ("parquet", "csv"):
+            path = Path(name) / f"big.{kind}"
+            write(path, given.rows)
             for order in ("unknown", "time"):
                 done = subprocess.run(
                     [sys.executable, "-c", BUILD, str(path), order],

@@ -162,6 +162,32 @@ def test_an_empty_folder_of_references_is_a_problem(tidegauge: Run, tmp_path: Pa
     assert problem.startswith("TIDEGAUGE_REFERENCE: got 'references' from the environment;")
 
 
+@pytest.mark.parametrize(
+    ("hours", "season", "said"),
+    [
+        (40, "", "its rows span 1.6 days, fewer than 2"),
+        (300, "hour_of_week", "its rows span 1.8 weeks, fewer than 2"),
+        (300, "hour", ""),
+    ],
+)
+def test_a_reference_of_too_short_a_time_is_noted(
+    tidegauge: Run, tmp_path: Path, hours: int, season: str, said: str
+) -> None:
+    """What a day or a week does may look like drift."""
+    lines = [f"{3600 * hour},{hour % 7}" for hour in range(hours)]
+    (tmp_path / "train.csv").write_text("\n".join(["at,a", *lines]), encoding="utf-8")
+    more = ["--season", season] if season else []
+    built = tidegauge(
+        "reference", "build", "train.csv", "-o", "m.reference.json", "--time-column", "at", *more
+    )
+    assert built.returncode == 0
+    done = tidegauge("doctor", "--json", **HEALTHY, TIDEGAUGE_REFERENCE="m.reference.json")
+    notes = [note for note in json.loads(done.stdout)["notes"] if "its rows span" in note]
+
+    assert done.returncode == 0
+    assert [note.split(": ")[1] for note in notes] == ([said] if said else [])
+
+
 def test_a_reference_is_read_and_its_series_are_counted(tidegauge: Run, tmp_path: Path) -> None:
     """Two features: 5 series each, one for the reference, 10 for each of two windows."""
     (tmp_path / "train.csv").write_text(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from tidegauge_drift.leaves import SHARE, Leaves, pack_numbers, unpack_numbers
@@ -31,6 +31,8 @@ def _check(leaves: Leaves, values: NDArray[np.float64]) -> None:
     assert (ends[:-1] < starts[1:]).all()
 
 
+@settings(deadline=None)
+@example(np.array([0.0]), np.array([0.0]), np.array([0.0, -1e-308]))
 @given(SAMPLES, SAMPLES, SAMPLES)
 def test_sums_are_those_of_the_rows_in_any_order(
     a: NDArray[np.float64], b: NDArray[np.float64], c: NDArray[np.float64]
@@ -54,7 +56,23 @@ def test_no_leaf_of_several_values_holds_too_much(rows: int) -> None:
     _check(leaves, values)
     assert leaves.counts[several].max(initial=0) <= max(1, SHARE * rows)
     assert _content(Leaves.unpack(leaves.pack())) == _content(leaves)
-    assert len(leaves.pack()) < 3_000
+    assert len(leaves.pack()) < 2_500
+
+
+def test_rare_values_are_blurred_and_frequent_ones_are_exact() -> None:
+    """Who reads the file does not learn a customer's income."""
+    rng = np.random.default_rng(0)
+    values = np.concatenate((rng.lognormal(3, 1, 200), np.full(50, 42.0)))
+    leaves = Leaves.of(Sketch.of(values))
+    widths = leaves.ends() - leaves.starts()
+    gaps = np.minimum(
+        np.diff(leaves.starts(), prepend=-np.inf), np.diff(leaves.starts(), append=np.inf)
+    )
+
+    assert leaves.counts.size == 201
+    assert (widths == 0).sum() == 1
+    assert leaves.starts()[widths == 0] == 42.0
+    assert (widths > gaps / 200)[widths > 0].all()
 
 
 @given(st.lists(st.integers(0, 1 << 63)))

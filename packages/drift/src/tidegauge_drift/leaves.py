@@ -24,9 +24,13 @@ if TYPE_CHECKING:
 
 # A leaf of several values holds at most this share of the rows: a quarter of a cell's.
 SHARE = 1 / 256
+# A rare value is told from its neighbours by so many bits more than are needed.
+_BLURRED = 6
 _MORE = 0x80
 # Beyond infinity there are the keys of NaN.
 _LOWEST, _HIGHEST = to_keys(np.array((-np.inf, np.inf)))
+# No value has this key: -0.0 is 0.0.
+_MINUS_ZERO = to_keys(np.zeros(1))[0] - np.uint64(1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,7 +45,8 @@ class Leaves:
     def of(cls, sketch: Sketch) -> Leaves:
         """Return ranges that hold no more than their share, or one value; each as narrow as it can.
 
-        Wide ranges would take the sight from those of another histogram that lie in them.
+        Wide ranges would take the sight from those of another histogram that lie in them. Only a
+        rare value is blurred, to 1/64 of the way to its neighbour: it is nobody's business.
         """
         runs = sketch.runs
         low, high, ends = runs.low.tolist(), runs.high.tolist(), np.cumsum(runs.count).tolist()
@@ -52,6 +57,10 @@ class Leaves:
             first, last = waiting.pop()
             count = ends[last - 1] - (ends[first - 1] if first else 0)
             differ = (low[first] ^ high[last - 1]).bit_length()
+            if count <= limit and differ == 0:  # a rare value
+                near = [*high[max(0, first - 1) : first], *low[last : last + 1]]
+                apart = min((low[first] ^ key).bit_length() for key in near) if near else 1
+                differ = max(0, apart - 1 - _BLURRED)
             if count <= limit or last - first == 1:
                 found.append((low[first] >> differ << differ, BITS - differ, count))
                 continue
@@ -74,7 +83,8 @@ class Leaves:
     def ends(self) -> Floats:
         """Return the largest float of each leaf."""
         rest = [(1 << (BITS - depth)) - 1 for depth in self.depths.tolist()]
-        return from_keys(np.minimum(self.heads | np.array(rest, np.uint64), _HIGHEST))
+        last = np.minimum(self.heads | np.array(rest, np.uint64), _HIGHEST)
+        return from_keys(last - (last == _MINUS_ZERO))
 
     def __add__(self, other: Leaves) -> Leaves:
         """Return the sum: of two leaves of which one holds the other, the larger one."""

@@ -5,6 +5,7 @@ Drift is a plugin, so its own command is asked, as a person would.
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from argparse import ArgumentParser
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,6 +25,8 @@ T = TypeVar("T")
 
 SUFFIX = ".reference.json"
 _SHOW = "reference show"
+# With fewer cycles one odd day or week passes for what is normal.
+_CYCLES = 2
 _PATH = "TIDEGAUGE_REFERENCE"
 
 # Of a window: its rows, its features by state (6), three families.
@@ -86,6 +89,7 @@ def examine(report: Report, environ: Mapping[str, str]) -> None:
         if profile is None:
             rows.append((file.name, "cannot be used", "", "", ""))
             continue
+        report.notes += _short(file.name, profile)
         watched = _length(profile, "features") + _length(profile, "outputs")
         rows.append(
             (
@@ -154,6 +158,22 @@ def _read(file: Path, report: Report) -> dict[str, object] | None:
         report.problems.append(str(error))
         return None
     return content if isinstance(content, dict) else {}
+
+
+def _short(name: str, profile: dict[str, object]) -> list[str]:
+    """Say where a reference has seen too little of a season to tell it from drift."""
+    span, season = profile.get("span"), str(profile.get("season", ""))
+    if not isinstance(span, list):
+        return []
+    first, last = (dt.datetime.fromisoformat(str(at)) for at in span)
+    cycle, days = ("week", 7) if season == "hour_of_week" else ("day", 1)
+    seen = (last - first) / dt.timedelta(days=days)
+    if seen >= _CYCLES:
+        return []
+    return [
+        f"{name}: its rows span {seen:.1f} {cycle}s, fewer than {_CYCLES}: what a {cycle} does to "
+        "the data may look like drift. Build the reference from a longer time."
+    ]
 
 
 def _length(profile: dict[str, object], key: str) -> int:
