@@ -156,8 +156,8 @@ class Group:
         self._entrance.sweep(self.launch)
 
     @contextmanager
-    def _held(self, timeout_s: float = _LOCK_TIMEOUT_S) -> Iterator[bool]:
-        held = self._lock.acquire(timeout=timeout_s)
+    def _held(self, timeout_s: float | None = None) -> Iterator[bool]:
+        held = self._lock.acquire(timeout=_LOCK_TIMEOUT_S if timeout_s is None else timeout_s)
         try:
             yield held
         finally:
