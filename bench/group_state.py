@@ -91,7 +91,7 @@ def main() -> int:
         for group in groups:
             stack.callback(group._descriptors.abandon)
         leader, worker = groups[0], groups[1]
-        leader._joined_s -= 10.0
+        leader._began_s -= 10.0
         for group in groups:
             group.tick(0.0)
         everything = publishing(worker)
