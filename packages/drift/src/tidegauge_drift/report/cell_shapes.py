@@ -61,8 +61,7 @@ def cell_labels(
         elif last == bins.size - 1:
             labels.append(start if start.startswith("above") else f"{start} and above")
         else:
-            comma = "," if start.startswith("above") else " to"
-            labels.append(f"{start}{comma} below {text[float(left[last + 1])]}")
+            labels.append(f"{start} to {text[float(left[last + 1])]}")
     return labels
 
 

@@ -18,6 +18,7 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 8, 10, 30
 _BAR, _GAP, _LABEL = 10, 30, 150
 _LONGEST = 22
 _TICKS = 5
+_NEAR = 0.06  # of the width: closer to an end the text would be cut off
 
 
 def overlay(histogram: Histogram, title: str, description: str, key: str) -> str:
@@ -81,7 +82,12 @@ def _ticks(low: float, high: float) -> list[tuple[float, str, str]]:
     values = [(first + i) * step for i in range(_TICKS + 1) if (first + i) * step <= high]
     if len(set(values)) < 2 or len({number(v) for v in values}) < len(values):  # noqa: PLR2004
         return [(low, repr(low), "start"), (high, repr(high), "end")]
-    return [(value, number(value), "middle") for value in values]
+    return [(value, number(value), _anchor((value - low) / (high - low))) for value in values]
+
+
+def _anchor(place: float) -> str:
+    """Keep a tick's text within the picture."""
+    return "start" if place < _NEAR else "end" if place > 1 - _NEAR else "middle"
 
 
 def paired(bins: Sequence[Bin], title: str, description: str, key: str) -> str:

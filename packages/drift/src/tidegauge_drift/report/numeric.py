@@ -222,9 +222,9 @@ def bin_labels(inner: Floats) -> list[str]:
         if alone:
             labels.append(f"exactly {text[left]}")
         elif left in after:
-            labels.append(f"above {text[after[left]]}, below {text[right]}")
+            labels.append(f"above {text[after[left]]} to {text[right]}")
         else:
-            labels.append(f"{text[left]} to below {text[right]}")
+            labels.append(f"{text[left]} to {text[right]}")
     last = float(inner[-1])
     labels.append(f"above {text[after[last]]}" if last in after else f"{text[last]} and above")
     return labels

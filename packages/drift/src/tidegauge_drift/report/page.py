@@ -264,7 +264,8 @@ def _bins(feature: FeatureReport) -> str:
         for b in feature.bins
     )
     return (
-        '<table class="bins"><caption>What each bin adds to PSI</caption><thead><tr>'
+        '<table class="bins"><caption>What each bin adds to PSI '
+        '<span class="family">a bin holds its lower end</span></caption><thead><tr>'
         '<th scope="col">Bin</th><th scope="col" class="n">Reference</th>'
         '<th scope="col" class="n">Current</th><th scope="col" class="n">PSI</th><td></td></tr>'
         f"</thead><tbody>{rows}</tbody></table>"
