@@ -158,7 +158,8 @@ class ParquetRows:
         with _reading(self._path):
             import pyarrow.parquet as pq  # noqa: PLC0415 - as above
 
-            with pq.ParquetFile(self._path) as file:
+            # Read ahead, pyarrow would keep all that it has read until the file is closed.
+            with pq.ParquetFile(self._path, pre_buffer=False) as file:
                 for batch in file.iter_batches(PART_ROWS, columns=list(wanted)):
                     yield {name: batch.column(name).to_pandas() for name in wanted}
 
