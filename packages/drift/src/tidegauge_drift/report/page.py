@@ -8,7 +8,7 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from tidegauge_drift.report import charts, words
-from tidegauge_drift.report.result import CATEGORICAL, FORMAT
+from tidegauge_drift.report.result import CATEGORICAL, FORMAT, NUMERIC
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -256,6 +256,9 @@ def _bins(feature: FeatureReport) -> str:
     if not feature.bins:
         return ""
     most = max((b.psi for b in feature.bins), default=0) or 1
+    end = ""
+    if feature.kind == NUMERIC:
+        end = ' <span class="family">a bin holds its lower end</span>'
     rows = "".join(
         f'<tr><th scope="row">{escape(b.label)}</th><td class="n">{words.percent(b.reference)}</td>'
         f'<td class="n">{words.percent(b.current)}</td><td class="n">{words.number(b.psi, 3)}</td>'
@@ -264,8 +267,8 @@ def _bins(feature: FeatureReport) -> str:
         for b in feature.bins
     )
     return (
-        '<table class="bins"><caption>What each bin adds to PSI '
-        '<span class="family">a bin holds its lower end</span></caption><thead><tr>'
+        '<table class="bins"><caption>What each bin adds to PSI'
+        f"{end}</caption><thead><tr>"
         '<th scope="col">Bin</th><th scope="col" class="n">Reference</th>'
         '<th scope="col" class="n">Current</th><th scope="col" class="n">PSI</th><td></td></tr>'
         f"</thead><tbody>{rows}</tbody></table>"
