@@ -27,6 +27,7 @@ from tidegauge_drift.window import WindowSpec
 
 T = TypeVar("T")
 FRAUD = ModelKey("fraud", "3")
+START_S = 1_700_000_000.0
 
 
 class Console:
@@ -90,7 +91,7 @@ def serve(state: Path, tmp_path: Path) -> Callable[..., None]:
 
     def run(live: pd.DataFrame, *, model: ModelKey = FRAUD, stride: int = 1) -> None:
         processor = DriftProcessor(settings=DriftSettings(reference=str(path), windows=specs))
-        start_s = time.time() - len(live) / 10 - 30
+        start_s = START_S  # the same windows whenever this runs; only ages are of today
         for i in range(0, len(live), 100):
             part = live.iloc[i : i + 100]
             columns = tuple(part[name].to_numpy() for name in part)
@@ -98,8 +99,8 @@ def serve(state: Path, tmp_path: Path) -> Callable[..., None]:
             times = np.full(len(part), start_s + i / 10)
             processor.on_batch(Batch(model, "predict", times, table, None, stride))
             processor.on_tick(start_s + i / 10)
-        processor.on_tick(time.time())
-        processor.tell(time.time())
+        processor.on_tick(start_s + len(live) / 10 + 30)
+        processor.tell(start_s + len(live) / 10 + 30)
 
     return run
 
@@ -121,15 +122,12 @@ def test_an_alarm_is_explained(serve: Callable[..., None]) -> None:
     lines = shown.text.splitlines()
 
     assert shown.status == 0
-    assert re.fullmatch(
-        r"fraud 3: ALARM since (\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d UTC in data_quality, inputs",
-        lines[0],
-    )
+    assert lines[0] == "fraud 3: ALARM since 2023-11-14 22:13:20 UTC in data_quality, inputs"
     assert re.search(r"window     500rows: \d+ ok, 2 drifted", shown.text)
     assert "rows, one in 4 kept" in shown.text
     assert re.search(r"window     1d: none has closed yet, \d+ rows so far", shown.text)
     assert re.search(r"reference  [0-9a-f]{8}, \d+ d old, 5000 rows of train.csv", shown.text)
-    assert re.search(rf"status     \d+ s old, by process {os.getpid()} on ", shown.text)
+    assert re.search(rf"status     \d+ (s|min) old, by process {os.getpid()} on ", shown.text)
     heads = [line for line in lines if re.match(r"\d\. ", line)]
     assert sorted(line.split(". ")[1] for line in heads) == [
         "amount (input): alarm", "country (input): alarm", "v3 (input): alarm",
@@ -233,7 +231,7 @@ def test_json_has_all_of_it(serve: Callable[..., None]) -> None:
     serve(drifted())
     (found,) = json.loads(run("fraud", "--json").text)
     assert found["model"] == "fraud"
-    assert found["age_s"] < 60
+    assert found["age_s"] < 600
     assert Path(found["file"]).is_file()
     assert {"bins", "quality", "since_s"} <= found["windows"][0]["features"][0].keys()
 
