@@ -132,7 +132,8 @@ def test_an_alarm_is_explained(serve: Callable[..., None]) -> None:
     assert sorted(line.split(". ")[1] for line in heads) == [
         "amount (input): alarm", "country (input): alarm", "v3 (input): alarm",
     ]  # fmt: skip
-    assert re.search(r"KS 0\.\d+, PSI 0\.\d+, differs since .* UTC, window 500rows", shown.text)
+    assert re.search(r"KS 0\.\d+, PSI 0\.\d+, window 500rows", shown.text)
+    assert re.search(r"differs since 2023-11-14 22:\d\d:\d\d UTC", shown.text)
     assert re.search(r"missing values: 0\.0 % -> (1|2)\d\.\d %", shown.text)
     assert re.search(
         r"categories that the reference does not have: 0\.0 % -> \d+\.\d %", shown.text
@@ -284,6 +285,48 @@ def test_a_file_that_is_no_status_is_left_out_and_named(
     shown = run("fraud").text
     assert reason in shown.splitlines()[0]
     assert "fraud 3: ALARM" in shown
+
+
+def test_a_status_with_fields_missing_is_left_out(serve: Callable[..., None], state: Path) -> None:
+    """Somebody has changed it by hand: one line, no traceback, and the others are shown."""
+    serve(drifted())
+    status = json.loads((state / "fraud.3.status.json").read_bytes())
+    del status["reference"]["id"]
+    (state / "fraud.4.status.json").write_text(json.dumps({**status, "version": "4"}))
+    shown = run("fraud").text
+    assert f"left out: {state / 'fraud.4.status.json'}: got fields of no status." in shown
+    assert "fraud 3: ALARM" in shown
+
+
+def test_what_a_feature_could_not_be_judged_for_is_said(
+    serve: Callable[..., None], state: Path
+) -> None:
+    """Rows that depend on each other, hours without a reference, a date that is none."""
+    serve(drifted())
+    path = state / "fraud.3.status.json"
+    status = json.loads(path.read_bytes())
+    status["reference"]["built"] = "yesterday"
+    first, second, third = status["windows"][0]["features"][:3]
+    first["effective_rows"] = first["rows"] / 10
+    second["reason"] = "season"
+    third["bins"] = [
+        {"bin": f"a long name of bin number {i}", "reference": 0.1, "now": 0.1 + 0.02 * (-1) ** i}
+        for i in range(9)
+    ]
+    third["quality"]["checks"] = [
+        {"check": "missing", "effect": 2, "reference": None, "now": 0.0001}
+    ]
+    third["quality"]["flagged"] = True
+    path.write_text(json.dumps(status))
+    shown = run("fraud").text
+
+    assert re.search(r"reference  [0-9a-f]{8}, 5000 rows of train.csv", shown)
+    assert re.search(r", (\d+) rows worth \d\d, window", shown)
+    assert "the reference has no rows of these hours, window 500rows" in shown
+    assert "3 more that moved less" in shown
+    assert "   a long name of bin nu...    10.0 % ##########" in shown
+    assert "missing values: ? -> 0.01 %" in shown
+    assert [] == [line for line in shown.splitlines() if len(line) > 80]
 
 
 @pytest.mark.parametrize(

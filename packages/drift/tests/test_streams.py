@@ -355,6 +355,21 @@ def test_a_clock_that_was_set_back_begins_anew(layout: Layout) -> None:
     assert found._watched[0].stream.seen == 32
 
 
+def test_another_reference_begins_anew_and_no_rows_are_none(layout: Layout) -> None:
+    """Places in one reference are not those in another; a pane without values shows nothing."""
+    found = FeatureStreams(ModelKey("m"), layout, [("adwin", "x0")])
+    found.fold(layout, pane(layout, np.full((40, 2), np.nan), 100))
+    assert found._watched[0].stream.seen == 0
+    found.fold(layout, pane(layout, np.full((40, 2), 7.0), 101))
+    assert found._watched[0].stream.seen == 32
+    other = Layout(build(np.random.default_rng(9).normal(size=(500, 2))))
+    found.fold(other, pane(other, np.full((40, 2), 0.5), 102))
+    assert found._watched[0].stream.seen == 32
+    again = FeatureStreams(ModelKey("m"), layout, [("adwin", "x0"), ("adwin", "x1")])
+    again.restore(found.to_bytes())
+    assert list(again.points()) == []
+
+
 @pytest.mark.parametrize("content", [b"", b"tgstrm01", b"x" * 50])
 def test_bytes_of_something_else_are_refused(layout: Layout, content: bytes) -> None:
     """A successor begins anew."""

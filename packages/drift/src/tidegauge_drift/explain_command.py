@@ -61,11 +61,12 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
         terminal.write(json.dumps(content, indent=2) + "\n")
         return 0
     for place, each in enumerate(chosen):
-        if arguments.model is None:
-            terminal.write(summary(each, now_s) + "\n")
-            continue
-        lines = [*([""] if place else []), *explain(each, now_s)]
-        terminal.write("\n".join(lines).rstrip("\n") + "\n")
+        try:
+            lines = list(explain(each, now_s)) if arguments.model else [summary(each, now_s)]
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError):
+            lines = [f"left out: {each.path}: got fields of no status."]
+        blank = "\n" if place and arguments.model else ""
+        terminal.write(blank + "\n".join(lines).rstrip("\n") + "\n")
     return 0
 
 

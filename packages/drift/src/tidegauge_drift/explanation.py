@@ -170,9 +170,9 @@ def _feature(
         numbers.append(f"{feature['rows']} rows worth {worth:.0f}")
     if feature["reason"]:
         numbers.append(_REASONS.get(feature["reason"], text(feature["reason"])))
-    if since:
-        numbers.append(f"differs since {moment(since, now_s)} UTC")
     yield f"   {', '.join([*numbers, 'window ' + text(window['window'])])}"
+    if since:
+        yield f"   differs since {moment(since, now_s)} UTC"
     for check in quality["checks"]:
         if (check["effect"] or 0) >= 1 and (quality["detected"] or quality["flagged"]):
             name = _CHECKS.get(check["check"], text(check["check"]))

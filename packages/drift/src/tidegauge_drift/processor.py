@@ -239,9 +239,9 @@ class DriftProcessor:
             return
         self._leader = Leader(self._settings.pane_s, self._make, self._keep, through)
         for key in models:
-            evaluator = self._leader.evaluator(key)
-            if evaluator is not None:  # its status is this process's from now on, rows or not
-                self._status.note(evaluator)
+            restored = self._leader.evaluator(key)
+            if restored is not None:  # its status is this process's from now on, rows or not
+                self._status.note(restored)
 
     def _step_down(self) -> None:
         if self._leads or self._leader.shown:
