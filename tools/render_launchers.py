@@ -22,7 +22,13 @@ have been predicted or not.
 `counted` is what `/metrics` shows for all processes together.
 In the last line of a launch it is what an OTLP receiver got, as deltas, until no process was left.
 A process that ends by SIGKILL may take what it predicted in its last second with it, and no more.
-After SIGUSR2 the new arbiter of gunicorn is a group of its own: the last line adds up both.
+The leader is killed when an interval has just arrived: one that it is sending may go with it.
+After SIGUSR2 the new arbiter of gunicorn is a group of its own: its line and the last one compare \
+with what the receiver got from both.
+`--max-requests` and `--limit-max-requests` go on until as many workers have been replaced as \
+there are, and two more windows of drift have closed over all; `files` are the group's then.
+What a launcher cannot do has no line: `multiprocessing` and LitServe neither reload nor replace \
+their workers, uvicorn does not start a second launch.
 
 """
 

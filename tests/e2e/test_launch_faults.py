@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -52,10 +53,16 @@ def test_the_port_is_taken_and_given_back(stage: Stage, tmp_path: Path) -> None:
         trial.suffer("none")
 
         def steal(_: Sent) -> None:
-            # The supervisor listens; its workers go on without it, and try the port in turn.
-            launch.kill(launch.pid, 9)
-            wait_until(lambda: bound(thief, launch.metrics_port), "the port", SOON_S, 0.0005)
+            # The supervisor listens; its workers go on without it, and try the port in turn. They
+            # stand still until it is taken: else one of them may be faster.
+            workers = launch.members() - {launch.pid}
+            for worker in workers:
+                launch.kill(worker, signal.SIGSTOP)
+            launch.kill(launch.pid, signal.SIGKILL)
+            wait_until(lambda: bound(thief, launch.metrics_port), "the port", SOON_S, 0.001)
             thief.listen()
+            for worker in workers:
+                launch.kill(worker, signal.SIGCONT)
 
         def give_back(_: Sent) -> None:
             thief.close()
