@@ -120,8 +120,10 @@ def test_the_whole_demo_sees_the_drift_and_nothing_before(tidegauge: Run) -> Non
 @pytest.mark.backends
 def test_an_alert_fires_in_the_real_prometheus(tidegauge: Run) -> None:
     """With Prometheus on the machine the demo shows the alert of the rendered rules firing."""
+    began = time.monotonic()
     done = tidegauge("demo")
     assert done.returncode == 0, done.stdout + done.stderr
+    print(f"\nthe demo took {time.monotonic() - began:.0f} s; alone it is to take 120 at most")
     summary = done.stdout.split("What was seen:\n")[1]
     assert "InputDrift firing" in summary
     assert "DataDriftDetected" in summary
