@@ -9,6 +9,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -33,6 +34,25 @@ def value(body: bytes, name: str) -> float:
     found = [s.value for family in families for s in family.samples if s.name == name]
     assert len(found) == 1
     return float(found[0])
+
+
+def test_nothing_is_answered_before_tidegauge_is_attached(
+    make_reader: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer with the app's instruments alone would say that nothing was predicted."""
+    refused: list[str] = []
+
+    def scraped_meanwhile(reader: PrometheusReader) -> None:
+        with pytest.raises(Unavailable) as found:
+            reader.read()
+        refused.append(str(found.value))
+
+    monkeypatch.setattr(import_module("tidegauge.attach"), "attach_reader", scraped_meanwhile)
+    reader = make_reader(listen=False)
+    provider = MeterProvider([reader], shutdown_on_exit=False)
+    assert 1 == len(refused)
+    assert reader.has_provider
+    provider.shutdown()
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,7 @@ class PrometheusReader(MetricReader):
         self._received = threading.local()
         # The provider's own callback: the app's instruments without Tidegauge's metrics.
         self._provider_collect: Callable[..., MetricsData | None] | None = None
+        self._has_provider = False
         taken = {reader.number for reader in _running if not reader.inherited}
         #: Which reader of its process this is: the same in all workers of a launch.
         self.number: int = next(number for number in count() if number not in taken)
@@ -224,7 +225,7 @@ class PrometheusReader(MetricReader):
     @property
     def has_provider(self) -> bool:
         """Whether a MeterProvider has taken this reader."""
-        return self._collect is not None
+        return self._has_provider
 
     @property
     def registry(self) -> CollectorRegistry | None:
@@ -267,6 +268,8 @@ class PrometheusReader(MetricReader):
                 from tidegauge.attach import attach_reader  # noqa: PLC0415 - only with a provider
 
                 attach_reader(self)
+        # Not before: to attach takes a while, and an answer without Tidegauge's metrics is wrong.
+        self._has_provider = func is not None
 
     def _after_fork(self) -> None:
         with guard.guarded("prometheus.fork"):
