@@ -142,6 +142,9 @@ def _leave(deadline: float) -> bool:
         _conclude(deadline)
         _force_flush(_metrics(), deadline)
 
+    # What others would not know comes first: on a busy machine there may be no time for the rest.
+    with guarded("exit.publish"):
+        standing.desk().publish()
     # An exporter that hangs leaves the other half of the time.
     with guarded("exit.leave"), export_order.quiet(_rest_s(deadline) / 2):
         # Where workers live for less than a second nobody else would lead.
