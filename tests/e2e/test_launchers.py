@@ -52,14 +52,16 @@ def test_totals_are_what_was_sent(
         trial.suffer("SIGTERM of a worker", trial.term_worker)
         trial.suffer("SIGKILL of a worker", trial.kill_worker)
         trial.suffer("SIGKILL of the leader", trial.kill_leader)
+        if launcher.listener_is_a_worker(started):
+            lose_listener(trial)
         if launcher.reloads:
-            trial.suffer("SIGHUP", trial.reload, requests=FEW)
+            trial.suffer("SIGHUP", trial.reload, requests=FEW, per_s=RENEWING_PER_S)
         if launcher.settings:
             renew(trial, f"--max-requests {RECYCLED_AFTER}")
         if launcher.upgrades:
             upgrade(trial)
         else:
-            trial.end("SIGTERM of the launch: all")
+            kill_first(trial)
         assert (2 if launcher.upgrades else 1) == trial.instances()
 
 
@@ -67,36 +69,39 @@ def test_totals_are_what_was_sent(
 @pytest.mark.parametrize(
     "launcher", [each for each in LAUNCHERS if not each.upgrades], ids=lambda each: each.name
 )
-def test_the_first_process_is_killed(
+def test_workers_are_renewed_and_the_launch_ends(
     stage: Stage, launcher: Launcher, started: str, tmp_path: Path
 ) -> None:
-    """Replaced workers fill the same windows; another process listens when the listener dies."""
+    """Replaced workers fill the same windows; all that was counted arrives at the end."""
     folder = place(tmp_path, launcher, started, "renewed")
     with stage.trial(launcher, started, folder, recycle=bool(launcher.recycling)) as trial:
         if launcher.recycling:
             renew(trial, f"--limit-max-requests {RECYCLED_AFTER}")
         else:
             trial.suffer("none", requests=FEW)
-        if launcher.outlived:
-            lose_listener(trial)
-            trial.end("SIGTERM to each at once: all", each=True)
-        else:
-            trial.launch.kill(trial.launch.pid, signal.SIGKILL)
-            trial.end("SIGKILL of the first process: all")
+        trial.end("SIGTERM of the launch: all")
         assert 1 == trial.instances()
 
 
 def upgrade(trial: Trial) -> None:
     """Have gunicorn start a second launch, end the first one, and then the second otherwise."""
-    listener_is_a_worker = trial.launcher.listener_is_a_worker(trial.started)
-    if listener_is_a_worker:
-        lose_listener(trial)
     _, first = trial.upgrade()
-    if listener_is_a_worker:
+    if trial.launcher.listener_is_a_worker(trial.started):
         trial.end("SIGTERM to each at once: all", first, each=True)
     else:
         trial.launch.kill(first, signal.SIGKILL)
         trial.end("SIGKILL of the first process: all", first)
+
+
+def kill_first(trial: Trial) -> None:
+    """Kill the process that started the others; those that live on end later."""
+    launcher = trial.launcher
+    if launcher.outlived and not launcher.listener_is_a_worker(trial.started):
+        lose_listener(trial)
+        trial.end("SIGTERM to each at once: all", each=True)
+    else:
+        trial.launch.kill(trial.launch.pid, signal.SIGKILL)
+        trial.end("SIGKILL of the first process: all", each=launcher.outlived or None)
 
 
 def lose_listener(trial: Trial) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-_READY_S = 60.0
+_READY_S = 180.0
 
 
 class ServedApp(Process):

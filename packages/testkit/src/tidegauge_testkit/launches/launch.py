@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _SCRAPE_LIMIT_S = 10.0
 # Longer than a process may keep what it counted to itself.
 _SETTLED_S = 1.5
-_END_S = 40.0
+_END_S = 120.0
 
 
 class Launch(ServedApp):

@@ -99,6 +99,8 @@ class Stage:
             "OTEL_EXPORTER_OTLP_ENDPOINT": self.agent.http_url,
             "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": "delta",
             "OTEL_METRIC_EXPORT_INTERVAL": "1000",
+            # The last export takes longer than in life where all of a machine's tests run.
+            "TIDEGAUGE_SHUTDOWN_TIMEOUT_S": "10",
             "TIDEGAUGE_MODEL_NAME": "score",
             "TIDEGAUGE_REFERENCE": "score.reference.json",
             "TIDEGAUGE_DRIFT_WINDOWS": "300rows",
