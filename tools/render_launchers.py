@@ -40,7 +40,8 @@ def render(seen: dict[str, object]) -> str:
     wrong = [row for row in rows if not row.right]
     if wrong:
         raise SystemExit("These are wrong; nothing is written:\n" + table(wrong))
-    return f"{HEAD}Seen with {versions}.\n\n{table(rows)}"
+    remark = f"\n{seen['remark']}\n" if "remark" in seen else ""
+    return f"{HEAD}Seen with {versions}.\n{remark}\n{table(rows)}"
 
 
 if __name__ == "__main__":
