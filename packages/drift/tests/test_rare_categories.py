@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import NDArray
 from tidegauge.batch import Table
 from tidegauge_drift import build
 from tidegauge_drift.judge import Check, Finding, judge_feature, judge_quality
@@ -13,16 +16,16 @@ from tidegauge_drift.layout import Layout
 WINDOWS = 5
 
 
-def _zipf(levels: int) -> np.ndarray:
-    shares = 1 / np.arange(1, levels + 1)
-    return shares / shares.sum()
+def _zipf(levels: int) -> NDArray[Any]:
+    shares: NDArray[Any] = 1 / np.arange(1, levels + 1)
+    return np.asarray(shares / shares.sum())
 
 
 def _draw(
-    shares: np.ndarray,
+    shares: NDArray[Any],
     reference_rows: int,
     rows: int,
-    moved: np.ndarray | None = None,
+    moved: NDArray[Any] | None = None,
     references: int = 40,
 ) -> tuple[list[Finding], list[Check]]:
     """Judge windows of the same shares, or of others, against references drawn anew."""
@@ -43,7 +46,7 @@ def _draw(
     return findings, checks
 
 
-def _table(column: np.ndarray) -> Table:
+def _table(column: NDArray[Any]) -> Table:
     return Table(column.size, ("c",), columns=(column,))
 
 
@@ -59,7 +62,7 @@ def _share(found: list[Finding] | list[Check], level: float) -> float:
         (np.full(150, 1 / 150), 1000, 300),
     ],
 )
-def test_clean_rows_keep_the_level(shares: np.ndarray, reference_rows: int, rows: int) -> None:
+def test_clean_rows_keep_the_level(shares: NDArray[Any], reference_rows: int, rows: int) -> None:
     """200 clean windows at .05: at most .09 below it, the upper end for a true .05."""
     findings, checks = _draw(shares, reference_rows, rows)
 

@@ -399,7 +399,7 @@ def test_a_small_reference_asks_for_more(layout: Layout, reference: Matrix) -> N
     rng = np.random.default_rng(17)
     small = Layout(build(reference[:1000], outputs=rng.random(500)))
     current = _matrix(rng.normal(size=(1000, 6)))
-    window = {"a_month": 10_000}
+    window: dict[str, Any] = {"a_month": 10_000}
     found = [
         judge(replace(_window(chosen, current), **window), chosen, 1, None).levels
         for chosen in (layout, small)

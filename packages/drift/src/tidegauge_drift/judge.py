@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -76,7 +76,7 @@ class Shares:
 def judge_feature(
     slot: Slot,
     reference: NDArray[np.int64],
-    current: NDArray[np.uint32],
+    current: NDArray[Any],
     bins: NDArray[np.uint8],
     deff: float,
 ) -> Finding:
@@ -98,7 +98,7 @@ def judge_feature(
 
 def _numeric(
     slot: Slot,
-    cells: tuple[NDArray[np.int64], NDArray[np.uint32]],
+    cells: tuple[NDArray[np.int64], NDArray[Any]],
     tenths: tuple[Counts, Counts],
     deff: float,
 ) -> Finding:
@@ -165,7 +165,7 @@ def _largest_h(p: Counts, q: Counts, m: float, n: float) -> float:
 
 
 def judge_quality(
-    slot: Slot, reference: NDArray[np.int64], current: NDArray[np.uint32], deff: float
+    slot: Slot, reference: NDArray[Any], current: NDArray[Any], deff: float
 ) -> Shares:
     """Compare the shares of missing, out-of-range, new and ill-typed values of one feature."""
     ref: list[float] = (reference / deff).tolist()
