@@ -23,7 +23,7 @@ LAUNCHERS = ALL if os.environ.get("LAUNCHERS") == "all" else USUAL
 FEW = 60
 # Where each request brings the end of a worker nearer, a slower pace leaves time for new ones.
 RENEWING, RENEWING_PER_S = 40, 25.0
-LATER_S = 180.0
+LATER_S = 300.0
 WINDOW = {"window": "300rows"}
 # Counts, gauges, panes: however many workers there have been before.
 MOST_FILES_A_WORKER = 12

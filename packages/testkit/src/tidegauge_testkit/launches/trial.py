@@ -29,7 +29,7 @@ _SUCCESS = {"status": "success"}
 # What a process that is killed may take with it.
 _LAST_S = 1.0
 _SOON_S = 20.0
-_LATER_S = 180.0
+_LATER_S = 300.0
 # Where each request brings the end of a worker nearer, a slower pace leaves time for new ones.
 _UPGRADING, _UPGRADING_PER_S = 40, 15.0
 
