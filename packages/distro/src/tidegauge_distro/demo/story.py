@@ -127,7 +127,9 @@ class Story:
         say(f"Its start: {shown} opentelemetry-instrument {' '.join(words)}")
         say(f"Windows of {self._window_rows} rows and panes of {PANE_S} s make the demo short; the "
             "defaults are 1000 rows, 1 day and 10 s.")  # fmt: skip
-        environ = {**_clean(settings.environment()), **own}
+        # What the demo leaves behind explains nothing to anybody.
+        state = {"TIDEGAUGE_STATE_DIR": str(self._folder / "state")}
+        environ = {**_clean(settings.environment()), **state, **own}
         self._app = stack.enter_context(Child("app", instrumented(words), self._folder, environ))
         self._metrics = f"http://127.0.0.1:{metrics_port}/metrics"
         self._app.answers(self._metrics, _START_LIMIT_S)
