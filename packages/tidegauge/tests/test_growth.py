@@ -24,6 +24,8 @@ BETWEEN = 500
 # half as many go before. Among many calls it is less than 3 bytes each; the smallest object that
 # one could leave behind has 16.
 NOISE_BYTES = 64_000
+# What is filled or imported once is no growth; what calls leave behind comes with every round.
+ROUNDS = 3
 
 ROW = np.ones((1, 20))
 NAMES = [f"f{i}" for i in range(20)]
@@ -141,9 +143,12 @@ def test_calls_leave_nothing_behind(
     tracemalloc.start()
     try:
         serve(CALLS)
-        before, _ = tracemalloc.get_traced_memory()
-        serve(calls)
-        after, _ = tracemalloc.get_traced_memory()
+        grown = [NOISE_BYTES]
+        while grown[-1] >= NOISE_BYTES and len(grown) <= ROUNDS:
+            before, _ = tracemalloc.get_traced_memory()
+            serve(calls)
+            after, _ = tracemalloc.get_traced_memory()
+            grown.append(after - before)
     finally:
         tracemalloc.stop()
-    assert after - before < NOISE_BYTES
+    assert grown[-1] < NOISE_BYTES, grown
