@@ -85,10 +85,9 @@ class PaneCounter:
         if times.size == 0 or not np.isfinite(times).all():
             return
         index = np.floor(times / self._pane_s).astype(np.int64)
-        for pane in np.unique(index).tolist():
-            chosen = (
-                None if index[0] == pane == index[-1] and (index == pane).all() else index == pane
-            )
+        one = index[0] == index[-1] and bool((index == index[0]).all())  # nearly always
+        for pane in (index[:1] if one else np.unique(index)).tolist():
+            chosen = None if one else index == pane
             rows = times.size if chosen is None else int(chosen.sum())
             if self._closed is not None and pane < self._closed:
                 self.late_rows += rows

@@ -82,10 +82,11 @@ class Block:
 
     def count(self, table: Table, columns: tuple[int, ...]) -> NDArray[np.intp]:
         """Return the counts of a table's rows; ``columns`` are those of a Match."""
-        counts = np.zeros(self.size, np.intp)
-        if self._counter is not None:
+        if self._counter is None:
+            counts = np.zeros(self.size, np.intp)
+        else:
             matrix, errors = self._matrix(table, [columns[i] for i in self._numeric])
-            counts += self._counter.count(matrix)
+            counts = self._counter.count(matrix)
             for i, wrong in errors:
                 self._move_errors(counts, self.slots[self._numeric[i]], wrong)
         for i, counter in self._categorical:

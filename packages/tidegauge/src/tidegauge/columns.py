@@ -36,7 +36,7 @@ def tables(
     """
     if set(map(type, snapshots)) == {bytes} and len(set(map(len, snapshots))) == 1:
         # Single rows of float64: one run, and no look at each.
-        yield 0, len(snapshots), *_bytes(list(snapshots), names)
+        yield 0, len(snapshots), *_bytes(snapshots, names)
         return
     start = 0
     for key, group in groupby(snapshots, key=_layout):
@@ -189,7 +189,7 @@ def _arrays(run: list[Any], names: Names) -> tuple[list[int], Table]:
     return counts, Table(rows, own, columns=columns)
 
 
-def _bytes(run: list[bytes], names: Names) -> tuple[list[int], Table]:
+def _bytes(run: Sequence[bytes], names: Names) -> tuple[list[int], Table]:
     matrix = np.frombuffer(b"".join(run)).reshape(len(run), -1)
     return [1] * len(run), Table(len(run), _fitting(names, matrix.shape[1]), matrix=matrix)
 

@@ -74,7 +74,7 @@ class Tally:
 
     def _add(self, channel: Channel, entries: Sequence[Plain]) -> Iterator[Batch]:
         counts = self.touch(channel.key, channel.operation)
-        _, seconds, rows, failures, _, _, _, traces = zip(*entries, strict=True)
+        _, seconds, rows, failures, _, _, strides, traces = zip(*entries, strict=True)
         self.total += len(entries)
         succeeded = failures.count(None)
         finished = np.array(seconds)
@@ -85,36 +85,42 @@ class Tally:
             entries = [entry for entry in entries if entry[3] is None]
             rows = tuple(map(itemgetter(2), entries))
         counts.success += succeeded
-        counts.rows += sum(rows)
+        seen = sum(rows)
+        counts.rows += seen
         if any(traces):
             _point_out(counts.latency, seconds, traces)
         counts.add_latency(finished)
-        self.rows[channel.key].seen += sum(rows)
+        self.rows[channel.key].seen += seen
+        if strides.count(strides[0]) == len(strides):  # nearly always
+            yield from self._batches(channel, entries, strides[0])
+            return
         for stride, run in groupby(entries, key=itemgetter(6)):
             yield from self._batches(channel, list(run), stride)
 
-    def _batches(self, channel: Channel, entries: list[Plain], stride: int) -> Iterator[Batch]:
+    def _batches(self, channel: Channel, entries: Sequence[Plain], stride: int) -> Iterator[Batch]:
         counts = self.rows[channel.key]
         if not stride:
             counts.dropped += sum(map(itemgetter(2), entries))
             return
         if stride > 1:
             entries = [entry for entry in entries if entry[4] is not THINNED]
-        features = list(map(itemgetter(4), entries))
-        outputs = list(map(itemgetter(5), entries))
+        if not entries:
+            return
+        end_times, _, rows, _, features, outputs, _, _ = zip(*entries, strict=True)
         info = channel.info
         for piece in pieces(features, outputs, info.feature_names):
-            calls = entries[piece.start : piece.stop]
             found = piece.outputs
             if piece.features is None:
-                counts.dropped += sum(map(itemgetter(2), calls))
+                counts.dropped += sum(rows[piece.start : piece.stop])
             else:
                 counts.used += piece.features.rows
             if found is not None:
                 found = name_outputs(info, channel.operation, found)
                 self._add_values(channel, found)
             if piece.features is not None or found is not None:
-                ends = np.repeat(np.array([entry[0] for entry in calls]), piece.counts)
+                ends = np.array(end_times[piece.start : piece.stop])
+                if piece.counts.count(1) < len(piece.counts):
+                    ends = np.repeat(ends, piece.counts)
                 yield Batch(channel.key, channel.operation, ends, piece.features, found, stride)
 
     def _add_values(self, channel: Channel, table: Table) -> None:
