@@ -71,17 +71,21 @@ class NumericCounter:
         counts = np.zeros(self._size, np.intp)
         rows, features = matrix.shape
         step = max(1, max(_STEP, self._size) // features)
-        scratch = np.empty((min(step, rows), features))
-        index = np.empty((min(step, rows), features), np.intp)
+        shape = (min(step, rows), features)
+        scratch, tick = np.empty(shape), np.empty(shape, np.int32)
+        index = np.empty(shape, np.intp)
         with np.errstate(all="ignore"):
             for start in range(0, rows, step):
                 x = matrix[start : start + step]
-                cell = self._cells(x, scratch[: len(x)], index[: len(x)])
+                n = len(x)
+                cell = self._cells(x, scratch[:n], tick[:n], index[:n])
                 counts += np.bincount(cell.ravel(), minlength=self._size)
                 self._correct(x, counts)
         return counts
 
-    def _cells(self, x: Floats, t: Floats, index: NDArray[np.intp]) -> NDArray[np.intp]:
+    def _cells(
+        self, x: Floats, t: Floats, tick: NDArray[np.int32], index: NDArray[np.intp]
+    ) -> NDArray[np.intp]:
         np.subtract(x, self._shift, out=t)
         np.multiply(t, self._scale, out=t)
         if self._asinh.size == len(self._row):
@@ -90,10 +94,11 @@ class NumericCounter:
             np.multiply(t, self._per, out=t)
         elif self._asinh.size:
             t[:, self._asinh] = (np.arcsinh(t[:, self._asinh]) - self._low) * self._per
-        np.fmax(t, 0, out=t)  # NaN too becomes 0: it is moved out of the first cell later
-        np.minimum(t, GRID - 1, out=t)
-        np.copyto(index, t, casting="unsafe")
-        np.add(index, self._row, out=index)
+        np.clip(t, 0, GRID - 1, out=t)
+        np.copyto(tick, t, casting="unsafe")
+        # NaN, which is the least integer or 0, becomes 0: it is moved out of the first cell later.
+        np.maximum(tick, 0, out=tick)
+        np.add(tick, self._row, out=index)
         np.add(self._table.take(index), self._first, out=index, dtype=np.intp)
         if self._exact.size:
             index[:, self._exact] = self._compare(x[:, self._exact], index[:, self._exact])
