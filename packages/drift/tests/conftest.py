@@ -324,6 +324,12 @@ def sound() -> Callable[[DriftReport], DriftReport]:
     return _check_report
 
 
+@pytest.fixture
+def every() -> Callable[[Any], Iterator[Any]]:
+    """Return what yields the values in nested mappings and sequences."""
+    return _every
+
+
 def _every(value: Any) -> Iterator[Any]:
     if isinstance(value, dict):
         for inner in value.values():

@@ -49,17 +49,6 @@ def reference() -> pd.DataFrame:
     return _frame(np.random.default_rng(1), 10_000)
 
 
-def _every(value: Any) -> Iterator[Any]:
-    if isinstance(value, dict):
-        for inner in value.values():
-            yield from _every(inner)
-    elif isinstance(value, list | tuple):
-        for inner in value:
-            yield from _every(inner)
-    else:
-        yield value
-
-
 def test_a_changed_column_is_found_and_the_others_are_not(
     reference: pd.DataFrame, sound: Sound
 ) -> None:
@@ -370,7 +359,9 @@ def test_the_data_frame_has_a_row_a_feature(reference: pd.DataFrame) -> None:
         report["nobody"]
 
 
-def test_nothing_is_changed_and_the_result_is_the_same_again(reference: pd.DataFrame) -> None:
+def test_nothing_is_changed_and_the_result_is_the_same_again(
+    reference: pd.DataFrame, every: Callable[[Any], Iterator[Any]]
+) -> None:
     """Inputs stay as they are; the order of rows does not matter."""
     current = _frame(np.random.default_rng(16), 500)
     copies = reference.copy(), current.copy()
@@ -380,7 +371,7 @@ def test_nothing_is_changed_and_the_result_is_the_same_again(reference: pd.DataF
     pd.testing.assert_frame_equal(copies[0], reference)
     pd.testing.assert_frame_equal(copies[1], current)
     once.pop("created"), again.pop("created")
-    for a, b in zip(_every(once), _every(again), strict=True):
+    for a, b in zip(every(once), every(again), strict=True):
         assert a == (pytest.approx(b) if isinstance(b, float) else b)
 
 

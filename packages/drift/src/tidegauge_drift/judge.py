@@ -29,7 +29,7 @@ FLOOR_H = 0.1
 # Standard deviations: a category so far above what has a cell has it by right.
 _LUCK = 4.0
 # Pearson's test needs so many expected rows in a cell.
-_EXPECTED = 5.0
+EXPECTED = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ def _numeric(
     rows = int(cells[1].sum())
     ks = ks_from_counts(*cells, deff=deff)
     p, q = tenths
-    pearson = chi_square_from_counts(p, q, pool_below=_EXPECTED, deff=deff)
+    pearson = chi_square_from_counts(p, q, pool_below=EXPECTED, deff=deff)
     psi = psi_from_counts(p, q)
     atoms = list(slot.atom_bins)
     effect = max(
@@ -120,7 +120,7 @@ def _numeric(
 def _categorical(slot: Slot, cells: tuple[Counts, Counts], psi: float, deff: float) -> Finding:
     rows = int(cells[1].sum())
     p, q = comparable_cells(slot, *cells, deff)
-    chi = chi_square_from_counts(p, q, pool_below=_EXPECTED, deff=deff)
+    chi = chi_square_from_counts(p, q, pool_below=EXPECTED, deff=deff)
     effect = max(_effect(p, q, psi), _largest_h(p, q, p.sum(), q.sum()))
     return _shown(deff, Finding(rows, 0.0, psi, None, chi.p_value, effect))
 

@@ -13,7 +13,7 @@ from tidegauge_drift.divergence import (
     js_distance_from_counts,
     kl_divergence_from_counts,
 )
-from tidegauge_drift.judge import judge_quality
+from tidegauge_drift.judge import EXPECTED, judge_quality
 from tidegauge_drift.layout import Slot
 from tidegauge_drift.profile import KNOWN
 from tidegauge_drift.psi import psi_from_counts
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from tidegauge_drift.counts import Counts
     from tidegauge_drift.report.tables import Categories
 
-# Pearson's test needs so many expected rows of a category; rarer ones are one.
-_EXPECTED = 5.0
 NO_NUMBERS = Statistic(None, "categories have no order and no distance")
 REST, NEW = "other known ones", "new ones"
 
@@ -48,7 +46,7 @@ def categorical_test(reference: Categories, current: Categories, deff: float = 1
     if reason:
         return Test(reason=reason)
     p, q = _union(reference, current)
-    chi = chi_square_from_counts(p, q, pool_below=_EXPECTED, deff=deff)
+    chi = chi_square_from_counts(p, q, pool_below=EXPECTED, deff=deff)
     _, binned = _bins(reference, current)
     shares = zip((p / p.sum()).tolist(), (q / q.sum()).tolist(), strict=True)
     return Test(chi.p_value, *largest_effect(p, q, psi_from_counts(*binned), shares=shares))
@@ -71,7 +69,7 @@ def compare_categories(
     if reference.values > 0 and current.values > 0:
         p, q = _union(reference, current)
         labels, binned = _bins(reference, current)
-        chi = chi_square_from_counts(p, q, pool_below=_EXPECTED, deff=deff)
+        chi = chi_square_from_counts(p, q, pool_below=EXPECTED, deff=deff)
         statistics = {
             "psi": statistic(lambda: psi_from_counts(*binned)),
             "psi_equal_width": NO_NUMBERS,

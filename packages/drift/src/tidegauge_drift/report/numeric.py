@@ -10,7 +10,7 @@ from tidegauge_drift.chi_square import ChiSquareResult, chi_square_from_counts
 from tidegauge_drift.divergence import hellinger_distance, js_distance, kl_divergence
 from tidegauge_drift.edges import count, quantiles
 from tidegauge_drift.grid import ATOM, atoms
-from tidegauge_drift.judge import judge_quality
+from tidegauge_drift.judge import EXPECTED, judge_quality
 from tidegauge_drift.ks import KsResult, ks, ks_p_value
 from tidegauge_drift.layout import Slot
 from tidegauge_drift.psi import psi, psi_from_counts
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from tidegauge_drift.counts import Counts
     from tidegauge_drift.grid import Floats
 
-# Pearson's test needs so many expected rows in a bin.
-_EXPECTED = 5.0
 _TENTHS = 10
 # Up to so many values a column of numbers may be classes: the share of each is looked at.
 _CLASSES = 20
@@ -82,7 +80,7 @@ def _measure(reference: Floats, current: Floats, deff: float) -> Measured:
     p_value = ks_p_value(found.statistic, current.size / deff, reference.size / deff)
     inner = quantiles(reference, _TENTHS)
     p, q = count(reference, inner), count(current, inner)
-    pearson = chi_square_from_counts(p, q, pool_below=_EXPECTED, deff=deff)
+    pearson = chi_square_from_counts(p, q, pool_below=EXPECTED, deff=deff)
     return Measured(KsResult(found.statistic, p_value), inner, (p, q), pearson)
 
 

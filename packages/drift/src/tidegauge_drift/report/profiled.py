@@ -16,7 +16,7 @@ from tidegauge_drift.divergence import (
     js_distance_from_counts,
     kl_divergence_from_counts,
 )
-from tidegauge_drift.judge import comparable_cells, judge_feature, judge_quality
+from tidegauge_drift.judge import EXPECTED, comparable_cells, judge_feature, judge_quality
 from tidegauge_drift.ks import ks_from_counts
 from tidegauge_drift.layout import Block, Layout, Slot
 from tidegauge_drift.profile import CategoricalFeature, Feature, NumericFeature
@@ -53,7 +53,6 @@ if TYPE_CHECKING:
     from tidegauge_drift.counts import Counts
     from tidegauge_drift.grid import Floats
 
-_EXPECTED = 5.0
 _SMOOTHING = 0.5
 
 
@@ -172,7 +171,7 @@ def _numeric(feature: NumericFeature, cells: Cells, side: Summary, values: Float
             ),
             **_distances(feature, values),
             "chi_square": chi_square_statistic(
-                chi_square_from_counts(a, b, pool_below=_EXPECTED, deff=cells.deff),
+                chi_square_from_counts(a, b, pool_below=EXPECTED, deff=cells.deff),
                 from_cells=True,
             ),
         }
@@ -253,7 +252,7 @@ def _categorical(feature: CategoricalFeature, cells: Cells, side: Summary) -> Ev
             cells.current[:-2].astype(np.float64),
             cells.deff,
         )
-        chi = chi_square_from_counts(p, q, pool_below=_EXPECTED, deff=cells.deff)
+        chi = chi_square_from_counts(p, q, pool_below=EXPECTED, deff=cells.deff)
         statistics = {
             "psi": statistic(lambda: psi_from_counts(a, b), from_cells=True),
             "psi_equal_width": categorical.NO_NUMBERS,
