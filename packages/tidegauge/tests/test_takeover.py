@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import resource as limits
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -358,6 +360,35 @@ def test_deltas_wait_until_their_baseline_can_be_kept(several: Any) -> None:
         assert several.requests(change) is None
     several.die(first)
     several.be(second).tick(1.0)
+    assert 2 == several.requests(deltas("x"))
+
+
+@pytest.mark.parametrize("what", ["*", "*/kept"])
+def test_files_that_are_removed_leave_the_leader_who_it_was(
+    several: Any, tmp_path: Path, what: str
+) -> None:
+    """It alone knows what was told: any other would tell it again."""
+    first, second = several.process(), several.process()
+    worker = several.other(5)
+    several.be(first).tick(0.0)
+    change = deltas("x")
+    assert 5 == several.requests(change)
+    for other in (worker, second):
+        other.tick(0.0)
+    for folder in tmp_path.glob(what):
+        shutil.rmtree(folder)
+    for _ in range(3):
+        worker.tick(1.0)
+        second.tick(1.0)
+    several.count(worker, 6, several.core.clock())
+    assert not second.leads
+    for _ in range(2):
+        first.tick(1.0)
+    assert 1 == several.requests(change)
+    several.die(first)
+    several.count(worker, 8, several.core.clock())
+    several.be(second)._lead_at_s = 0.0
+    second.tick(5.0)
     assert 2 == several.requests(deltas("x"))
 
 

@@ -33,6 +33,8 @@ _INSTANCE = "instance"
 # The launcher joins at its next tick, one second after the folder is there.
 _LAUNCHER_FIRST_S = 3.0
 _JOIN_AGAIN_S = 10.0
+# Who led when the files were removed knows what readers were told, and has it at its next tick.
+_LEADER_FIRST_S = 3.0
 # Whoever still ticks so long after its exit protocol has not ended.
 _SPARED_S = 10.0
 _LOCK_TIMEOUT_S = 1.0
@@ -68,6 +70,8 @@ class Group:
         self._began_s = 0.0
         self._left_s: float | None = None
         self._instance_id = ""
+        self._kept_at: tuple[int, int] | None = None
+        self._lead_at_s = 0.0
 
     def inherit(self) -> None:
         """Be a forked child: of the same launch, but no member, and with none of its locks."""
@@ -190,7 +194,7 @@ class Group:
             membership.unmark(LEAVING)
         if self.attached:
             membership.mark(ATTACHED)
-            if not self._launcher_may_come() and self._lead(leadership, 0.0):
+            if not self._another_may_come(leadership) and self._lead(leadership, 0.0):
                 left = leadership.clear(self._merges.known, now_s)
         elif leadership.take():  # nobody leads: without a reader it may still clear up
             left = leadership.clear(self._merges.known, now_s)
@@ -206,9 +210,18 @@ class Group:
             self._entrance.base,
             level=logging.ERROR,
         )
+        if not leadership.held:
+            self._lead_at_s = time.monotonic() + _LEADER_FIRST_S
         leadership.release()
-        self._membership = self._leadership = None
+        self._membership = self._leadership = self._kept_at = None
         self._join_at_s = 0.0
+
+    def _another_may_come(self, leadership: Leadership) -> bool:
+        """Say whether to leave the leadership to who knows more."""
+        before, self._kept_at = self._kept_at, leadership.place()
+        if before not in (None, self._kept_at) and not leadership.held:
+            self._lead_at_s = time.monotonic() + _LEADER_FIRST_S
+        return time.monotonic() < self._lead_at_s or self._launcher_may_come()
 
     def _launcher_may_come(self) -> bool:
         """Say whether to leave the leadership to a launcher whose windows began before ours.

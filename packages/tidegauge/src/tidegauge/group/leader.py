@@ -33,6 +33,14 @@ class Leadership:
         """Whether this process leads."""
         return self._lock.held
 
+    def place(self) -> tuple[int, int] | None:
+        """Return what tells the folder of what is kept from another in its place."""
+        try:
+            found = self._layout.kept.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
     def take(self, timeout_s: float = 0.0) -> bool:
         """Lead, unless another process does for longer than the limit."""
         if self._lock.held and self._lock.intact():
