@@ -75,7 +75,7 @@ def test_a_changed_byte_in_a_pane_leaves_it_out(
 
     assert _judged(many) == [(10, 200)]
     assert _errors(caplog) == [
-        "tgpane02: got bytes that are torn or of another format from the record; expected a whole "
+        "tgpane03: got bytes that are torn or of another format from the record; expected a whole "
         "one. Leave the record out."
     ]
 
@@ -280,7 +280,7 @@ def test_a_state_of_other_windows_starts_anew(
     assert [key[:2] for key in many.verdicts()][1:] == [("fraud", "200rows")] * 3
 
 
-@pytest.mark.parametrize("content", [b"", b"tgdrift1 or so"])
+@pytest.mark.parametrize("content", [b"", b"tgdrift2 or so"])
 def test_a_state_that_cannot_be_read_starts_anew(
     launch: MakeLaunch, caplog: pytest.LogCaptureFixture, content: bytes
 ) -> None:

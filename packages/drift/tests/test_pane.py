@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from functools import reduce
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from tidegauge.batch import ModelKey
 from tidegauge.group.records import NAME
 from tidegauge_drift.packing import pack
@@ -20,18 +22,33 @@ LAYOUT = "0123456789abcdef"
 def _pane(
     counts: list[int],
     stride: int = 1,
+    *,
     index: int = 170,
     operation: str = "predict",
     layout: str = LAYOUT,
+    extra: dict[str, NDArray[Any]] | None = None,
 ) -> Pane:
     pane = Pane(MODEL, operation, layout, index, 10, np.array(counts, np.uint32), sum(counts))
+    pane.add_extra(extra or {})
     if sum(counts):
         pane.saw_stride(stride, stride)
     return pane
 
 
+def _arrays(kind: type[np.integer[Any]], low: int) -> st.SearchStrategy[NDArray[Any]]:
+    return st.lists(st.integers(low, 255), min_size=2, max_size=2).map(lambda v: np.array(v, kind))
+
+
+EXTRAS = st.fixed_dictionaries(
+    {}, optional={"counts": _arrays(np.uint8, 0), "sums": _arrays(np.int64, -255)}
+)
 PANES = st.lists(
-    st.builds(_pane, st.lists(st.integers(0, 1000), min_size=3, max_size=3), st.integers(1, 8)),
+    st.builds(
+        _pane,
+        st.lists(st.integers(0, 1000), min_size=3, max_size=3),
+        st.integers(1, 8),
+        extra=EXTRAS,
+    ),
     min_size=1,
     max_size=6,
 )
@@ -48,6 +65,25 @@ def test_merge_is_associative_and_commutative(panes: list[Pane], random: object)
     through = reduce(Pane.merge, [Pane.from_bytes(pane.to_bytes()) for pane in shuffled])
 
     assert left.to_bytes() == right.to_bytes() == through.to_bytes()
+
+
+def test_arrays_beside_the_counts_add_up_by_name() -> None:
+    """Counts widen, sums keep their sign, and what one pane lacks counts as zeros."""
+    one = _pane([1], extra={"counts": np.array([255, 1], np.uint8)})
+    one.add_extra({"sums": np.array([-5])})
+    both = one.merge(_pane([1], extra={"counts": np.array([1, 0], np.uint8)}))
+    back = Pane.from_bytes(both.to_bytes())
+
+    assert {"counts": [256, 1], "sums": [-5]} == {k: v.tolist() for k, v in back.extra.items()}
+    assert ["uint16", "int64"] == [back.extra[name].dtype.name for name in ("counts", "sums")]
+    assert one.extra["counts"].tolist() == [255, 1]
+
+
+def test_arrays_of_another_size_never_merge() -> None:
+    """One that would be broadcast neither."""
+    one, other = (_pane([1], extra={"sums": np.zeros(size)}) for size in (1, 3))
+    with pytest.raises(PaneError, match="another model, reference or time"):
+        one.merge(other)
 
 
 def test_an_empty_pane_changes_nothing() -> None:
@@ -128,7 +164,7 @@ def test_counts_are_as_wide_as_rows_ask_for() -> None:
 )
 def test_a_whole_record_of_another_version_is_refused(header: dict[str, object]) -> None:
     """The checksum is right, the content is not."""
-    content = pack(b"tgpane02", header, [np.zeros(3, np.uint8)])
+    content = pack(b"tgpane03", header, [np.zeros(3, np.uint8)])
 
     with pytest.raises(PaneError, match="header of another format"):
         Pane.from_bytes(content)

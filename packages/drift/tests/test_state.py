@@ -63,6 +63,7 @@ def _pane(layout: Layout, index: int, matrix: NDArray[np.float64]) -> Pane:
     made = Pane(
         MODEL, "predict", layout.digest, FIRST + index, 10, narrow(counts, len(matrix)), len(matrix)
     )
+    made.add_extra({"sums": np.array([len(matrix), -index])} if index % 3 else {})
     made.saw_stride(1, 1 + index % 2)
     return made
 
@@ -139,13 +140,13 @@ def test_a_whole_state_of_another_version_is_refused(
     """The checksum is right; what is in it is not."""
     evaluator = _evaluator(layout, [])
     evaluator.fold([_pane(layout, 0, np.zeros((120, 3)))])
-    header, arrays = unpack(b"tgdrift1", dump(evaluator))
+    header, arrays = unpack(b"tgdrift2", dump(evaluator))
     new = _evaluator(layout, [])
     before = dump(new)
     with pytest.raises(StateError):
-        restore(new, pack(b"tgdrift1", {**header, **change}, arrays))
+        restore(new, pack(b"tgdrift2", {**header, **change}, arrays))
     with pytest.raises(StateError):
-        restore(new, pack(b"tgdrift1", header, arrays[:1]))
+        restore(new, pack(b"tgdrift2", header, arrays[:1]))
 
     assert before == dump(new)
 
@@ -161,6 +162,26 @@ def test_another_reference_starts_windows_anew_at_the_same_pane(layout: Layout) 
     assert layout_of(dump(evaluator)) == layout.digest
     assert (new.first, new.operation) == (FIRST + 1, "predict")
     assert (new.tumblers, new.snapshot.closed) == ((), {})
+
+
+def test_arrays_beside_the_counts_come_along(layout: Layout) -> None:
+    """Those of open windows, of closed ones, and the further columns of verdicts."""
+    evaluator = _evaluator(layout, [])
+    for i in (1, 2, 4):
+        evaluator.fold([_pane(layout, i, np.zeros((60, 3)))])
+    for kept in evaluator.snapshot.closed.values():
+        kept[0].verdict.extra["column"] = np.arange(4.0)
+    new = _evaluator(layout, [])
+    restore(new, dump(evaluator))
+    closed = {spec.label: kept[0] for spec, kept in new.snapshot.closed.items()}
+
+    assert [60, -4] == new.tumblers[0].state()[2]["sums"].tolist()
+    assert [180, -7] == new.tumblers[2].state()[2]["sums"].tolist()
+    assert [120, -3] == closed["100rows"].window.extra["sums"].tolist()
+    assert [0, 1, 2, 3] == closed["100rows"].verdict.extra["column"].tolist()
+    assert closed["100rows"].verdict == evaluator.snapshot.verdict(WINDOWS[0])
+    closed["100rows"].verdict.extra["column"][2] = 7
+    assert closed["100rows"].verdict != evaluator.snapshot.verdict(WINDOWS[0])
 
 
 def test_two_windows_of_each_kind_are_kept(layout: Layout) -> None:

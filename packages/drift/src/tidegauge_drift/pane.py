@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tidegauge.batch import ModelKey
 
+from tidegauge_drift.extras import added, arrays, names, restored
 from tidegauge_drift.packing import PackingError, digest, narrow, pack, unpack
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from tidegauge_drift.extras import Extra
     from tidegauge_drift.packing import Cells
 
-_MAGIC = b"tgpane02"
+_MAGIC = b"tgpane03"
 
 
 class PaneError(ValueError):
@@ -33,7 +35,8 @@ class Pane:
 
     ``operation`` is the one whose rows these are; ``layout`` the digest of what they are counted
     on. ``counts`` are as wide as ``rows`` asks for. ``stride_min`` and ``stride_max`` are the
-    thinning of its rows: one row in so many was kept.
+    thinning of its rows: one row in so many was kept. ``extra`` are further arrays, by name, which
+    are merged by addition too; none by default.
     """
 
     model: ModelKey
@@ -45,6 +48,7 @@ class Pane:
     rows: int = 0
     stride_min: int = 0
     stride_max: int = 0
+    extra: Extra = field(default_factory=dict, repr=False)
 
     @property
     def start_s(self) -> int:
@@ -66,6 +70,10 @@ class Pane:
         place = self.counts[start : start + counted.size]
         np.add(place, counted, out=place, casting="unsafe")
 
+    def add_extra(self, more: Extra) -> None:
+        """Add to the arrays beside the counts; a new one begins with zeros."""
+        self.extra = added(self.extra, more)
+
     def saw_stride(self, smallest: int, largest: int) -> None:
         """Widen the range of strides."""
         self.stride_min = min(smallest, self.stride_min or smallest)
@@ -85,13 +93,18 @@ class Pane:
         PaneError
             They are of another model, operation, reference, time or layout.
         """
-        if self.key() != other.key():
+        try:
+            extra = added(self.extra, other.extra)
+        except ValueError:
+            extra = None
+        if self.key() != other.key() or extra is None:
             raise PaneError(
                 "pane: got one of another model, reference or time from the argument; expected "
                 "equal keys. Merge panes of one key only."
             )
         rows = self.rows + other.rows
-        merged = Pane(*self.key()[:5], counts=narrow(self.counts, rows) + other.counts, rows=rows)
+        counts = narrow(self.counts, rows) + other.counts
+        merged = Pane(*self.key()[:5], counts=counts, rows=rows, extra=extra)
         for pane in (self, other):
             if pane.rows:
                 merged.saw_stride(pane.stride_min, pane.stride_max)
@@ -107,8 +120,9 @@ class Pane:
             "length_s": self.length_s,
             "rows": self.rows,
             "strides": [self.stride_min, self.stride_max],
+            "extra": names(self.extra),
         }
-        return pack(_MAGIC, header, [self.counts])
+        return pack(_MAGIC, header, [self.counts, *arrays(self.extra)])
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Pane:
@@ -120,11 +134,11 @@ class Pane:
             The bytes are torn or changed, or of another format.
         """
         try:
-            header, (counts,) = unpack(_MAGIC, content)
+            header, (counts, *extra) = unpack(_MAGIC, content)
             return cls(
                 ModelKey(*header["model"]), header["operation"], header["layout"],
                 int(header["index"]), int(header["length_s"]), counts, int(header["rows"]),
-                *header["strides"],
+                *header["strides"], extra=restored(header["extra"], extra),
             )  # fmt: skip
         except PackingError as error:
             raise PaneError(str(error)) from error

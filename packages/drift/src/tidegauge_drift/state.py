@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tidegauge import guard
 
+from tidegauge_drift import extras
 from tidegauge_drift.evaluator import Closed, Evaluator, Snapshot
 from tidegauge_drift.packing import PackingError, pack, unpack
 from tidegauge_drift.verdict import WindowVerdict
@@ -15,9 +16,10 @@ from tidegauge_drift.window import ClosedWindow, Tumbler, WindowSpec
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from tidegauge_drift.extras import Extra
     from tidegauge_drift.packing import Cells
 
-_MAGIC = b"tgdrift1"
+_MAGIC = b"tgdrift2"
 _WINDOW = ("opened_s", "closed_s", "rows", "stride_min", "stride_max", "a_month")
 
 
@@ -49,21 +51,28 @@ def dump(evaluator: Evaluator) -> bytes:
 
 
 def _open(tumbler: Tumbler, arrays: list[NDArray[Any] | bytes]) -> dict[str, Any]:
-    state, counts = tumbler.state()
-    return {**state, "counts": _put(counts, arrays)}
+    state, counts, extra = tumbler.state()
+    return {**state, "counts": _put(counts, arrays), "extra": _put_extra(extra, arrays)}
 
 
 def _closed(closed: Closed, arrays: list[NDArray[Any] | bytes]) -> dict[str, Any]:
     window = {name: getattr(closed.window, name) for name in _WINDOW}
     window["counts"] = _put(closed.window.counts, arrays)
+    window["extra"] = _put_extra(closed.window.extra, arrays)
     arrays.append(closed.verdict.table.tobytes())
-    return {"window": window, "verdict": closed.verdict.state()}
+    verdict = {**closed.verdict.state(), "extra": _put_extra(closed.verdict.extra, arrays)}
+    return {"window": window, "verdict": verdict}
 
 
 def _put(counts: Cells | None, arrays: list[NDArray[Any] | bytes]) -> bool:
     if counts is not None:
         arrays.append(counts)
     return counts is not None
+
+
+def _put_extra(extra: Extra, arrays: list[NDArray[Any] | bytes]) -> list[str]:
+    arrays += extras.arrays(extra)
+    return extras.names(extra)
 
 
 def layout_of(content: bytes) -> str:
@@ -96,7 +105,9 @@ def restore(evaluator: Evaluator, content: bytes) -> None:
             return
         rest = deque(arrays)
         tumblers = tuple(
-            Tumbler.restored(spec, evaluator.pane_s, state, _get(state, rest))
+            Tumbler.restored(
+                spec, evaluator.pane_s, state, _get(state, rest), _get_extra(state, rest)
+            )
             for spec, state in zip(evaluator.windows, header["open"], strict=False)
         )
         closed = {
@@ -134,13 +145,21 @@ def _restored(
     evaluator: Evaluator, spec: WindowSpec, state: dict[str, Any], rest: deque[NDArray[Any]]
 ) -> Closed:
     given = state["window"]
-    window = ClosedWindow(spec, **{name: given[name] for name in _WINDOW}, counts=_get(given, rest))
-    slots = evaluator.snapshot.layout.slots
-    return Closed(window, WindowVerdict.restored(spec, state["verdict"], slots, _own(rest)))
+    window = ClosedWindow(
+        spec, **{name: given[name] for name in _WINDOW},
+        counts=_get(given, rest), extra=_get_extra(given, rest),
+    )  # fmt: skip
+    slots, said = evaluator.snapshot.layout.slots, state["verdict"]
+    table, extra = _own(rest), _get_extra(said, rest)
+    return Closed(window, WindowVerdict.restored(spec, said, slots, table, extra))
 
 
 def _get(state: dict[str, Any], rest: deque[NDArray[Any]]) -> Cells | None:
     return _own(rest) if state["counts"] else None
+
+
+def _get_extra(state: dict[str, Any], rest: deque[NDArray[Any]]) -> Extra:
+    return {str(name): _own(rest) for name in state["extra"]}
 
 
 def _own(rest: deque[NDArray[Any]]) -> NDArray[Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tidegauge_drift.extras import arrays, names
 from tidegauge_drift.judge import Check, Finding, Shares
 from tidegauge_drift.layout import INPUTS, OUTPUTS
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from tidegauge_drift.extras import Extra
     from tidegauge_drift.layout import Slot
     from tidegauge_drift.window import WindowSpec
 
@@ -88,7 +90,8 @@ class QualityVerdict:
 class WindowVerdict:
     """All of one window. ``table`` has a row for each of ``slots``; read it by the properties.
 
-    ``levels`` are those that the p-values of each family were compared with.
+    ``levels`` are those that the p-values of each family were compared with. ``extra`` are further
+    columns, by name, with a value for each of ``slots``; none by default.
     """
 
     spec: WindowSpec
@@ -100,6 +103,7 @@ class WindowVerdict:
     judged: bool
     slots: Sequence[Slot] = field(repr=False)
     table: NDArray[Any] = field(repr=False)
+    extra: Extra = field(default_factory=dict, repr=False)
 
     @property
     def features(self) -> tuple[FeatureVerdict, ...]:
@@ -139,7 +143,12 @@ class WindowVerdict:
 
     @classmethod
     def restored(
-        cls, spec: WindowSpec, state: dict[str, Any], slots: Sequence[Slot], table: NDArray[Any]
+        cls,
+        spec: WindowSpec,
+        state: dict[str, Any],
+        slots: Sequence[Slot],
+        table: NDArray[Any],
+        extra: Extra,
     ) -> WindowVerdict:
         """Return the verdict whose state and table, as bytes, these are.
 
@@ -151,7 +160,10 @@ class WindowVerdict:
         rows = table.view(_TABLE)
         if len(rows) != len(slots):
             raise ValueError("table")
-        return cls(spec, **{name: state[name] for name in _STATE}, slots=slots, table=rows)
+        if any(len(column) != len(slots) for column in extra.values()):
+            raise ValueError("extra")
+        named = {name: state[name] for name in _STATE}
+        return cls(spec, **named, slots=slots, table=rows, extra=extra)
 
     def __eq__(self, other: object) -> bool:
         """Equal in all that was said, of features of the same names."""
@@ -162,6 +174,9 @@ class WindowVerdict:
             and [(s.name, s.family) for s in self.slots]
             == [(s.name, s.family) for s in other.slots]
             and self.table.tobytes() == other.table.tobytes()
+            and names(self.extra) == names(other.extra)
+            and [a.tobytes() for a in arrays(self.extra)]
+            == [a.tobytes() for a in arrays(other.extra)]
         )
 
     __hash__ = None  # type: ignore[assignment]

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tidegauge_drift.extras import added
 from tidegauge_drift.multiplicity import MONTH_S
 from tidegauge_drift.packing import narrow
 from tidegauge_drift.times import HOUR_OF_WEEK, slot
@@ -13,6 +14,7 @@ from tidegauge_drift.times import HOUR_OF_WEEK, slot
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from tidegauge_drift.extras import Extra
     from tidegauge_drift.packing import Cells
     from tidegauge_drift.pane import Pane
 
@@ -57,7 +59,7 @@ class ClosedWindow:
 
     ``a_month`` is how many windows of this kind fit in 30 days, as it was known when the window
     opened. ``counts`` are None where no row came. ``hours`` are the rows in each hour of the
-    week.
+    week. ``extra`` are the sums of the panes' further arrays.
     """
 
     spec: WindowSpec
@@ -69,6 +71,7 @@ class ClosedWindow:
     a_month: float
     counts: Cells | None = field(default=None, repr=False)
     hours: Mapping[str, int] = field(default_factory=dict, repr=False)
+    extra: Extra = field(default_factory=dict, repr=False)
 
 
 class Tumbler:
@@ -91,13 +94,18 @@ class Tumbler:
         """Rows in the open window."""
         return self._rows
 
-    def state(self) -> tuple[dict[str, Any], Cells | None]:
-        """Return what another process needs to go on, and the counts."""
-        return {name: getattr(self, f"_{name}") for name in _STATE}, self._counts
+    def state(self) -> tuple[dict[str, Any], Cells | None, Extra]:
+        """Return what another process needs to go on, the counts, and the arrays beside them."""
+        return {name: getattr(self, f"_{name}") for name in _STATE}, self._counts, self._extra
 
     @classmethod
     def restored(
-        cls, spec: WindowSpec, pane_s: int, state: dict[str, Any], counts: Cells | None
+        cls,
+        spec: WindowSpec,
+        pane_s: int,
+        state: dict[str, Any],
+        counts: Cells | None,
+        extra: Extra,
     ) -> Tumbler:
         """Return the tumbler whose state this is.
 
@@ -110,6 +118,7 @@ class Tumbler:
         for name in _STATE:
             setattr(found, f"_{name}", state[name])
         found._counts = counts
+        found._extra = extra
         return found
 
     def _open(self, index: int) -> None:
@@ -120,6 +129,7 @@ class Tumbler:
         )
         self._a_month = max(1.0, MONTH_S / self._lasted_s)
         self._counts: Cells | None = None
+        self._extra: Extra = {}
         self._hours: dict[str, int] = {}  # texts, as JSON has them
         self._rows = self._low = self._high = 0
 
@@ -131,6 +141,7 @@ class Tumbler:
             self._counts = pane.counts  # never added to in place
         else:
             self._counts = narrow(self._counts, self._rows) + pane.counts
+        self._extra = added(self._extra, pane.extra)
         if pane.rows:
             hour = str(slot(pane.start_s, HOUR_OF_WEEK))
             self._hours[hour] = self._hours.get(hour, 0) + pane.rows
@@ -156,7 +167,7 @@ class Tumbler:
     def _close(self, index: int) -> ClosedWindow:
         closed = ClosedWindow(
             self._spec, self._opened_s, index * self._pane_s, self._rows,
-            self._low, self._high, self._a_month, self._counts, self._hours,
+            self._low, self._high, self._a_month, self._counts, self._hours, self._extra,
         )  # fmt: skip
         if self._spec.rows:
             self._lasted_s = max(self._pane_s, closed.closed_s - closed.opened_s)
