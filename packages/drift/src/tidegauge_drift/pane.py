@@ -135,10 +135,11 @@ class Pane:
         """
         try:
             header, (counts, *extra) = unpack(_MAGIC, content)
+            smallest, largest = header["strides"]
             return cls(
                 ModelKey(*header["model"]), header["operation"], header["layout"],
                 int(header["index"]), int(header["length_s"]), counts, int(header["rows"]),
-                *header["strides"], extra=restored(header["extra"], extra),
+                smallest, largest, restored(header["extra"], extra),
             )  # fmt: skip
         except PackingError as error:
             raise PaneError(str(error)) from error
