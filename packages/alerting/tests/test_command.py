@@ -1,55 +1,25 @@
 from __future__ import annotations
 
 import shlex
-from argparse import ArgumentParser
-from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import pytest
 import yaml
-from tidegauge.command import Command, CommandError
+from tidegauge.command import CommandError
 from tidegauge_alerting import DEFAULT_ALERTS, FLEET_ALERTS, render_prometheus
 from tidegauge_alerting.command import RENDER
+from tidegauge_testkit.contracts import commands
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-T = TypeVar("T")
-
-
-class Recorder:
-    """A terminal that keeps what is said."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.written = ""
-
-    def print(self, text: str = "") -> None:
-        """Keep a line."""
-        self.lines.append(text)
-
-    def write(self, text: str) -> None:
-        """Keep output."""
-        self.written += text
-
-    def table(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """Keep a title."""
-        self.lines.append(title)
-
-    def track(
-        self, items: Iterable[T], description: str, total: float | None = None
-    ) -> Iterable[T]:
-        """Yield the items."""
-        return items
+    from tidegauge_testkit.contracts.commands import Recorder
 
 
 def run(*words: str) -> Recorder:
     """Run the command on a command line's words."""
-    parser = ArgumentParser()
-    RENDER.arguments(parser)
-    terminal = Recorder()
-    assert RENDER.run(parser.parse_args(words), terminal) == 0
+    terminal = commands.run("rules render", *words)
+    assert terminal.status == 0
     return terminal
 
 
@@ -57,12 +27,6 @@ def alerts(text: str) -> dict[str, str]:
     """Return the expressions in a rule file by alert."""
     rules = yaml.safe_load(text)["groups"][0]["rules"]
     return {rule["alert"]: rule["expr"] for rule in rules if "alert" in rule}
-
-
-def test_the_command_is_found_by_its_entry_point() -> None:
-    """The entry point's name is what the user types."""
-    (point,) = entry_points(group="tidegauge_command", name="rules render")
-    assert isinstance(point.load(), Command)
 
 
 def test_without_a_file_only_the_rules_are_written() -> None:

@@ -2,63 +2,24 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import pytest
-from tidegauge.command import Command, CommandError
+from tidegauge.command import CommandError
 from tidegauge_drift import DriftProcessor, DriftSettings, build, load, save
+from tidegauge_testkit.contracts.commands import Recorder, run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-T = TypeVar("T")
 
-
-class Console:
-    """A terminal that remembers."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.written = ""
-        self.tracked: list[tuple[str, float | None]] = []
-        self.rows: list[list[str]] = []
-
-    def print(self, text: str = "") -> None:
-        """Keep a line."""
-        self.lines.append(text)
-
-    def write(self, text: str) -> None:
-        """Keep output."""
-        self.written += text
-
-    def table(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """Keep a table."""
-        self.lines.append(title)
-        self.rows = [list(columns), *(list(row) for row in rows)]
-
-    def track(
-        self, items: Iterable[T], description: str, total: float | None = None
-    ) -> Iterable[T]:
-        """Keep what is tracked."""
-        self.tracked.append((description, total))
-        return items
-
-
-def _run(name: str, *arguments: str) -> Console:
-    (point,) = entry_points(group="tidegauge_command", name=name)
-    command = point.load()
-    assert isinstance(command, Command)
-    assert command.example.startswith(f"tidegauge {name} ")
-    parser = argparse.ArgumentParser()
-    command.arguments(parser)
-    console = Console()
-    assert command.run(parser.parse_args(arguments), console) == 0
+def _run(name: str, *arguments: str) -> Recorder:
+    console = run(name, *arguments)
+    assert console.status == 0
     return console
 
 
@@ -131,7 +92,7 @@ def test_show_prints_a_table(train: Path) -> None:
         "1.5 to 1.5", "1.5", "1", "0.0000", "unknown", "1 frequent values, constant"
     ]  # fmt: skip
     assert by_name["id"][9].startswith("left out: names rows")
-    assert console.lines[0].endswith(", order unknown")
+    assert console.title.endswith(", order unknown")
 
 
 def test_show_says_what_is_known_of_times(tmp_path: Path) -> None:
@@ -146,7 +107,7 @@ def test_show_says_what_is_known_of_times(tmp_path: Path) -> None:
     )  # fmt: skip
     console = _run("reference show", target)
 
-    assert console.lines[0].endswith(
+    assert console.title.endswith(
         ", order time, from 2026-01-01T00:00:00+00:00 to 2026-01-21T19:00:00+00:00, season hour"
     )
     assert console.rows[1][1] == "numeric (spans, s)"
@@ -169,7 +130,7 @@ def test_merge_writes_one_reference_of_all_rows(train: Path) -> None:
 
     assert console.lines[0].startswith(f"{target}: 3 features, 0 outputs, 500 rows, reference ")
     assert console.lines[-1].startswith("  no season")
-    assert "rows of a.csv + b.csv, merged of 2 " in _run("reference show", target).lines[0]
+    assert "rows of a.csv + b.csv, merged of 2 " in _run("reference show", target).title
     with pytest.raises(CommandError, match="got 1 from the argument; expected at least two"):
         _run("reference merge", parts[0], "-o", target)
 

@@ -2,70 +2,37 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
-from importlib.metadata import entry_points
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from tidegauge.batch import Batch, ModelKey, Table
-from tidegauge.command import Command, CommandError
+from tidegauge.command import CommandError
 from tidegauge.configuration import CoreSettings
 from tidegauge.runtime import shared
 from tidegauge_drift import DriftProcessor, DriftSettings, build, save
 from tidegauge_drift.explanation import duration
 from tidegauge_drift.window import WindowSpec
+from tidegauge_testkit.contracts import commands
+from tidegauge_testkit.contracts.commands import Recorder
 
-T = TypeVar("T")
 FRAUD = ModelKey("fraud", "3")
 START_S = 1_700_000_000.0
 
 
-class Console:
-    """A terminal that remembers what was written, line by line."""
-
-    def __init__(self) -> None:
-        self.text = ""
-        self.status: int | None = None
-
-    def print(self, text: str = "") -> None:
-        """Keep a line."""
-        self.text += text + "\n"
-
-    def write(self, text: str) -> None:
-        """Keep output."""
-        self.text += text
-
-    def table(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """Do not: tables do not fit."""
-        raise AssertionError
-
-    def track(
-        self, items: Iterable[T], description: str, total: float | None = None
-    ) -> Iterable[T]:
-        """Do not: nothing takes long."""
-        raise AssertionError
-
-
-def run(*arguments: str) -> Console:
-    """Run the command as it is found by its entry point."""
-    (point,) = entry_points(group="tidegauge_command", name="explain")
-    command = point.load()
-    assert isinstance(command, Command)
-    assert command.example.startswith("tidegauge explain ")
-    parser = argparse.ArgumentParser()
-    command.arguments(parser)
-    console = Console()
-    console.status = command.run(parser.parse_args(arguments), console)
+def run(*arguments: str) -> Recorder:
+    """Run the command; what it says is plain text, for tables do not fit."""
+    console = commands.run("explain", *arguments)
+    assert console.rows == []
     return console
 
 

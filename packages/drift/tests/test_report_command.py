@@ -2,68 +2,21 @@
 
 from __future__ import annotations
 
-import argparse
 import json
-from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import pandas as pd
 import pytest
-from tidegauge.command import Command, CommandError
+from tidegauge.command import CommandError
 from tidegauge_drift import build, save
+from tidegauge_testkit.contracts.commands import Recorder, run
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-T = TypeVar("T")
 DATA = Path(__file__).parent / "data"
 
 
-class Console:
-    """A terminal that remembers."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.written = ""
-        self.tracked: list[str] = []
-        self.title = ""
-        self.rows: list[list[str]] = []
-        self.status = -1
-
-    def print(self, text: str = "") -> None:
-        """Keep a line."""
-        self.lines.append(text)
-
-    def write(self, text: str) -> None:
-        """Keep output."""
-        self.written += text
-
-    def table(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """Keep a table."""
-        self.title = title
-        self.rows = [list(columns), *(list(row) for row in rows)]
-
-    def track(
-        self, items: Iterable[T], description: str, total: float | None = None
-    ) -> Iterable[T]:
-        """Keep what is tracked."""
-        assert total is None or total > 0
-        self.tracked.append(description)
-        return items
-
-
-def _run(*arguments: object) -> Console:
-    (point,) = entry_points(group="tidegauge_command", name="drift report")
-    command = point.load()
-    assert isinstance(command, Command)
-    assert command.example.startswith("tidegauge drift report ")
-    parser = argparse.ArgumentParser()
-    command.arguments(parser)
-    console = Console()
-    console.status = command.run(parser.parse_args([str(word) for word in arguments]), console)
-    return console
+def _run(*arguments: object) -> Recorder:
+    return run("drift report", *arguments)
 
 
 @pytest.fixture
@@ -104,7 +57,8 @@ def test_a_table_says_which_features_drifted_and_why(tables: tuple[Path, Path]) 
     assert by_name["at"][-1].startswith("left out: ")
     assert len(console.lines) == 1
     assert console.lines[0].startswith("The order of the reference's rows is unknown")
-    assert console.tracked == ["reading train.csv", "reading live.parquet", "comparing features"]
+    done = [description for description, _ in console.tracked]
+    assert done == ["reading train.csv", "reading live.parquet", "comparing features"]
     assert console.status == 0
 
 
