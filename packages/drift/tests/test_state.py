@@ -200,6 +200,9 @@ def test_two_windows_of_each_kind_are_kept(layout: Layout) -> None:
             assert all(c.verdict.closed_s == c.window.closed_s for c in closed)
             assert all(c.window.counts is not None for c in closed)
     restored = [closed for kept in new.snapshot.closed.values() for closed in kept]
+    hours = [c.window.hours for kept in evaluator.snapshot.closed.values() for c in kept]
+    assert [c.window.hours for c in restored] == hours
+    assert all(sum(each.values()) for each in hours)
     arrays = [array for c in restored for array in (c.window.counts, c.verdict.table)]
     # Each array by itself: a part would keep the whole state in memory.
     assert [array for array in arrays if array is not None and array.nbytes < _kept(array)] == []

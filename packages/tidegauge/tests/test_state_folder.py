@@ -52,6 +52,38 @@ def test_by_default_it_is_in_the_folder_of_temporary_files(
     assert state_folder.readable()[:2] == [mine / "state", other]
 
 
+def test_what_was_written_is_read(
+    core: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing where there is nothing; what cannot be read, or is far too large, is said."""
+    choose(monkeypatch, tmp_path)
+    state_folder.write("x", b"1")
+    (tmp_path / "folder").mkdir()
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(2**28 + 1)
+
+    assert (state_folder.read("x"), state_folder.read("y")) == (b"1", None)
+    for name in ("folder", "large"):
+        with pytest.raises(state_folder.StateFolderError, match=f"{name}'; expected a file"):
+            state_folder.read(name)
+    choose(monkeypatch, "none")
+    assert state_folder.read("x") is None
+
+
+@needs_users
+def test_a_file_of_the_default_is_refused_where_others_can_write(
+    core: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else may have put it there."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    choose(monkeypatch)
+    state_folder.write("x", b"1")
+    (tmp_path / f"tidegauge-{os.geteuid()}" / "state").chmod(0o777)
+
+    with pytest.raises(state_folder.StateFolderError, match="expected a file that this service"):
+        state_folder.read("x")
+
+
 @needs_users
 def test_the_default_is_refused_where_others_can_write(
     core: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
@@ -16,7 +16,7 @@ from tidegauge_drift.budget import choose
 from tidegauge_drift.changes import changes, ended
 from tidegauge_drift.counter import went_back
 from tidegauge_drift.pane import Pane
-from tidegauge_drift.verdict import WindowVerdict
+from tidegauge_drift.verdict import WindowVerdict, alarmed_since
 from tidegauge_drift.window import ClosedWindow, Tumbler, WindowSpec
 from tidegauge_drift.window_judge import judge
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tidegauge.events import StateChange
 
     from tidegauge_drift.layout import Layout
+    from tidegauge_drift.week import Week
 
 _logger = logging.getLogger("tidegauge.drift")
 
@@ -102,6 +103,8 @@ class Evaluator:
         Gets each verdict when it is made. After a leader's death one verdict can be made again.
     totals : Totals, optional
         Gets each pane that is folded.
+    week : Week, optional
+        What windows are compared with in place of the reference.
     """
 
     def __init__(
@@ -114,10 +117,12 @@ class Evaluator:
         budget: int = 1_000_000,
         listener: Listener | None = None,
         totals: Totals | None = None,
+        week: Week | None = None,
     ) -> None:
         self.windows = tuple(windows)
         self.pane_s = pane_s
         self.totals = totals
+        self.week = week
         self._budget = budget
         self._listener = listener
         self._next: tuple[Layout, int] | None = None
@@ -180,8 +185,12 @@ class Evaluator:
         if self.totals is not None:
             with guard.guarded("drift.totals"):
                 self.totals.fold(self.snapshot.layout, pane)
+        if self.week is not None:
+            self.week.fold(pane)
         for tumbler in self.tumblers:
             self._judge(tumbler.fold(pane))
+        if self.week is not None:
+            self.week.forget(min(tumbler.opened_s for tumbler in self.tumblers))
 
     def advance(self, limit: int) -> None:
         """Close the windows whose time is over now that all panes below ``limit`` are folded."""
@@ -194,6 +203,8 @@ class Evaluator:
             self.tumblers = ()
             self.first = limit
             self.changed = True
+            if self.week is not None:
+                self.week.went_back(limit * self.pane_s)
         for tumbler in self.tumblers:
             self._judge(tumbler.advance(limit))
         if self.first is not None:
@@ -237,10 +248,14 @@ class Evaluator:
         self.changed = True
 
     def _judge(self, closed: Iterable[ClosedWindow]) -> None:
-        for window in closed:
-            before = self.snapshot
+        for each in closed:
+            before, window = self.snapshot, each
+            if self.week is not None:
+                window = replace(each, baseline=self.week.baseline(each, before.layout.slots))
             last = before.verdict(window.spec)
             verdict = judge(window, before.layout, len(self.windows), last)
+            if self.week is not None and (since_s := alarmed_since(verdict)) is not None:
+                self.week.mark(since_s, window.closed_s)
             known = any(kept[0].verdict.mismatch for kept in before.closed.values())
             if verdict.mismatch and not known:
                 _say_mismatch(before.model)

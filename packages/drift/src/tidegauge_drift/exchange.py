@@ -13,6 +13,7 @@ from tidegauge.batch import ModelKey
 from tidegauge_drift.counter import MAXIMUM_PANES, first_open
 from tidegauge_drift.pane import Pane, PaneError, model_digest, prefix
 from tidegauge_drift.state import StateError, dump, layout_of, restore
+from tidegauge_drift.week import WeekError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -56,6 +57,7 @@ class Exchange:
         self._turn = 0
         self._folds = 0
         self._dead: list[Record] = []
+        self._turns: dict[ModelKey, object] = {}
 
     # -- a worker's part -------------------------------------------------------------------------
 
@@ -194,7 +196,13 @@ class Exchange:
 
     def keep(self, evaluator: Evaluator) -> bool:
         """Write what a successor needs to go on with a model; tell whether it is written."""
-        return self._group.keep(_name(evaluator.snapshot.model), dump(evaluator))
+        model, week = evaluator.snapshot.model, evaluator.week
+        if week is not None and self._turns.get(model) != week.turn:
+            # First the hours that are over, then the state that builds on them.
+            if not self._group.keep(_week_name(model), week.to_bytes()):
+                return False
+            self._turns[model] = week.turn
+        return self._group.keep(_name(model), dump(evaluator))
 
     def keep_index(self, through: int, evaluators: Iterable[Evaluator]) -> None:
         """Say that all panes below ``through`` are in the states that are kept."""
@@ -210,17 +218,26 @@ class Exchange:
 
     def restore(self, evaluator: Evaluator) -> None:
         """Let an evaluator go on where the leader before this one stood."""
-        content = self._group.kept(_name(evaluator.snapshot.model))
+        model, week = evaluator.snapshot.model, evaluator.week
+        content = self._group.kept(_name(model))
         if content is None:
             return
         try:
+            hours = None if week is None else self._group.kept(_week_name(model))
+            if week is not None and hours is not None:
+                layout = evaluator.snapshot.layout
+                week.restore(hours, layout.digest, layout.size)
             restore(evaluator, content)
-        except StateError as error:
+        except (StateError, WeekError) as error:
             guard.once("drift.state", "%s Windows start anew.", error, level=logging.ERROR)
 
 
 def _name(key: ModelKey) -> str:
     return f"{_INDEX}.{model_digest(key)}"
+
+
+def _week_name(key: ModelKey) -> str:
+    return f"{_name(key)}.week"
 
 
 def _read(record: Record) -> Pane | None:

@@ -35,6 +35,7 @@ _REASONS = {
     "sampling": "thinned too unevenly",
     "dependent": "too few rows that are independent",
     "season": "the reference has no rows of these hours",
+    "week": "no week before: too few rows at these hours",
     "fault": "a fault, see the service's log",
 }
 
@@ -113,10 +114,21 @@ def _window(window: dict[str, Any], now_s: float) -> Iterator[str]:
     yield f"{label}: {told}"
     yield f"{'':13}{window['rows']} rows, {_sampling(window)}"
     yield f"{'':13}{opened} to {closed} UTC"
+    yield from _baseline(window.get("baseline"))
     if window["reference_mismatch"]:
         yield f"{'':13}Half of the inputs or more differed in the first window: the"
         yield f"{'':13}reference is probably of other data, and input alarms are off."
         yield f"{'':13}Build it from rows as the model gets them now."
+
+
+def _baseline(baseline: dict[str, Any] | None) -> Iterator[str]:
+    if baseline is None:
+        return
+    yield f"{'':13}compared with the same hours of the week before"
+    if baseline["alarmed"]:
+        share = _percent(baseline["alarmed"])
+        yield f"{'':13}That week had an alarm itself, at {share} of these rows' hours:"
+        yield f"{'':13}what had changed by then counts as usual here."
 
 
 def _sampling(window: dict[str, Any]) -> str:

@@ -27,12 +27,17 @@ def budget(max_series: int, windows: int, export: Sequence[str]) -> int:
 
 
 def points(
-    snapshot: Snapshot, windows: Sequence[WindowSpec], export: Sequence[str]
+    snapshot: Snapshot,
+    windows: Sequence[WindowSpec],
+    export: Sequence[str],
+    *,
+    weekly: bool = False,
 ) -> Iterator[GaugePoint]:
-    """Yield the gauges of one model."""
+    """Yield the gauges of one model; ``weekly`` if the week before is the baseline."""
     layout, model = snapshot.layout, snapshot.model
     head = (model.name, model.version, layout.reference)
-    info = (*head, layout.source, layout.built, str(layout.rows))
+    source = f"previous_week on {layout.source}" if weekly else layout.source
+    info = (*head, source, layout.built, str(layout.rows))
     yield GaugePoint(m.DRIFT_REFERENCE_INFO, info, 1.0)
     for spec in windows:
         verdict = snapshot.verdict(spec)

@@ -38,7 +38,8 @@ class Finding:
 
     ``rows`` are those with a value. ``effect`` is in units of the floor: 1 and more is worth a
     word. ``reason`` says why there is no p-value: rows, dependent (enough rows that are worth too
-    few), missing, sampling, season (no reference rows of these hours), fault.
+    few), missing, sampling, season (no reference rows of these hours), week (no rows of the week
+    before), fault.
     """
 
     rows: int

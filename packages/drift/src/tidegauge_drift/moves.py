@@ -11,7 +11,7 @@ import numpy as np
 from tidegauge_drift.bins import in_bins, reference_in_bins
 from tidegauge_drift.judge import FLOOR_DISTANCE, FLOOR_H, FLOOR_PSI
 from tidegauge_drift.proportions import cohens_h
-from tidegauge_drift.season import expected
+from tidegauge_drift.season import compared
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,7 +41,8 @@ class Sides:
         current = np.zeros(reference.size, np.int64)
         if window.counts is not None:
             current = window.counts[place].astype(np.int64)
-            slot, reference = expected(layout, i, window.hours) or (slot, reference)
+            found = compared(window, layout, i)
+            slot, reference = (slot, reference) if isinstance(found, str) else found
         return cls(slot, reference, current, layout.bins[place])
 
     def shares(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -19,10 +19,12 @@ from tidegauge_drift.feature_streams import FeatureStreams
 from tidegauge_drift.fleet import FleetCounts
 from tidegauge_drift.leader import Leader
 from tidegauge_drift.references import References
-from tidegauge_drift.settings import DriftSettings
+from tidegauge_drift.settings import PREVIOUS_WEEK, DriftSettings
 from tidegauge_drift.status_files import StatusFiles
 from tidegauge_drift.streams import StreamsUnavailableError, load_river
 from tidegauge_drift.together import together
+from tidegauge_drift.week import Week
+from tidegauge_drift.week_files import WeekFiles, read
 from tidegauge_drift.worker import Worker
 
 if TYPE_CHECKING:
@@ -111,6 +113,7 @@ class DriftProcessor:
         self._away_s: float | None = None
         self._news: deque[StateChange] = deque(maxlen=_MAXIMUM_NEWS)
         self._status = StatusFiles()
+        self._weeks = WeekFiles()
 
     def _find(self, name: str) -> Layout | None:
         return self._references.get(name) if self._references is not None else None
@@ -171,6 +174,9 @@ class DriftProcessor:
             panes = self._exchange.collect(self._leader.through, limit)
         self._leader.give(limit, panes)
         self._leader.end(timeout_s)
+        for evaluator in self._leader.shown:
+            if evaluator.week is not None:
+                self._weeks.note(evaluator.snapshot.model, evaluator.week, last=True)
 
     def _reload(self, index: int) -> None:
         self._worker.reload(index)
@@ -263,9 +269,12 @@ class DriftProcessor:
             key, layout, chosen.windows, chosen.pane_s,
             budget=self._budget, listener=self._listener,
             totals=self._totals(key, layout),
+            week=Week() if chosen.baseline == PREVIOUS_WEEK else None,
         )  # fmt: skip
         if exchange is not None:
             exchange.restore(evaluator)
+        if evaluator.week is not None and not len(evaluator.week):
+            read(key, evaluator.week, layout)
         return evaluator
 
     def _totals(self, key: ModelKey, layout: Layout) -> Totals | None:
@@ -284,6 +293,8 @@ class DriftProcessor:
             self._news.extend(evaluator.news)
             evaluator.news.clear()
             self._status.note(evaluator)
+            if evaluator.week is not None:
+                self._weeks.note(evaluator.snapshot.model, evaluator.week)
         elif len(evaluator.news) > _MAXIMUM_NEWS:
             del evaluator.news[:-_MAXIMUM_NEWS]
 
@@ -292,6 +303,7 @@ class DriftProcessor:
         while self._news:
             announce(self._news.popleft())
         self._status.write(self._settings.windows, now_s)
+        self._weeks.write()
 
     # -- reading ---------------------------------------------------------------------------------
 
@@ -299,6 +311,9 @@ class DriftProcessor:
         """Yield what the stored verdicts say and what was counted; changes nothing."""
         chosen = self._settings
         for evaluator in self._leader.shown:
-            yield from export.points(evaluator.snapshot, chosen.windows, chosen.export)
+            weekly = evaluator.week is not None
+            yield from export.points(
+                evaluator.snapshot, chosen.windows, chosen.export, weekly=weekly
+            )
             if evaluator.totals is not None:
                 yield from evaluator.totals.points()

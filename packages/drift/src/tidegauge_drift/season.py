@@ -1,4 +1,4 @@
-"""What a reference expects of a window: the mix of its hours, as the window's own traffic was."""
+"""What is expected of a window: the reference, mixed by hours as the window's traffic was."""
 
 from __future__ import annotations
 
@@ -15,9 +15,27 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tidegauge_drift.layout import Layout, Slot
+    from tidegauge_drift.window import ClosedWindow
 
 # With more of its rows in hours that the reference has no rows of, a window is not comparable.
 MOST_UNKNOWN = 0.1
+
+
+def compared(window: ClosedWindow, layout: Layout, i: int) -> tuple[Slot, NDArray[Any]] | str:
+    """Return the ``i``-th feature and what a window is compared with, or why it is not."""
+    if window.baseline is None:
+        return expected(layout, i, window.hours) or "season"
+    slot = layout.slots[i]
+    found = window.baseline.counts
+    counts = None if found is None else found[slot.start : slot.stop]
+    if counts is None or not counts.any():
+        return "week"
+    if slot.numeric:
+        return slot, counts
+    # As a reference has it: what is new is among the rare, and its number apart.
+    new = float(counts[-3])
+    counts = np.concatenate([counts[:-4], [counts[-4] + new, 0.0], counts[-2:]])
+    return replace(slot, singletons=round(new), doubletons=0), counts
 
 
 def expected(layout: Layout, i: int, hours: Mapping[str, int]) -> tuple[Slot, NDArray[Any]] | None:

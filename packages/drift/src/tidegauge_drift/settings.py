@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from tidegauge.settings import SettingError, setting
 
 from tidegauge_drift.streams import BINARY, DETECTORS
+from tidegauge_drift.week import WEEK_S
 from tidegauge_drift.window import WindowSpec
 
 PSI, KS, DETECTED = "psi", "ks.statistic", "detected"
+REFERENCE, PREVIOUS_WEEK = "reference", "previous_week"
 _MAXIMUM_WINDOWS = 4
 
 
@@ -57,6 +59,13 @@ class DriftSettings:
         "Windows that get a verdict; the first one's features are exported.",
         parse=_windows,
         expected="1 to 4 of <n>rows (n >= 30) or <n>s, m, h, d (up to 30d), with commas between",
+    )
+    baseline: str = setting(
+        "TIDEGAUGE_DRIFT_BASELINE",
+        REFERENCE,
+        "What windows are compared with: the reference's rows, or those that the model itself had "
+        "at the same hours of the week before, counted on the reference's cells.",
+        choices=(REFERENCE, PREVIOUS_WEEK),
     )
     pane_s: int = setting(
         "TIDEGAUGE_DRIFT_PANE_S",
@@ -127,7 +136,13 @@ class DriftSettings:
     )
 
     def __post_init__(self) -> None:
-        """Refuse windows that are shorter than a pane: every second one would be empty."""
+        """Refuse windows shorter than a pane, or longer than what they are compared with."""
+        long = [spec.label for spec in self.windows if spec.seconds > WEEK_S]
+        if self.baseline == PREVIOUS_WEEK and long:
+            raise SettingError(
+                f"TIDEGAUGE_DRIFT_WINDOWS: got {long[0]!r} from the settings; expected 7d at most "
+                "with TIDEGAUGE_DRIFT_BASELINE=previous_week. Make the window shorter."
+            )
         short = [spec.label for spec in self.windows if 0 < spec.seconds < self.pane_s]
         if short:
             raise SettingError(

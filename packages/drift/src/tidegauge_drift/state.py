@@ -11,16 +11,17 @@ from tidegauge_drift import extras
 from tidegauge_drift.evaluator import Closed, Evaluator, Snapshot
 from tidegauge_drift.packing import PackingError, pack, unpack
 from tidegauge_drift.verdict import WindowVerdict
-from tidegauge_drift.window import ClosedWindow, Tumbler, WindowSpec
+from tidegauge_drift.window import Baseline, ClosedWindow, Tumbler, WindowSpec
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tidegauge_drift.extras import Extra
     from tidegauge_drift.packing import Cells
+    from tidegauge_drift.week import Week
 
 _MAGIC = b"tgdrift2"
-_WINDOW = ("opened_s", "closed_s", "rows", "stride_min", "stride_max", "a_month")
+_WINDOW = ("opened_s", "closed_s", "rows", "stride_min", "stride_max", "a_month", "hours")
 
 
 class StateError(ValueError):
@@ -43,11 +44,17 @@ def dump(evaluator: Evaluator) -> bytes:
             [_closed(each, arrays) for each in snapshot.closed.get(spec, ())]
             for spec in evaluator.windows
         ],
+        "week": None if evaluator.week is None else _week(evaluator.week, arrays),
         "totals": evaluator.totals is not None,
     }
     if evaluator.totals is not None:
         arrays.append(evaluator.totals.to_bytes())
     return pack(_MAGIC, header, arrays)
+
+
+def _week(week: Week, arrays: list[NDArray[Any] | bytes]) -> dict[str, Any]:
+    state, counts = week.open_state()
+    return {**state, "counts": _put(counts, arrays)}
 
 
 def _open(tumbler: Tumbler, arrays: list[NDArray[Any] | bytes]) -> dict[str, Any]:
@@ -59,12 +66,17 @@ def _closed(closed: Closed, arrays: list[NDArray[Any] | bytes]) -> dict[str, Any
     window = {name: getattr(closed.window, name) for name in _WINDOW}
     window["counts"] = _put(closed.window.counts, arrays)
     window["extra"] = _put_extra(closed.window.extra, arrays)
+    baseline = closed.window.baseline
+    if baseline is not None:
+        window["baseline"] = {
+            "alarmed": baseline.alarmed, "counts": _put(baseline.counts, arrays)
+        }  # fmt: skip
     arrays.append(closed.verdict.table.tobytes())
     verdict = {**closed.verdict.state(), "extra": _put_extra(closed.verdict.extra, arrays)}
     return {"window": window, "verdict": verdict}
 
 
-def _put(counts: Cells | None, arrays: list[NDArray[Any] | bytes]) -> bool:
+def _put(counts: NDArray[Any] | None, arrays: list[NDArray[Any] | bytes]) -> bool:
     if counts is not None:
         arrays.append(counts)
     return counts is not None
@@ -115,6 +127,10 @@ def restore(evaluator: Evaluator, content: bytes) -> None:
             for spec, states in zip(evaluator.windows, header["closed"], strict=True)
             if states
         }
+        week = evaluator.week
+        if week is not None:
+            week = week.copy()
+            week.go_on(header["week"], _get(header["week"], rest))
         members = {str(name): int(outside) for name, outside in header["members"].items()}
     except StateError:
         raise
@@ -122,6 +138,7 @@ def restore(evaluator: Evaluator, content: bytes) -> None:
         raise StateError(str(error)) from error
     snapshot = Snapshot(snapshot.model, snapshot.layout, closed, members)
     evaluator.resume(operation, first, tumblers, snapshot)
+    evaluator.week = week
     _restore_totals(evaluator, totals)
 
 
@@ -133,6 +150,11 @@ def _restore_totals(evaluator: Evaluator, content: bytes | None) -> None:
 
 def _check(evaluator: Evaluator, header: dict[str, Any]) -> None:
     labels = [spec.label for spec in evaluator.windows]
+    if (header["week"] is None) != (evaluator.week is None):
+        raise StateError(
+            "drift's state: got windows with another baseline from the group; expected this "
+            "process's. Start all processes with the same TIDEGAUGE_DRIFT_BASELINE."
+        )
     if (header["pane_s"], header["windows"]) != (evaluator.pane_s, labels):
         raise StateError(
             f"drift's state: got panes of {header['pane_s']} s and windows {header['windows']} "
@@ -145,13 +167,18 @@ def _restored(
     evaluator: Evaluator, spec: WindowSpec, state: dict[str, Any], rest: deque[NDArray[Any]]
 ) -> Closed:
     given = state["window"]
+    counts, extra = _get(given, rest), _get_extra(given, rest)
     window = ClosedWindow(
-        spec, **{name: given[name] for name in _WINDOW},
-        counts=_get(given, rest), extra=_get_extra(given, rest),
+        spec, **{name: given[name] for name in _WINDOW}, counts=counts, extra=extra,
+        baseline=_baseline(given.get("baseline"), rest),
     )  # fmt: skip
     slots, said = evaluator.snapshot.layout.slots, state["verdict"]
     table, extra = _own(rest), _get_extra(said, rest)
     return Closed(window, WindowVerdict.restored(spec, said, slots, table, extra))
+
+
+def _baseline(state: dict[str, Any] | None, rest: deque[NDArray[Any]]) -> Baseline | None:
+    return None if state is None else Baseline(_get(state, rest), float(state["alarmed"]))
 
 
 def _get(state: dict[str, Any], rest: deque[NDArray[Any]]) -> Cells | None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tidegauge_drift.evaluator import Closed, Snapshot
     from tidegauge_drift.layout import Layout
     from tidegauge_drift.verdict import FeatureVerdict, QualityVerdict
-    from tidegauge_drift.window import WindowSpec
+    from tidegauge_drift.window import Baseline, WindowSpec
 
 FORMAT = 1
 # Of each kind of window: features that are listed, and those of them that have their bins.
@@ -71,6 +71,7 @@ def _closed(closed: Closed, layout: Layout) -> dict[str, Any]:
         "rows": window.rows,
         "kept_one_in": [window.stride_min, window.stride_max],
         "reference_mismatch": verdict.mismatch,
+        "baseline": _baseline(window.baseline),
         "families": {
             family: {"detected": on, "since_s": _since(pairs, family)}
             for family, on in verdict.detected.items()
@@ -83,6 +84,13 @@ def _closed(closed: Closed, layout: Layout) -> dict[str, Any]:
         ],
         "features_left_out": len(order) - len(listed),
     }
+
+
+def _baseline(baseline: Baseline | None) -> dict[str, Any] | None:
+    """Return what the window was compared with; None is the reference."""
+    if baseline is None:
+        return None
+    return {"kind": "previous_week", "alarmed": _number(baseline.alarmed)}
 
 
 def _rank(feature: FeatureVerdict, quality: QualityVerdict) -> tuple[int, float]:

@@ -35,7 +35,7 @@ _BUDGET_S = 0.05
 _MAXIMUM_BYTES = 10_000_000
 
 
-def file_name(model: ModelKey) -> str:
+def file_name(model: ModelKey, suffix: str = SUFFIX) -> str:
     """Return the name of a model's file: of no two models the same, and safe in any folder."""
     name = quote(model.name, _PLAIN, errors="surrogatepass")
     name = name.replace(".", "%2E").replace("~", "%7E")
@@ -45,7 +45,7 @@ def file_name(model: ModelKey) -> str:
         said = f"{len(model.name)}:{model.name}{model.version}"
         digest = hashlib.blake2b(said.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
         whole = f"%{digest}{whole[:_LONGEST]}"
-    return f"{whole}{SUFFIX}"
+    return f"{whole}{suffix}"
 
 
 @dataclass(slots=True)

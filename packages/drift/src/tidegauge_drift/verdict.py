@@ -27,7 +27,7 @@ OK, SUSPECTED, DRIFTED = "ok", "suspected", "drifted"
 UNDECIDED, MISSING, MISMATCH = "undecided", "missing", "reference_mismatch"
 STATES = (OK, SUSPECTED, DRIFTED, UNDECIDED, MISSING, MISMATCH)
 
-REASONS = ("", "rows", "missing", "sampling", "fault", "dependent", "season")
+REASONS = ("", "rows", "missing", "sampling", "fault", "dependent", "season", "week")
 CHECKS = ("missing", "type_error", "out_of_range", "new_category")
 
 # One row a feature: 176 bytes where the objects take 1 KiB. NaN and -1 stand for None.
@@ -215,6 +215,15 @@ def date(table: NDArray[Any], before: NDArray[Any] | None, opened_s: int) -> Non
         differs = np.any([table[name] == 1 for name in names], axis=0)
         known = 0 if before is None else before[f"{prefix}since"]
         table[f"{prefix}since"] = np.where(differs, np.where(known, known, opened_s), 0)
+
+
+def alarmed_since(verdict: WindowVerdict) -> int | None:
+    """Return since when the features differ whose alarms are on; None where there is none."""
+    table = verdict.table
+    times = [
+        table[f"{prefix}since"][table[f"{prefix}detected"] == 1] for prefix in ("", "quality_")
+    ]
+    return min((int(each) for found in times for each in found), default=None)
 
 
 def _number(value: float | None) -> float:

@@ -14,6 +14,8 @@ from tidegauge_drift.times import HOUR_OF_WEEK, slot
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from numpy.typing import NDArray
+
     from tidegauge_drift.extras import Extra
     from tidegauge_drift.packing import Cells
     from tidegauge_drift.pane import Pane
@@ -54,12 +56,26 @@ class WindowSpec:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Baseline:
+    """What a window is compared with in place of the reference: rows that a model had live.
+
+    ``counts`` are on the reference's cells, as many as the rows are worth: zeros for a feature of
+    which there were too few, None where there were none. ``alarmed`` is the share of the window's
+    rows at hours in which an alarm was on already.
+    """
+
+    counts: NDArray[Any] | None = field(default=None, repr=False)
+    alarmed: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class ClosedWindow:
     """What a verdict is made of.
 
     ``a_month`` is how many windows of this kind fit in 30 days, as it was known when the window
     opened. ``counts`` are None where no row came. ``hours`` are the rows in each hour of the
-    week. ``extra`` are the sums of the panes' further arrays.
+    week. ``extra`` are the sums of the panes' further arrays. Without a ``baseline`` it is compared
+    with the reference.
     """
 
     spec: WindowSpec
@@ -72,6 +88,7 @@ class ClosedWindow:
     counts: Cells | None = field(default=None, repr=False)
     hours: Mapping[str, int] = field(default_factory=dict, repr=False)
     extra: Extra = field(default_factory=dict, repr=False)
+    baseline: Baseline | None = None
 
 
 class Tumbler:
@@ -93,6 +110,11 @@ class Tumbler:
     def rows(self) -> int:
         """Rows in the open window."""
         return self._rows
+
+    @property
+    def opened_s(self) -> int:
+        """When the open window began."""
+        return self._opened_s
 
     def state(self) -> tuple[dict[str, Any], Cells | None, Extra]:
         """Return what another process needs to go on, the counts, and the arrays beside them."""

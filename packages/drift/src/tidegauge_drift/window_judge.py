@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from tidegauge import guard
 from tidegauge.late_import import late_import
 
-from tidegauge_drift.judge import Finding, Shares, judge_feature, judge_quality
+from tidegauge_drift.judge import LOW_POWER_ROWS, Finding, Shares, judge_feature, judge_quality
 from tidegauge_drift.layout import INPUTS, OUTPUTS, Layout, Slot
 from tidegauge_drift.multiplicity import benjamini_hochberg, paging_alpha
-from tidegauge_drift.season import expected
+from tidegauge_drift.season import compared
 from tidegauge_drift.verdict import (
     DRIFTED,
     MISMATCH,
@@ -77,6 +78,8 @@ def judge(
         for i, (slot, finding) in enumerate(zip(layout.slots, findings, strict=True))
     ]
     mismatch, judged = _mismatch(flags, layout, previous)
+    if window.baseline is not None:  # rows of this very model: whatever differs is its drift
+        mismatch = False
     features = tuple(
         _feature(slot, findings[i], flags[i], runs[i], adjusted=adjusted.get(i), mismatch=mismatch)
         for i, slot in enumerate(layout.slots)
@@ -121,7 +124,7 @@ def _reference(window: ClosedWindow, layout: Layout, i: int) -> Reference | str:
     if window.stride_max > 2 * window.stride_min:
         return "sampling"
     try:
-        return expected(layout, i, window.hours) or "season"
+        return compared(window, layout, i)
     except Exception as error:  # one broken feature must not silence the others
         guard.fault("drift.reference", error)
         return "fault"
@@ -133,10 +136,24 @@ def _finding(window: ClosedWindow, layout: Layout, found: Reference | str) -> Fi
     slot, reference = found
     place = slice(slot.start, slot.stop)
     try:
-        return judge_feature(slot, reference, _counts(window, slot), layout.bins[place], slot.deff)
+        finding = judge_feature(
+            slot, reference, _counts(window, slot), layout.bins[place], slot.deff
+        )
     except Exception as error:  # as above
         guard.fault("drift.verdict", error)
         return Finding(0, reason="fault")
+    return finding if window.baseline is None else _both(finding, float(reference[:-2].sum()))
+
+
+def _both(finding: Finding, other: float) -> Finding:
+    """Return a finding whose rows are worth what those of the smaller side are.
+
+    A baseline of a few hours can have fewer rows than the window; PSI is noise then too.
+    """
+    rows = finding.rows or 1
+    effective = min(finding.effective_rows, other * finding.effective_rows / rows)
+    psi = finding.psi if effective >= LOW_POWER_ROWS else None
+    return replace(finding, effective_rows=effective, psi=psi)
 
 
 def _shares(window: ClosedWindow, found: Reference | str) -> Shares:

@@ -6,6 +6,7 @@ user runs on the same host, or in the same container, finds it without being tol
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from contextlib import suppress
@@ -18,6 +19,7 @@ from tidegauge.settings import environment
 NONE = "none"
 _NAME = "state"
 _OTHERS_MAY_WRITE = 0o022
+_LARGEST_BYTES = 2**28
 
 
 class StateFolderError(Exception):
@@ -100,12 +102,43 @@ def write(name: str, content: bytes) -> None:
         ) from error
 
 
+def read(name: str) -> bytes | None:
+    """Return what ``write`` has left in the folder; None where there is nothing.
+
+    Raises
+    ------
+    StateFolderError
+        It cannot be read, is too large to be ours, or somebody else can write there.
+    """
+    place = folder()
+    if place is None:
+        return None
+    try:
+        if not shared.settings.state_dir:
+            for each in (place.parent, place):
+                _refuse_strangers(each)
+        _refuse_large(place / name)
+        return (place / name).read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StateFolderError(
+            f"TIDEGAUGE_STATE_DIR: got {error.strerror!r} from {str(place / name)!r}; expected a "
+            "file that this service has written. Remove it, or choose another folder."
+        ) from error
+
+
 def touch(name: str) -> None:
     """Set a file's time to now, if it is there."""
     place = folder()
     if place is not None:
         with suppress(OSError):
             os.utime(place / name)
+
+
+def _refuse_large(path: Path) -> None:
+    if path.stat().st_size > _LARGEST_BYTES:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
 
 
 def _refuse_strangers(path: Path) -> None:
