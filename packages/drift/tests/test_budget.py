@@ -82,3 +82,5 @@ def test_what_fits_the_budget_is_within_it(max_series: int, windows: int) -> Non
     export = ("psi", "ks.statistic", "detected")
     aggregates, each = 1 + windows * 10, 5
     assert aggregates + each * budget(max_series, windows, export) <= max_series
+    more = (*export, "kl.divergence", "js.distance", "wasserstein.distance")
+    assert aggregates + (each + 3) * budget(max_series, windows, more) <= max_series

@@ -56,8 +56,9 @@ def serve(state: Path, tmp_path: Path) -> Callable[..., None]:
     save(profile, path)
     specs = (WindowSpec.parse("500rows"), WindowSpec.parse("1d"))
 
-    def run(live: pd.DataFrame, *, model: ModelKey = FRAUD, stride: int = 1) -> None:
-        processor = DriftProcessor(settings=DriftSettings(reference=str(path), windows=specs))
+    def run(live: pd.DataFrame, *, model: ModelKey = FRAUD, stride: int = 1, **more: Any) -> None:
+        chosen = DriftSettings(reference=str(path), windows=specs, **more)
+        processor = DriftProcessor(settings=chosen)
         start_s = START_S  # the same windows whenever this runs; only ages are of today
         for i in range(0, len(live), 100):
             part = live.iloc[i : i + 100]
@@ -111,6 +112,16 @@ def test_an_alarm_is_explained(serve: Callable[..., None]) -> None:
     then, bar, now, larger = shares.groups()
     assert 8 < float(then) < 12 < float(now) < 35
     assert len(bar) < len(larger) == 12
+
+
+def test_values_that_are_asked_for_are_shown(serve: Callable[..., None]) -> None:
+    """On a line of their own; of categories there is no distance."""
+    serve(drifted(), export=("kl.divergence", "js.distance", "wasserstein.distance"))
+    shown = run("fraud").text
+
+    assert re.search(r"\n   KL 0\.\d+, JS 0\.\d+, Wasserstein \d+(\.\d+)?\n", shown)
+    assert re.search(r"country[^.]*\n   PSI[^\n]*\n   KL \d\.\d+, JS 0\.\d+\n", shown)
+    assert all(len(line) <= 80 for line in shown.splitlines())
 
 
 def test_it_fits_into_80_columns_of_plain_text(serve: Callable[..., None]) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tidegauge_drift.category import SPANS, TIMES, hash64, is_missing, number, text
+from tidegauge_drift.cell_sums import Misplaced, SumCounter
 from tidegauge_drift.grid import GRID, Edges, Floats
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class NumericCounter:
     Feature ``j`` fills ``counts[offsets[j]:]`` in the order that NumericFeature documents. No loop
     runs over features: the grid cell of every value is computed, a table gives the feature's cell,
     one bincount counts them; columns with values out of range or not finite are corrected after.
+    ``sums`` adds up the values beside.
     """
 
     def __init__(
@@ -41,7 +43,10 @@ class NumericCounter:
         maxima: Sequence[float],
         offsets: Sequence[int],
         size: int,
+        *,
+        sums: SumCounter | None = None,
     ) -> None:
+        self._sums = sums
         grids = [e.grid for e in edges]
         self._size = size
         self._minimum = np.array(minima, np.float64)
@@ -68,6 +73,11 @@ class NumericCounter:
 
     def count(self, matrix: Floats) -> NDArray[np.intp]:
         """Return the counts of rows (rows, features)."""
+        return self.count_and_sum(matrix)[0]
+
+    def count_and_sum(self, matrix: Floats) -> tuple[NDArray[np.intp], NDArray[np.int64] | None]:
+        """Return the counts of rows (rows, features), and the sums of values if there are any."""
+        sums = np.zeros(0 if self._sums is None else self._sums.size, np.int64)
         counts = np.zeros(self._size, np.intp)
         rows, features = matrix.shape
         step = max(1, max(_STEP, self._size) // features)
@@ -80,8 +90,10 @@ class NumericCounter:
                 n = len(x)
                 cell = self._cells(x, scratch[:n], tick[:n], index[:n])
                 counts += np.bincount(cell.ravel(), minlength=self._size)
-                self._correct(x, counts)
-        return counts
+                misplaced = self._correct(x, counts)
+                if self._sums is not None:
+                    sums += self._sums.add(x, cell, misplaced, scratch[:n])
+        return counts, None if self._sums is None else sums
 
     def _cells(
         self, x: Floats, t: Floats, tick: NDArray[np.int32], index: NDArray[np.intp]
@@ -118,11 +130,11 @@ class NumericCounter:
         place -= self._edge_shift
         return place
 
-    def _correct(self, x: Floats, counts: NDArray[np.intp]) -> None:
+    def _correct(self, x: Floats, counts: NDArray[np.intp]) -> Misplaced | None:
         """Move values out of range, infinite or missing from the outermost cells to their own."""
         inside = (x.min(axis=0) >= self._minimum) & (x.max(axis=0) <= self._maximum)
         if inside.all():
-            return
+            return None
         columns = np.flatnonzero(~inside)
         x = x[:, columns]
         misplaced = ~((x >= self._minimum[columns]) & (x <= self._maximum[columns]))
@@ -134,6 +146,7 @@ class NumericCounter:
         own = np.where(np.isnan(values), last + 3, own)
         np.subtract.at(counts, np.where(above, last, first), 1)
         np.add.at(counts, own, 1)
+        return Misplaced(columns, misplaced, own)
 
 
 class CategoryCounter:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from tidegauge_drift.extras import Extra
     from tidegauge_drift.layout import Block, Layout
     from tidegauge_drift.matching import Match
 
@@ -101,7 +102,7 @@ class PaneCounter:
 
     def _count(self, batch: Batch, index: int, rows: int, chosen: NDArray[np.bool_] | None) -> None:
         layout = self._at(index)
-        found: list[tuple[Block, NDArray[np.intp]]] = []
+        found: list[tuple[Block, NDArray[np.intp], Extra]] = []
         for side, table in ((INPUTS, batch.features), (OUTPUTS, batch.outputs)):
             block = layout.inputs if side == INPUTS else layout.outputs
             if table is None or not block.slots:
@@ -111,7 +112,7 @@ class PaneCounter:
                 return  # another model's rows: its outputs are not comparable either
             if not matched.reason:
                 part = table if chosen is None else _rows(table, chosen, rows)
-                found.append((block, block.count(part, matched.columns)))
+                found.append((block, *block.measure(part, matched.columns)))
         if not found:
             return
         key = (index, batch.operation)
@@ -121,8 +122,9 @@ class PaneCounter:
             pane = Pane(self.model, batch.operation, layout.digest, index, self._pane_s, counts)
             self._panes[key] = pane
         pane.rows += rows
-        for block, counted in found:
+        for block, counted, extra in found:
             pane.add(block.start, counted)
+            pane.add_extra(extra)
         pane.saw_stride(batch.stride, batch.stride)
 
     def _at(self, index: int) -> Layout:

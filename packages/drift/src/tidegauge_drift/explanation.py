@@ -172,17 +172,16 @@ def _feature(
     since = min((each for each in times if each), default=None)
     head = f"{place}. {text(feature['feature'])} ({'output' if _is_output(feature) else 'input'})"
     yield _cut(f"{head}: {'alarm' if on else text(feature['state'])}")
-    numbers = [
-        f"{name} {feature[key]:.3g}"
-        for name, key in (("KS", "ks"), ("PSI", "psi"))
-        if feature[key] is not None
-    ]
+    numbers = _numbers(feature, ("KS", "ks"), ("PSI", "psi"))
     worth = feature["effective_rows"] or 0
     if 0 < worth < _MOST_WORTH * feature["rows"]:
         numbers.append(f"{feature['rows']} rows worth {worth:.0f}")
     if feature["reason"]:
         numbers.append(_REASONS.get(feature["reason"], text(feature["reason"])))
     yield f"   {', '.join([*numbers, 'window ' + text(window['window'])])}"
+    more = _numbers(feature, ("KL", "kl"), ("JS", "js"), ("Wasserstein", "wasserstein"))
+    if more:
+        yield f"   {', '.join(more)}"
     if since:
         yield f"   differs since {moment(since, now_s)} UTC"
     for check in quality["checks"]:
@@ -191,6 +190,11 @@ def _feature(
             yield f"   {name}: {_percent(check['reference'])} -> {_percent(check['now'])}"
     yield from _bins(feature.get("bins", []))
     yield ""
+
+
+def _numbers(feature: dict[str, Any], *wanted: tuple[str, str]) -> list[str]:
+    known = [(name, feature.get(key)) for name, key in wanted]
+    return [f"{name} {value:.3g}" for name, value in known if value is not None]
 
 
 def _is_output(feature: dict[str, Any]) -> bool:

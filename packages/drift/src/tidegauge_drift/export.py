@@ -8,7 +8,7 @@ from tidegauge.batch import GaugePoint
 from tidegauge_semconv import MetricSpec
 from tidegauge_semconv import metrics as m
 
-from tidegauge_drift.settings import DETECTED, KS, PSI
+from tidegauge_drift.settings import DETECTED, JS, KL, KS, PSI, WASSERSTEIN
 from tidegauge_drift.verdict import FAMILIES, QUALITY, STATES, WindowVerdict
 
 if TYPE_CHECKING:
@@ -18,11 +18,21 @@ if TYPE_CHECKING:
     from tidegauge_drift.judge import Finding
     from tidegauge_drift.window import WindowSpec
 
+# The metric of each value that can be exported, and where a finding has it.
+_VALUES = {
+    PSI: (m.DRIFT_PSI_VALUE, "psi"),
+    KS: (m.DRIFT_KS_STATISTIC, "ks"),
+    KL: (m.DRIFT_KL_DIVERGENCE, "kl"),
+    JS: (m.DRIFT_JS_DISTANCE, "js"),
+    WASSERSTEIN: (m.DRIFT_WASSERSTEIN_DISTANCE, "wasserstein"),
+}
+
 
 def budget(max_series: int, windows: int, export: Sequence[str]) -> int:
     """Return how many features fit: aggregates are always there."""
     aggregates = 1 + windows * (1 + len(STATES) + len(FAMILIES))
-    each = 2 * (PSI in export) + (KS in export) + 2 * (DETECTED in export)
+    each = 2 * (DETECTED in export) + (PSI in export)  # PSI with its effective rows
+    each += sum(name in _VALUES for name in export)
     return max(1, (max_series - aggregates) // max(1, each))
 
 
@@ -84,7 +94,7 @@ def _values(finding: Finding, export: Sequence[str]) -> Iterator[tuple[MetricSpe
         return
     if PSI in export:
         yield m.DRIFT_EFFECTIVE_ROWS, finding.effective_rows
-        if finding.psi is not None:
-            yield m.DRIFT_PSI_VALUE, finding.psi
-    if KS in export and finding.ks is not None:
-        yield m.DRIFT_KS_STATISTIC, finding.ks
+    for name, (spec, field) in _VALUES.items():
+        value = getattr(finding, field) if name in export else None
+        if value is not None:
+            yield spec, value

@@ -39,7 +39,7 @@ class Finding:
     ``rows`` are those with a value. ``effect`` is in units of the floor: 1 and more is worth a
     word. ``reason`` says why there is no p-value: rows, dependent (enough rows that are worth too
     few), missing, sampling, season (no reference rows of these hours), week (no rows of the week
-    before), fault.
+    before), fault. ``kl``, ``js`` and ``wasserstein`` are None where nobody wants them, too.
     """
 
     rows: int
@@ -49,6 +49,9 @@ class Finding:
     p_value: float | None = None
     effect: float = 0.0
     reason: str = ""
+    kl: float | None = None
+    js: float | None = None
+    wasserstein: float | None = None
 
     @property
     def low_power(self) -> bool:

@@ -10,6 +10,7 @@ from tidegauge.batch import ValueBounds
 
 from tidegauge_drift.bins import category_bins
 from tidegauge_drift.buckets import buckets
+from tidegauge_drift.cell_sums import Points, SumCounter
 from tidegauge_drift.cells import CategoryCounter, NumericCounter, as_numbers
 from tidegauge_drift.matching import ABSENT, Match, match, match_outputs
 from tidegauge_drift.packing import digest as short
@@ -18,6 +19,7 @@ from tidegauge_drift.profile import CategoricalFeature, Feature, NumericFeature,
 from tidegauge_drift.ranges import Ranges
 from tidegauge_drift.store import checksum
 from tidegauge_drift.times import SEASONS
+from tidegauge_drift.wanted import DEFAULT, Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from tidegauge.batch import Table
 
+    from tidegauge_drift.extras import Extra
     from tidegauge_drift.grid import Floats
 
 # Sets of names that the outputs of one model go by, usually one.
@@ -53,7 +56,9 @@ class Slot:
 class Block:
     """The features of one table (inputs or outputs), counted together."""
 
-    def __init__(self, features: Sequence[Feature], family: str, start: int) -> None:
+    def __init__(
+        self, features: Sequence[Feature], family: str, start: int, wanted: Wanted = DEFAULT
+    ) -> None:
         self.family = family
         self.start = start
         slots: list[Slot] = []
@@ -72,21 +77,34 @@ class Block:
             if isinstance(feature, CategoricalFeature)
         ]
         numeric = [feature for feature in features if isinstance(feature, NumericFeature)]
+        offsets = [slots[i].start - self.start for i in self._numeric]
+        sums = SumCounter(numeric, offsets, self.size) if wanted.wasserstein and numeric else None
+        #: Where each numeric feature's sums lie in the array of this name, by its place.
+        self.sums = {} if sums is None else dict(zip(self._numeric, sums.slices, strict=True))
+        self.sums_name = f"{family}.sums"
         self._counter = NumericCounter(
             [feature.edges for feature in numeric],
             [feature.minimum for feature in numeric],
             [feature.maximum for feature in numeric],
-            [slots[i].start - self.start for i in self._numeric],
+            offsets,
             self.size,
+            sums=sums,
         ) if numeric else None  # fmt: skip
 
     def count(self, table: Table, columns: tuple[int, ...]) -> NDArray[np.intp]:
         """Return the counts of a table's rows; ``columns`` are those of a Match."""
+        return self.measure(table, columns)[0]
+
+    def measure(self, table: Table, columns: tuple[int, ...]) -> tuple[NDArray[np.intp], Extra]:
+        """Return the counts of a table's rows, and what else is wanted of them."""
+        extra: Extra = {}
         if self._counter is None:
             counts = np.zeros(self.size, np.intp)
         else:
             matrix, errors = self._matrix(table, [columns[i] for i in self._numeric])
-            counts = self._counter.count(matrix)
+            counts, sums = self._counter.count_and_sum(matrix)
+            if sums is not None:
+                extra[self.sums_name] = sums
             for i, wrong in errors:
                 self._move_errors(counts, self.slots[self._numeric[i]], wrong)
         for i, counter in self._categorical:
@@ -98,7 +116,9 @@ class Block:
             if column == ABSENT:
                 slot = self.slots[i]
                 counts[slot.start - self.start : slot.stop - self.start] = 0
-        return counts
+                if i in self.sums:
+                    extra[self.sums_name][self.sums[i]] = 0
+        return counts, extra
 
     def _matrix(self, table: Table, wanted: list[int]) -> tuple[Floats, list[tuple[int, int]]]:
         """Return the numeric features' columns, and where how many values were no numbers."""
@@ -126,7 +146,8 @@ class Block:
 class Layout:
     """A profile made ready: reference counts, bins and counters, without the profile."""
 
-    def __init__(self, profile: ReferenceProfile) -> None:
+    def __init__(self, profile: ReferenceProfile, wanted: Wanted = DEFAULT) -> None:
+        self.wanted = wanted
         digest = checksum(profile)
         self.reference = digest[:8]
         self.source = profile.source
@@ -134,8 +155,8 @@ class Layout:
         self.rows = profile.rows
         self.deff = profile.deff
         self.season = profile.season
-        self.inputs = Block(profile.features, INPUTS, 0)
-        self.outputs = Block(profile.outputs, OUTPUTS, self.inputs.size)
+        self.inputs = Block(profile.features, INPUTS, 0, wanted)
+        self.outputs = Block(profile.outputs, OUTPUTS, self.inputs.size, wanted)
         self.slots = self.inputs.slots + self.outputs.slots
         self.size = self.inputs.size + self.outputs.size
         features = (*profile.features, *profile.outputs)
@@ -148,7 +169,13 @@ class Layout:
         )
         self.bins = np.concatenate([_bins(feature) for feature in features])
         self.ranges = Ranges(features)
-        self.digest = short(f"{digest}:{self.size}")
+        #: Where rows lie within the cells of numeric features, by their places.
+        self.points = {
+            i: Points(feature)
+            for i, feature in enumerate(features)
+            if wanted.wasserstein and isinstance(feature, NumericFeature)
+        }
+        self.digest = short(f"{digest}:{self.size}{wanted.counted}")
         self._width = profile.columns
         named = profile.named
         self._features = tuple((f.name if named else "", f.position) for f in profile.features)
@@ -168,6 +195,14 @@ class Layout:
     def match_outputs(self, table: Table) -> Match:
         """Match a table of outputs to the reference's."""
         return match_outputs(self._outputs, table.names, _width(table))
+
+    def sums(self, i: int, extra: Extra) -> NDArray[np.int64] | None:
+        """Return the sums of the numeric feature at one place, if they were counted."""
+        block, place = self.inputs, i
+        if i >= len(block.slots):
+            block, place = self.outputs, i - len(block.slots)
+        found = extra.get(block.sums_name)
+        return None if found is None else found[block.sums[place]]
 
     def value_bounds(self, outputs: tuple[str, ...]) -> ValueBounds:
         """Return the buckets of a model's outputs, as far as the reference has these outputs."""

@@ -98,7 +98,9 @@ class DriftProcessor:
         self._budget = export.budget(chosen.max_series, len(chosen.windows), chosen.export)
         self._references: References | None = None
         if chosen.reference:
-            self._references = References(chosen.reference, chosen.include, chosen.exclude)
+            self._references = References(
+                chosen.reference, chosen.include, chosen.exclude, chosen.wanted
+            )
             with guard.guarded("drift.reference"):
                 self._references.check()
         self.reset()

@@ -11,6 +11,7 @@ from tidegauge_drift.columns import chosen
 from tidegauge_drift.layout import Layout
 from tidegauge_drift.profile import LeftOut, ProfileError, ReferenceProfile
 from tidegauge_drift.store import load
+from tidegauge_drift.wanted import DEFAULT, Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +28,14 @@ _Stamp = tuple[int, int, int] | None
 class References:
     """Loads references, keeps the last good one of each file, and notices changed files."""
 
-    def __init__(self, path: str, include: Sequence[str] = (), exclude: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        path: str,
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        wanted: Wanted = DEFAULT,
+    ) -> None:
+        self._wanted = wanted
         self._path = Path(path)
         self._include = include
         self._exclude = exclude
@@ -77,7 +85,7 @@ class References:
         self._stamps[file] = _stamp(file)
         before = self._layouts.get(file)
         try:
-            layout = Layout(self._selected(load(file)))
+            layout = Layout(self._selected(load(file)), self._wanted)
         except ProfileError as error:
             if file not in self._broken:
                 self._broken.add(file)

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from tidegauge.settings import SettingError, setting
 
 from tidegauge_drift.streams import BINARY, DETECTORS
+from tidegauge_drift.wanted import Wanted
 from tidegauge_drift.week import WEEK_S
 from tidegauge_drift.window import WindowSpec
 
 PSI, KS, DETECTED = "psi", "ks.statistic", "detected"
+KL, JS, WASSERSTEIN = "kl.divergence", "js.distance", "wasserstein.distance"
+_EXPORTED = (PSI, KS, DETECTED, KL, JS, WASSERSTEIN)
 REFERENCE, PREVIOUS_WEEK = "reference", "previous_week"
 _MAXIMUM_WINDOWS = 4
 
@@ -28,7 +31,7 @@ def _windows(text: str) -> tuple[WindowSpec, ...]:
 
 def _export(text: str) -> tuple[str, ...]:
     names = _list(text)
-    if not names or not set(names) <= {PSI, KS, DETECTED}:
+    if not names or not set(names) <= set(_EXPORTED):
         raise ValueError(text)
     return names
 
@@ -77,9 +80,10 @@ class DriftSettings:
     export: tuple[str, ...] = setting(
         "TIDEGAUGE_DRIFT_EXPORT",
         (PSI, KS, DETECTED),
-        "Values exported for each feature; psi brings the effective rows that its rule needs.",
+        "Values exported for each feature; psi brings the effective rows that its rule needs, "
+        f"{WASSERSTEIN} makes each process add up values too.",
         parse=_export,
-        expected=f"one or more of {PSI}, {KS}, {DETECTED}, with commas between",
+        expected=f"one or more of {', '.join(_EXPORTED)}, with commas between",
     )
     operation: str = setting(
         "TIDEGAUGE_DRIFT_OPERATION",
@@ -134,6 +138,11 @@ class DriftSettings:
         False,
         "Whether a reference file holds hashes instead of the texts of categories.",
     )
+
+    @property
+    def wanted(self) -> Wanted:
+        """What is counted and computed beside the default values."""
+        return Wanted(KL in self.export, JS in self.export, WASSERSTEIN in self.export)
 
     def __post_init__(self) -> None:
         """Refuse windows shorter than a pane, or longer than what they are compared with."""

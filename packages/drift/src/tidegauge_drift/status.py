@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tidegauge_drift.moves import Sides
-from tidegauge_drift.verdict import MISMATCH, QUALITY, SUSPECTED
+from tidegauge_drift.verdict import MISMATCH, QUALITY, SUSPECTED, VALUES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -129,6 +129,8 @@ def _feature(feature: FeatureVerdict, quality: QualityVerdict, sides: Sides) -> 
         "effective_rows": _number(found.effective_rows),
         "psi": _number(found.psi),
         "ks": _number(found.ks),
+        **{name: _number(getattr(found, name)) for name in VALUES
+           if getattr(found, name) is not None},
         "reason": found.reason,
         "quality": {
             "detected": quality.run.detected is True,

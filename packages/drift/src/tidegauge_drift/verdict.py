@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from tidegauge_drift.extras import Extra
     from tidegauge_drift.layout import Slot
+    from tidegauge_drift.wanted import Wanted
     from tidegauge_drift.window import WindowSpec
 
 QUALITY = "data_quality"
@@ -29,6 +30,9 @@ STATES = (OK, SUSPECTED, DRIFTED, UNDECIDED, MISSING, MISMATCH)
 
 REASONS = ("", "rows", "missing", "sampling", "fault", "dependent", "season", "week")
 CHECKS = ("missing", "type_error", "out_of_range", "new_category")
+
+#: Values that have a column of their own where they are wanted.
+VALUES = ("kl", "js", "wasserstein")
 
 # One row a feature: 176 bytes where the objects take 1 KiB. NaN and -1 stand for None.
 _TABLE = np.dtype(
@@ -108,7 +112,11 @@ class WindowVerdict:
     @property
     def features(self) -> tuple[FeatureVerdict, ...]:
         """Each feature's numbers, flag and state."""
-        return tuple(map(_feature, self.slots, self.table))
+        more = [
+            {name: _known(column[i]) for name, column in self.extra.items() if name in VALUES}
+            for i in range(len(self.slots))
+        ]
+        return tuple(map(_feature, self.slots, self.table, more))
 
     @property
     def quality(self) -> tuple[QualityVerdict, ...]:
@@ -208,6 +216,15 @@ def tabulate(features: Sequence[FeatureVerdict], quality: Sequence[QualityVerdic
     return table
 
 
+def columns(findings: Sequence[Finding], wanted: Wanted) -> Extra:
+    """Return the values that are wanted beside the table's."""
+    return {
+        name: np.array([_number(getattr(finding, name)) for finding in findings])
+        for name in VALUES
+        if getattr(wanted, name)
+    }
+
+
 def date(table: NDArray[Any], before: NDArray[Any] | None, opened_s: int) -> None:
     """Enter since when each feature has differed: this window, or what the last table says."""
     for prefix in ("", "quality_"):
@@ -234,10 +251,10 @@ def _flag(value: bool | None) -> int:
     return -1 if value is None else int(value)
 
 
-def _feature(slot: Slot, row: Any) -> FeatureVerdict:
+def _feature(slot: Slot, row: Any, more: dict[str, float | None]) -> FeatureVerdict:
     finding = Finding(
         int(row["rows"]), float(row["effective_rows"]), _known(row["psi"]), _known(row["ks"]),
-        _known(row["p_value"]), float(row["effect"]), REASONS[row["reason"]],
+        _known(row["p_value"]), float(row["effect"]), REASONS[row["reason"]], **more,
     )  # fmt: skip
     return FeatureVerdict(
         slot.name, slot.family, finding, _known(row["adjusted"]), _decided(row["flagged"]),

@@ -9,6 +9,8 @@ import numpy as np
 from tidegauge import guard
 from tidegauge.late_import import late_import
 
+from tidegauge_drift.distances import smoothed
+from tidegauge_drift.divergence import js_distance_from_counts, kl_divergence_from_counts
 from tidegauge_drift.judge import LOW_POWER_ROWS, Finding, Shares, judge_feature, judge_quality
 from tidegauge_drift.layout import INPUTS, OUTPUTS, Layout, Slot
 from tidegauge_drift.multiplicity import benjamini_hochberg, paging_alpha
@@ -25,9 +27,11 @@ from tidegauge_drift.verdict import (
     QualityVerdict,
     Run,
     WindowVerdict,
+    columns,
     date,
     tabulate,
 )
+from tidegauge_drift.wanted import DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,7 +69,7 @@ def judge(
         from scipy import special  # noqa: F401, PLC0415 - slow: only the first verdict pays
     references = [_reference(window, layout, i) for i in range(len(layout.slots))]
     levels = _levels(window, kinds, references)
-    findings = [_finding(window, layout, found) for found in references]
+    findings = [_finding(window, layout, i, found) for i, found in enumerate(references)]
     shares = [_shares(window, found) for found in references]
     runs = [f.run for f in previous.features] if previous else [Run()] * len(findings)
     quality_runs = [q.run for q in previous.quality] if previous else [Run()] * len(findings)
@@ -89,7 +93,7 @@ def judge(
     date(table, None if previous is None else previous.table, window.opened_s)
     return WindowVerdict(
         window.spec, window.opened_s, window.closed_s, window.rows, levels,
-        mismatch, judged, layout.slots, table,
+        mismatch, judged, layout.slots, table, columns(findings, layout.wanted),
     )  # fmt: skip
 
 
@@ -130,19 +134,22 @@ def _reference(window: ClosedWindow, layout: Layout, i: int) -> Reference | str:
         return "fault"
 
 
-def _finding(window: ClosedWindow, layout: Layout, found: Reference | str) -> Finding:
+def _finding(window: ClosedWindow, layout: Layout, i: int, found: Reference | str) -> Finding:
     if isinstance(found, str):
         return Finding(0, reason=found)
     slot, reference = found
     place = slice(slot.start, slot.stop)
     try:
-        finding = judge_feature(
-            slot, reference, _counts(window, slot), layout.bins[place], slot.deff
-        )
+        current = _counts(window, slot)
+        finding = judge_feature(slot, reference, current, layout.bins[place], slot.deff)
+        if window.baseline is not None:
+            finding = _both(finding, float(reference[:-2].sum()))
+        if finding.reason or layout.wanted == DEFAULT:
+            return finding
+        return _measured(finding, window, layout, i, (slot, reference, current))
     except Exception as error:  # as above
         guard.fault("drift.verdict", error)
         return Finding(0, reason="fault")
-    return finding if window.baseline is None else _both(finding, float(reference[:-2].sum()))
 
 
 def _both(finding: Finding, other: float) -> Finding:
@@ -154,6 +161,27 @@ def _both(finding: Finding, other: float) -> Finding:
     effective = min(finding.effective_rows, other * finding.effective_rows / rows)
     psi = finding.psi if effective >= LOW_POWER_ROWS else None
     return replace(finding, effective_rows=effective, psi=psi)
+
+
+def _measured(
+    finding: Finding,
+    window: ClosedWindow,
+    layout: Layout,
+    i: int,
+    sides: tuple[Slot, NDArray[Any], NDArray[Any]],
+) -> Finding:
+    """Add what is wanted beside the test; divergences of few rows are noise, as PSI is."""
+    wanted, (slot, reference, current) = layout.wanted, sides
+    if not finding.low_power and (wanted.kl or wanted.js):
+        cells = smoothed(slot, reference, current, slot.deff)
+        kl = kl_divergence_from_counts(*cells) if wanted.kl else None
+        js = js_distance_from_counts(*cells) if wanted.js else None
+        finding = replace(finding, kl=kl, js=js)
+    sums = layout.sums(i, window.extra) if i in layout.points else None
+    if sums is None or window.baseline is not None:  # of a week's rows there are no sums
+        return finding
+    distance = layout.points[i].distance(reference, current, sums)
+    return replace(finding, wasserstein=distance)
 
 
 def _shares(window: ClosedWindow, found: Reference | str) -> Shares:

@@ -103,6 +103,21 @@ DRIFT_KS_STATISTIC = MetricSpec(
     "Kolmogorov-Smirnov statistic of the last closed window against the reference.",
     _FEATURE, Merge.LEADER,
 )  # fmt: skip
+DRIFT_KL_DIVERGENCE = MetricSpec(
+    "drift.kl.divergence", Kind.GAUGE, "",
+    "Kullback-Leibler divergence of the last closed window from the reference, on its cells.",
+    _FEATURE, Merge.LEADER,
+)  # fmt: skip
+DRIFT_JS_DISTANCE = MetricSpec(
+    "drift.js.distance", Kind.GAUGE, "",
+    "Jensen-Shannon distance of the last closed window and the reference, on its cells.",
+    _FEATURE, Merge.LEADER,
+)  # fmt: skip
+DRIFT_WASSERSTEIN_DISTANCE = MetricSpec(
+    "drift.wasserstein.distance", Kind.GAUGE, "",
+    "Wasserstein distance of the last closed window and the reference, in the feature's unit.",
+    _FEATURE, Merge.LEADER,
+)  # fmt: skip
 DRIFT_DETECTED = MetricSpec(
     "drift.detected", Kind.GAUGE, "",
     "1 when two windows in a row differ from the reference; feature is empty for a whole family.",

@@ -9,8 +9,10 @@ import numpy as np
 from tidegauge.batch import Table
 
 from tidegauge_drift.bins import in_bins, reference_in_bins
+from tidegauge_drift.cell_sums import Points
 from tidegauge_drift.chi_square import chi_square_from_counts
 from tidegauge_drift.columns import read
+from tidegauge_drift.distances import smoothed
 from tidegauge_drift.divergence import (
     hellinger_distance_from_counts,
     js_distance_from_counts,
@@ -44,6 +46,7 @@ from tidegauge_drift.report.result import (
 )
 from tidegauge_drift.report.tables import categories, numbers
 from tidegauge_drift.season import expected
+from tidegauge_drift.wanted import Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,8 +55,6 @@ if TYPE_CHECKING:
 
     from tidegauge_drift.counts import Counts
     from tidegauge_drift.grid import Floats
-
-_SMOOTHING = 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,6 +66,7 @@ class Cells:
     current: NDArray[Any]
     bins: NDArray[np.uint8]
     deff: float
+    sums: NDArray[np.int64] | None = None
 
 
 class Shown(NamedTuple):
@@ -92,23 +94,28 @@ def compare_profiled(
     if isinstance(feature, NumericFeature):
         array, errors = numbers(read(values), feature.unit)
         column = numeric.read_numbers(array, errors)
-        current = _count(feature, array)
+        current, sums = _count(feature, array)
         current[-2] -= errors
         current[-1] += errors
         side = numeric.summarise(column)
     else:
         named = categories(read(values, as_text=True).values)
-        current = _count(feature, _listed(named.counts, named.missing, named.type_errors))
+        rows = _listed(named.counts, named.missing, named.type_errors)
+        current, sums = _count(feature, rows)
         side = categorical.summarise(named)
-    cells = Cells(slot, reference, current, layout.bins[place], slot.deff)
+    cells = Cells(slot, reference, current, layout.bins[place], slot.deff, sums)
     if isinstance(feature, NumericFeature):
         return _numeric(feature, cells, side, column.values)
     return _categorical(feature, cells, side)
 
 
-def _count(feature: Feature, column: NDArray[Any]) -> NDArray[Any]:
-    block = Block([feature], "", 0)
-    return block.count(Table(column.size, None, columns=(column,)), (0,)).astype(np.int64)
+def _count(
+    feature: Feature, column: NDArray[Any]
+) -> tuple[NDArray[np.int64], NDArray[np.int64] | None]:
+    """Return a column's counts on the feature's cells, and the sums of its numbers."""
+    block = Block([feature], "", 0, Wanted(wasserstein=True))
+    counts, extra = block.measure(Table(column.size, None, columns=(column,)), (0,))
+    return counts.astype(np.int64), extra.get(block.sums_name)
 
 
 def _listed(counts: Any, missing: int, errors: int) -> NDArray[Any]:
@@ -158,7 +165,7 @@ def _numeric(feature: NumericFeature, cells: Cells, side: Summary, values: Float
         distance = ks_from_counts(p, q, deff=cells.deff)
         test = _test(cells, distance.statistic)
         a, b = _tenths(cells)
-        joint = p[1:-1] + _SMOOTHING, q[1:-1] + _SMOOTHING
+        joint = smoothed(cells.slot, cells.reference, cells.current, cells.deff)
         wide = equal_width(feature, p), equal_width(feature, q)
         statistics = {
             "psi": statistic(lambda: psi_from_counts(a, b), from_cells=True),
@@ -169,7 +176,7 @@ def _numeric(feature: NumericFeature, cells: Cells, side: Summary, values: Float
             "hellinger_distance": statistic(
                 lambda: hellinger_distance_from_counts(*joint), from_cells=True
             ),
-            **_distances(feature, values),
+            **_distances(feature, cells),
             "chi_square": chi_square_statistic(
                 chi_square_from_counts(a, b, pool_below=EXPECTED, deff=cells.deff),
                 from_cells=True,
@@ -214,31 +221,18 @@ def _evidence(
     )  # fmt: skip
 
 
-def _distances(feature: NumericFeature, values: Floats) -> dict[str, Statistic]:
-    """Return the Wasserstein distances of the cells' means, each with its cell's rows."""
-    inside = values[(values >= feature.minimum) & (values <= feature.maximum)]
-    cell = np.searchsorted(feature.edges.values, inside, "right")
-    q = np.bincount(cell, minlength=feature.cells)
-    sums = np.bincount(cell, inside, minlength=feature.cells)
-    outer = np.concatenate((values[values < feature.minimum], values[values > feature.maximum]))
-    p = feature.counts[2:-4]
-
-    def distance() -> float:
-        with np.errstate(all="ignore"):
-            points = np.concatenate(((feature.sums / p)[p > 0], (sums / q)[q > 0], outer))
-            weights = np.concatenate(
-                (p[p > 0] / p.sum(), -q[q > 0] / values.size, np.full(outer.size, -1 / values.size))
-            )
-            order = np.argsort(points, kind="stable")
-            gaps = np.abs(np.cumsum(weights[order]))[:-1]
-            return float((gaps * np.diff(points[order])).sum())
-
-    found = statistic(distance, from_cells=True)
-    if found.value is None:
-        return {"wasserstein_distance": found, "wasserstein_in_sd": found}
+def _distances(feature: NumericFeature, cells: Cells) -> dict[str, Statistic]:
+    """Return the Wasserstein distance that the cells and the sums of values give."""
+    value = None
+    if cells.sums is not None:
+        value = Points(feature).distance(cells.reference, cells.current, cells.sums)
+    if value is None:
+        none = Statistic(None, "the reference's range has no width in float64")
+        return {"wasserstein_distance": none, "wasserstein_in_sd": none}
+    found = statistic(lambda: value, from_cells=True)
     in_sd = Statistic(None, "the reference is constant")
-    if feature.sd > 0 and np.isfinite(found.value / feature.sd):
-        in_sd = Statistic(found.value / feature.sd, from_cells=True)
+    if feature.sd > 0 and np.isfinite(value / feature.sd):
+        in_sd = Statistic(value / feature.sd, from_cells=True)
     return {"wasserstein_distance": found, "wasserstein_in_sd": in_sd}
 
 
@@ -253,14 +247,15 @@ def _categorical(feature: CategoricalFeature, cells: Cells, side: Summary) -> Ev
             cells.deff,
         )
         chi = chi_square_from_counts(p, q, pool_below=EXPECTED, deff=cells.deff)
+        joint = smoothed(cells.slot, cells.reference, cells.current, cells.deff)
         statistics = {
             "psi": statistic(lambda: psi_from_counts(a, b), from_cells=True),
             "psi_equal_width": categorical.NO_NUMBERS,
             "ks": categorical.NO_NUMBERS,
-            "kl_divergence": statistic(lambda: kl_divergence_from_counts(p, q), from_cells=True),
-            "js_distance": statistic(lambda: js_distance_from_counts(p, q), from_cells=True),
+            "kl_divergence": statistic(lambda: kl_divergence_from_counts(*joint), from_cells=True),
+            "js_distance": statistic(lambda: js_distance_from_counts(*joint), from_cells=True),
             "hellinger_distance": statistic(
-                lambda: hellinger_distance_from_counts(p, q), from_cells=True
+                lambda: hellinger_distance_from_counts(*joint), from_cells=True
             ),
             "wasserstein_distance": categorical.NO_NUMBERS,
             "wasserstein_in_sd": categorical.NO_NUMBERS,
