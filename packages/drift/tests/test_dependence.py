@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 from scipy.signal import lfilter
 from tidegauge_drift import effective_sample_size, ks, ks_p_value
-from tidegauge_drift.dependence import block_lengths
+from tidegauge_drift.dependence import block_lengths, cautious, design_effect
 
 
 def ar1(rng: np.random.Generator, rho: float, rows: int) -> np.ndarray:
@@ -50,6 +50,35 @@ def test_independent_rows_are_worth_most_of_themselves(rows: int) -> None:
 
     assert max(found) <= 1
     assert np.mean(found) > 0.85
+
+
+@pytest.mark.parametrize(
+    ("rho", "rows", "below", "price"),
+    [(0.5, 10_000, 0.15, 1.5), (0.9, 10_000, 0.15, 1.6), (0.9, 1000, 0.3, 1.8)],
+)
+def test_the_cautious_design_effect_is_rarely_too_small(
+    rho: float, rows: int, below: float, price: float
+) -> None:
+    """What is measured is below the exact value in up to four of five samples, its bound in few."""
+    rng = np.random.default_rng(46)
+    exact = exact_design_effect(rho)
+    measured = np.array([design_effect(ar1(rng, rho, rows)) for _ in range(60)])
+    bounds = np.array([cautious(value, rows) for value in measured.tolist()])
+
+    assert (bounds < exact).mean() <= below < (measured < exact).mean() + 0.05
+    assert (bounds < 0.7 * exact).mean() <= 0.05
+    assert bounds.mean() < price * exact
+
+
+@pytest.mark.parametrize(
+    ("deff", "rows", "expected"),
+    [(1.0, 1000, 1.0), (1.2, 10_000, 1.297), (12.0, 10_000, 15.06), (12.0, 1000, 21.67)],
+)
+def test_caution_grows_with_dependence_and_falls_with_rows(
+    deff: float, rows: int, expected: float
+) -> None:
+    """By the formula; where no dependence was seen there is none."""
+    assert cautious(deff, rows) == pytest.approx(expected, rel=1e-3)
 
 
 def test_tests_at_effective_rows_do_not_cry_wolf() -> None:

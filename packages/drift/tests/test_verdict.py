@@ -153,6 +153,21 @@ def test_few_rows_say_little(layout: Layout, rows: int, decided: bool, psi: bool
     assert (rows < 300) == finding.low_power
 
 
+def test_undecided_features_count_as_tests(reference: Matrix) -> None:
+    """Five of six are worth too few rows: the sixth does not get the level of all for itself."""
+    profile = build(reference)
+    features = [replace(f, deff=20.0 if f.position else 1.0) for f in profile.features]
+    layout = Layout(replace(profile, features=tuple(features)))
+    current = np.random.default_rng(4).normal(0.15, 1.0, (300, 6))
+    verdict = _judge(layout, _window(layout, _matrix(current)))
+
+    first, *others = verdict.features
+    assert [feature.finding.reason for feature in others] == ["dependent"] * 5
+    assert first.finding.p_value is not None
+    assert first.finding.p_value < 1 / 6
+    assert first.adjusted_p_value == pytest.approx(6 * first.finding.p_value)
+
+
 def test_a_wrong_reference_is_one_status(layout: Layout) -> None:
     """Half of the features flagged in the first window: no input alarm, also not in the second."""
     rng = np.random.default_rng(6)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tidegauge_drift.dependence import Blocks
+from tidegauge_drift.dependence import Blocks, cautious
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,5 +65,9 @@ class Following:
         self._blocks.add(happened - self._expected[slots])
 
     def design_effect(self, *, worst: bool = False) -> float:
-        """Return how many rows are worth one independent row, by the worst event or by all."""
-        return float(f"{self._blocks.design_effect(worst=worst):.{_DIGITS}g}")
+        """Return how many rows are worth one independent row, by the worst event or by all.
+
+        Rather too many than too few: tests divide rows by it.
+        """
+        found = self._blocks.design_effect(worst=worst)
+        return float(f"{cautious(found, self._rows):.{_DIGITS}g}")

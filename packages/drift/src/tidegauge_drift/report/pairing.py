@@ -10,7 +10,7 @@ import numpy as np
 from tidegauge import guard
 
 from tidegauge_drift.columns import BOOLEAN, ODD, TEXT, TIME, UNITS, Part, chosen, read
-from tidegauge_drift.dependence import FEWEST_BLOCKS, design_effect
+from tidegauge_drift.dependence import FEWEST_BLOCKS, cautious, design_effect
 from tidegauge_drift.layout import INPUTS, OUTPUTS, Layout
 from tidegauge_drift.matching import ABSENT
 from tidegauge_drift.profile import ReferenceProfile
@@ -214,7 +214,9 @@ def _profile_look(
 
 def _deff(values: NDArray[np.float64]) -> float:
     finite = values[np.isfinite(values)]
-    return design_effect(finite) if finite.size >= 2 * FEWEST_BLOCKS else 1.0
+    if finite.size < 2 * FEWEST_BLOCKS:
+        return 1.0
+    return cautious(design_effect(finite), finite.size)
 
 
 def _nothing(name: str, family: str, reason: str) -> Evidence:
