@@ -183,18 +183,12 @@ class Process:
     now_s: float = START_S
 
     def send(
-        self,
-        rows: Matrix,
-        times: Matrix,
-        *,
-        operation: str = "predict",
-        model: ModelKey = MODEL,
-        calls: NDArray[np.int64] | None = None,
+        self, rows: Matrix, times: Matrix, *, operation: str = "predict", model: ModelKey = MODEL
     ) -> None:
         """Count rows."""
         if len(rows):
             table = Table(len(rows), None, matrix=rows)
-            self.drift.on_batch(Batch(model, operation, times, table, None, 1, calls))
+            self.drift.on_batch(Batch(model, operation, times, table, None))
 
     def tick(self, now_s: float) -> None:
         """Do what the background does once a second."""

@@ -220,7 +220,7 @@ def test_values_are_those_of_the_offline_functions(
     missing = by["data_quality", "amount"]
     assert missing.statistic == "missing.ratio"
     assert missing.value == pytest.approx(second["amount"].isna().mean())
-    assert missing.threshold == pytest.approx(np.sin(0.05) ** 2)
+    assert missing.threshold == pytest.approx(np.sin(0.04) ** 2)
 
 
 def test_a_window_in_which_all_differs_is_one_change(
@@ -283,7 +283,7 @@ def test_features_of_one_window_are_bounded(tmp_path: Path, told: list[StateChan
 
 @given(st.floats(0, 1), st.booleans())
 def test_the_floor_of_a_share_is_where_cohens_h_reaches_its_own(share: float, up: bool) -> None:
-    """Beyond it h is .1, unless there is no room."""
+    """Beyond it h is .08, unless there is no room."""
     floor = share_floor(share, 1.0 if up else -1.0)
     room = np.pi / 2 - np.arcsin(np.sqrt(share)) if up else np.arcsin(np.sqrt(share))
-    assert cohens_h(floor, share) == pytest.approx(min(0.1, 2 * room), abs=1e-7)
+    assert cohens_h(floor, share) == pytest.approx(min(0.08, 2 * room), abs=1e-7)

@@ -25,7 +25,7 @@ LOW_POWER_ROWS = 300
 # Smaller changes are not worth waking anybody, however certain: floors of the effect.
 FLOOR_DISTANCE = 0.05  # KS, or the largest change of a share
 FLOOR_PSI = 0.02
-FLOOR_H = 0.1
+FLOOR_H = 0.08  # 1 % against 2 %, or 50 % against 54 %
 # Standard deviations: a category so far above what has a cell has it by right.
 _LUCK = 4.0
 # Pearson's test needs so many expected rows in a cell.
@@ -144,14 +144,19 @@ def comparable_cells(
     move out of them. A category is tested if one that is as frequent, by the rows of both samples,
     would have been chosen anyway.
     """
-    p, q = reference / deff, current / deff
-    cut = p[:-2].min(initial=np.inf) if reference[-2] else 1 / deff
     if slot.singletons == 0 and not reference[-2]:
         return reference, current
-    part = p.sum() / (p.sum() + q.sum())
-    expected = (p + q)[:-2] * part
-    lucky = expected - _LUCK * np.sqrt(expected * (1 - part)) < cut
-    return _joined(reference, lucky), _joined(current, lucky)
+    by_luck = lucky(reference / deff, current / deff, deff)
+    return _joined(reference, by_luck), _joined(current, by_luck)
+
+
+def lucky(reference: Counts, current: Counts, deff: float) -> NDArray[np.bool_]:
+    """Tell which categories may have a cell by luck; ``current`` may be many rows of counts."""
+    cut = reference[:-2].min(initial=np.inf) if reference[-2] else 1 / deff
+    part = reference.sum() / (reference.sum() + current.sum(axis=-1, keepdims=True))
+    expected = (reference + current)[..., :-2] * part
+    found: NDArray[np.bool_] = expected - _LUCK * np.sqrt(expected * (1 - part)) < cut
+    return found
 
 
 def _joined(counts: Counts, lucky: NDArray[np.bool_]) -> Counts:

@@ -28,9 +28,6 @@ OK, SUSPECTED, DRIFTED = "ok", "suspected", "drifted"
 UNDECIDED, MISSING, MISMATCH = "undecided", "missing", "reference_mismatch"
 STATES = (OK, SUSPECTED, DRIFTED, UNDECIDED, MISSING, MISMATCH)
 
-#: Of rows of one call: too few calls of several rows were seen.
-UNKNOWN = "unknown"
-
 REASONS = ("", "rows", "missing", "sampling", "fault", "dependent", "season", "week")
 CHECKS = ("missing", "type_error", "out_of_range", "new_category")
 
@@ -63,10 +60,6 @@ class Run:
             return self
         detected = flagged if self.flagged == flagged else bool(self.detected)
         return Run(flagged, detected)
-
-    def held(self) -> Run:
-        """Return the run with one more window that may neither raise an alarm nor end one."""
-        return Run(self.flagged, bool(self.detected))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +94,8 @@ class QualityVerdict:
 class WindowVerdict:
     """All of one window. ``table`` has a row for each of ``slots``; read it by the properties.
 
-    ``levels`` are those that the p-values of each family were compared with. ``dependence`` is
-    ``unknown`` where it matters how alike rows of one call are and too few calls were seen, else
-    empty. ``extra`` are further columns, by name, with a value for each of ``slots``; none by
-    default.
+    ``levels`` are those that the p-values of each family were compared with. ``extra`` are further
+    columns, by name, with a value for each of ``slots``; none by default.
     """
 
     spec: WindowSpec
@@ -114,7 +105,6 @@ class WindowVerdict:
     levels: dict[str, float]
     mismatch: bool
     judged: bool
-    dependence: str
     slots: Sequence[Slot] = field(repr=False)
     table: NDArray[Any] = field(repr=False)
     extra: Extra = field(default_factory=dict, repr=False)
@@ -200,7 +190,7 @@ class WindowVerdict:
     __hash__ = None  # type: ignore[assignment]
 
 
-_STATE = ("opened_s", "closed_s", "rows", "levels", "mismatch", "judged", "dependence")
+_STATE = ("opened_s", "closed_s", "rows", "levels", "mismatch", "judged")
 
 
 def tabulate(features: Sequence[FeatureVerdict], quality: Sequence[QualityVerdict]) -> NDArray[Any]:

@@ -53,7 +53,7 @@ def compare(
     Pearson's chi-square on the ten quantile bins; categories have the two-sample chi-square with
     rare ones pooled. Inputs, outputs and data quality are families of their own, each adjusted by
     Benjamini and Hochberg. Flagged is what is at most ``alpha`` after that *and* changed by more
-    than the floor (KS or a share by .05, PSI .02, Cohen's h .1). Below 30 rows there is no verdict.
+    than the floor (KS or a share by .05, PSI .02, Cohen's h .08). Below 30 rows there is none.
     Without a time column rows are taken as independent. O(k (m log m + n log n)). The false alarms
     on clean data are measured by ``bench/report_false_alarms.py``.
     """

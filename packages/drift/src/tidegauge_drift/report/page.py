@@ -336,5 +336,5 @@ def _footer(report: DriftReport) -> str:
         f"<footer><p>Made by Tidegauge{f' on {escape(report.created)}' if report.created else ''}. "
         f"A feature is flagged when its p-value, corrected for the number of tests of its family, "
         f"is at most {report.alpha:g} <em>and</em> the change is above its floor: KS or a share by "
-        "0.05, PSI by 0.02, or Cohen's h by 0.1. Fewer than 30 rows get no verdict.</p></footer>"
+        "0.05, PSI by 0.02, or Cohen's h by 0.08. Fewer than 30 rows get no verdict.</p></footer>"
     )

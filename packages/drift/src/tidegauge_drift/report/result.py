@@ -84,7 +84,7 @@ class Histogram:
 class Quality:
     """A share of rows against the reference's: missing, type_error, out_of_range, new_category.
 
-    ``effect`` is Cohen's h in units of its floor, .1.
+    ``effect`` is Cohen's h in units of its floor, .08.
     """
 
     name: str
@@ -101,7 +101,7 @@ class FeatureReport:
     """What was found about one feature.
 
     ``drifted`` is None where there is no verdict, and ``reason`` then says why. ``effect`` is the
-    largest of KS / .05, the largest change of a share / .05, PSI / .02 and Cohen's h / .1, and
+    largest of KS / .05, the largest change of a share / .05, PSI / .02 and Cohen's h / .08, and
     ``effect_of`` names which: below 1 nothing is flagged, however certain.
     ``effective_rows`` are those of reference and current.
     """
