@@ -3,73 +3,71 @@
 from __future__ import annotations
 
 import functools
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from paging import Case, clean, delay, shape
+from paging import EASES, REFERENCES, RULES, Case, Stream, clean, delay, shape
 from results import complete
 from scipy import special
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-# Without an onset in so many months of windows the upper 95 % bound is 1 a month.
+# So many references, so that rare ones are met.
+_MODELS = 60
+# Months of all models together: without an onset in 3.1 of them the upper 95 % bound is 1 a month.
 _MONTHS = 3.1
-# So many references at least, so that rare ones are met.
-_MODELS = 40
-_WINDOWS = 5000
-# 10,000 dependent rows a window: too many to prove anything, a look all the same.
-_DEAR, _FEW = 1000, 300
+# Where a month is too many windows, all pairs of fewer windows tell as much as neighbours do.
+_SHORT, _DEAR_SHORT = 0.3, 0.075
+_SLOW, _DEAR = 1, 1000  # rows a second
 SHIFTS = (0.25, 0.5, 1.0)
-_TRIALS = 40
+_TRIALS = 20
+_RESAMPLES = 2000
+# Of fewer models with a pair drawing again tells nothing.
+_FEWEST = 8
+
+
+def streams() -> list[Stream]:
+    """Return the rows that are watched, those first that decide most."""
+    return [Stream(rho, rate) for rho in (0.9, 0.5, 0.0) for rate in (30, 1, 1000)]
 
 
 def cases() -> list[Case]:
-    """Return the lines of the table, those first that decide most.
+    """Return the lines of the table.
 
     At 1,000 rows/s a pane has more rows than any of the windows: one case stands for all three.
     """
     return [
-        Case(rho, rate, rows, reference)
-        for reference in (10_000, 1000)
-        for rho in (0.0, 0.5, 0.9)
-        for rate, rows in (
-            (30, 1000), (30, 5000), (1, 300), (1, 1000), (1, 5000), (30, 300), (1000, 1000),
-        )
-    ]  # fmt: skip
-
-
-def chosen(given: argparse.Namespace) -> Iterator[Case]:
-    """Yield the cases that the command line asks for."""
-    return (case for case in cases() if given.only in case.name)
+        case for reference in REFERENCES for stream in streams() for case in stream.cases(reference)
+    ]
 
 
 def run(given: argparse.Namespace) -> None:
-    """Simulate clean months: one model of each case, then the next of each."""
-    wanted = list(chosen(given))
-    plan = {case: (1, 20) if given.quick else _plan(case) for case in wanted}
+    """Simulate clean rows: one model of each stream, then the next; then more months of them."""
+    models = range(1 if given.quick else _MODELS)
     tasks = (
         (
-            {"case": case.name, "model": model, "windows": plan[case][1]},
-            functools.partial(clean, case, model, plan[case][1]),
+            {"case": stream.name, "rule": rule, "model": model},
+            functools.partial(
+                clean, stream, model, months / _MODELS / (50 if given.quick else 1),
+                ladder=rule == RULES[True],
+            ),
         )
-        for model in range(max(models for models, _ in plan.values()))
-        for case in wanted
-        if model < plan[case][0]
-    )
+        for rule in reversed(RULES)
+        for model in models
+        for stream in streams()
+        if given.only in stream.name and (months := _months(stream, rule))
+    )  # fmt: skip
     complete(given.results / "live.jsonl", tasks, "clean months")
 
 
-def _plan(case: Case) -> tuple[int, int]:
-    """Return how many models, and windows of each: together as many as prove the budget."""
-    total = math.ceil(_MONTHS * shape(case).a_month)
-    models = max(_MODELS, math.ceil(total / _WINDOWS))
-    if case.rho and case.rate == _DEAR:
-        return _MODELS, _FEW
-    return models, math.ceil(total / models)
+def _months(stream: Stream, rule: str) -> float:
+    dear = stream.rate == _DEAR and stream.rho > 0
+    if rule == RULES[True]:
+        return _MONTHS if stream.rate == _SLOW else _DEAR_SHORT if dear else _SHORT
+    return 0.0 if dear or stream.rate == _SLOW else _MONTHS
 
 
 def run_delays(given: argparse.Namespace) -> None:
@@ -77,7 +75,8 @@ def run_delays(given: argparse.Namespace) -> None:
     tasks = (
         ({"case": case.name, "model": model}, functools.partial(delay, case, SHIFTS, model))
         for model in range(1 if given.quick else _TRIALS)
-        for case in chosen(given)
+        for case in sorted(cases(), key=lambda each: each.rho)
+        if given.only in case.name
     )
     complete(given.results / "delay.jsonl", tasks, "delays")
 
@@ -86,38 +85,71 @@ def run_delays(given: argparse.Namespace) -> None:
 class Summary:
     """What was seen of one case.
 
-    ``rate`` is onsets a month and ``bound`` its exact upper 95 % bound; ``expected`` what all pairs
-    of a model's windows that flag the same feature let expect, in place of neighbours alone.
+    ``bound`` is the exact upper 95 % bound of onsets a month. ``expected`` is what all pairs of a
+    model's windows that flag the same feature let expect, in place of neighbours alone, at a level
+    that is laxer than the product's by ``ease``; ``most`` is its upper 95 % bound, from models
+    drawn again out of those that were. Both are None where too few models have such a pair. Then
+    ``rare`` is how many onsets windows would have that flag something as often as the upper 95 %
+    bound of these and know nothing of each other.
     """
 
-    months: float
     models: int
+    windows: int
+    months: float
     onsets: int
-    alarmed: int
-    rate: float
     bound: float
-    expected: float
+    ease: int
+    expected: float | None
+    most: float | None
+    rare: float
     undecided: float
+
+    @property
+    def proof(self) -> str:
+        """Tell what proves that there is at most one onset a month; empty for nothing."""
+        if self.bound <= 1:
+            return "months"
+        if self.most is not None:
+            return "pairs" if self.most <= 1 else ""
+        return "flags" if self.rare <= 1 else ""
 
 
 def summarise(case: Case, results: Sequence[dict[str, Any]]) -> Summary:
-    """Sum up the models of one case."""
+    """Sum up the results of one case."""
     a_month = shape(case).a_month
-    months = sum(result["windows"] for result in results) / a_month
-    onsets = [sum(result["onsets"].values()) for result in results]
-    pairs = np.array([_pairs(result) for result in results]) * a_month
+    windows = sum(result["windows"] for result in results)
+    onsets = sum(sum(result["onsets"].values()) for result in results)
+    ease, expected, most = _expected(
+        [(r["ladder"], r["windows"]) for r in results if "ladder" in r], a_month
+    )
     return Summary(
-        months, len(results), sum(onsets), sum(n > 0 for n in onsets), sum(onsets) / months,
-        upper(sum(onsets), months), float(pairs.mean()),
+        len({result["model"] for result in results}), windows, windows / a_month, onsets,
+        upper(onsets, windows / a_month), ease, expected, most,
+        a_month * upper(sum(_flags(result) for result in results), windows) ** 2,
         float(np.mean([result["undecided"] for result in results])),
     )  # fmt: skip
 
 
-def _pairs(result: dict[str, Any]) -> float:
+def _expected(
+    ladders: Sequence[tuple[list[list[int]], int]], a_month: float
+) -> tuple[int, float | None, float | None]:
+    """Return what pairs let expect and at most, and by how much its level is laxer."""
+    for step, ease in enumerate(EASES):
+        pairs = a_month * np.array([_pairs(flags[step], windows) for flags, windows in ladders])
+        if (pairs > 0).sum() >= _FEWEST:
+            drawn = np.random.default_rng(23).choice(pairs, (_RESAMPLES, pairs.size))
+            return ease, float(pairs.mean()), float(np.quantile(drawn.mean(axis=1), 0.95))
+    return 1, None, None
+
+
+def _flags(result: dict[str, Any]) -> int:
+    return sum(sum(flags) for flags in result["flags"].values())
+
+
+def _pairs(flags: Sequence[int], windows: int) -> float:
     """Return how often two windows of a model flag the same feature, summed over features."""
-    windows = result["windows"]
-    flags = np.concatenate([result["flags"]["values"], result["flags"]["quality"]])
-    return float((flags * (flags - 1)).sum() / (windows * (windows - 1)))
+    each = np.array(flags, np.float64)
+    return float((each * (each - 1)).sum() / (windows * (windows - 1)))
 
 
 def upper(number: int, months: float) -> float:

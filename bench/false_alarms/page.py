@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from live import SHIFTS, cases, summarise
+from live import SHIFTS, Summary, cases, summarise, upper
 from paging import PANE_S, Case, shape
 from results import read
-from rules import LEVELS, REFERENCES, ROWS
+from rules import LEVELS, OURS, PEER, REFERENCES, ROWS
 
 if TYPE_CHECKING:
     import argparse
@@ -59,24 +60,51 @@ def _named(case: Case) -> list[str]:
     return [f"{case.reference:,}", kind, f"{case.rate:,}", asked, f"{shape(case).rows:,}"]
 
 
-_RULES = {
-    "ours": "report", "anything": "anything", "classic": "classic", "evidently": "Evidently"
-}  # fmt: skip
+#: What proves a line, as the table and the sentence after it say it.
+PROOFS = {"months": "months", "pairs": "pairs", "flags": "flags", "": "none"}
+PROVED = {
+    "months": "are proved by months without more than one onset",
+    "pairs": "by pairs of windows",
+    "flags": "by hardly a flag at all",
+    "": "are not proved",
+}
 _LARGEST = 5000
 _CASE = ("reference", "rows are", "rows/s", "window", "rows")
 
 
 def _live(lines: Lines) -> list[str]:
-    rows = []
-    for case, results in _seen(lines, cases()):
+    rows, proofs = [], Counter[str]()
+    onsets, months, windows = 0, 0.0, 0
+    for case, results in _seen([each for line in lines for each in _cases(line)], cases()):
         s = summarise(case, results)
         rows.append(
-            [*_named(case), f"{s.models}", f"{s.months:.2f}", f"{s.onsets}", _short(s.rate),
-             _short(s.bound), _short(s.expected),
-             f"{s.undecided:.0%}"]
+            [*_named(case), f"{s.models}", f"{s.months:.2f}", f"{s.onsets}", _short(s.bound),
+             _pairs(s), PROOFS[s.proof], f"{s.undecided:.0%}"]
         )  # fmt: skip
-    head = ("models", "months", "onsets", "a month", "bound", "expected", "undecided")
-    return _table([*_CASE, *head], rows)
+        proofs[s.proof] += 1
+        onsets, months, windows = onsets + s.onsets, months + s.months, windows + s.windows
+    if not rows:
+        return []
+    head = ("models", "months", "onsets", "at most", "expected", "proof", "undecided")
+    said = ", ".join(f"{proofs[proof]} {what}" for proof, what in PROVED.items() if proofs[proof])
+    return [
+        *_table([*_CASE, *head], rows),
+        "",
+        f"All lines together: {onsets} onsets in {months:.1f} months, {windows:,} windows; "
+        f"an average of at most {upper(onsets, months):.2f} a month (95 %).",
+        f"Of {len(rows)} lines {said}.",
+    ]
+
+
+def _cases(line: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{**case, "model": line["model"]} for case in line["lines"]]
+
+
+def _pairs(s: Summary) -> str:
+    if s.expected is None or s.most is None:
+        return ""
+    level = f" at {s.ease} x" if s.ease > 1 else ""
+    return f"{_short(s.expected)} (at most {_short(s.most)}){level}"
 
 
 def _short(value: float) -> str:
@@ -105,10 +133,14 @@ def _rules(lines: Lines) -> list[str]:
     rows = []
     for name, reference, size in itertools.product(labels, REFERENCES, ROWS):
         windows = found.get(f"{name} n{size} m{reference}", [])
-        if windows:
-            shares = (_share(windows, rule) for rule in _RULES)
-            rows.append([labels[name], f"{size:,}", f"{reference:,}", f"{len(windows)}", *shares])
-    return _table(("features", "rows", "reference", "windows", *_RULES.values()), rows)
+        ours = [line for line in windows if line["rule"] == OURS]
+        if ours:
+            theirs = [line for line in windows if line["rule"] == PEER]
+            shares = [_share(ours, rule) for rule in ("ours", "anything", "classic")]
+            shares += [f"{len(theirs)}" if theirs else "", _share(theirs, "flagged")]
+            rows.append([labels[name], f"{size:,}", f"{reference:,}", f"{len(ours)}", *shares])
+    head = ("windows", "report", "anything", "classic", "windows", "Evidently")
+    return _table(("features", "rows", "reference", *head), rows)
 
 
 def _days(lines: Lines) -> list[str]:
@@ -125,8 +157,8 @@ def _days(lines: Lines) -> list[str]:
 
 
 def _share(windows: Lines, rule: str) -> str:
-    known = [window[rule] for window in windows if window.get(rule) is not None]
-    return f"{np.mean(known):.2f}" if known else ""
+    known = [window[rule] for window in windows if rule in window]
+    return f"{np.mean(known):.3f}" if known else ""
 
 
 TABLES = {"live": _live, "delay": _delays, "rules": _rules, "days": _days}

@@ -43,6 +43,12 @@ class Column:
     categorical: bool = False
     missing: float = 0.0
 
+    def gaps(self, rng: np.random.Generator, rows: int) -> NDArray[np.intp]:
+        """Return which of so many rows have no value."""
+        if not self.missing:
+            return np.empty(0, np.intp)
+        return np.flatnonzero(rng.random(rows, np.float32) < self.missing)
+
 
 def _levels(shares: NDArray[np.float64]) -> NDArray[np.float64]:
     ends = np.cumsum(shares / shares.sum())
@@ -83,41 +89,33 @@ def outputs() -> tuple[Column, ...]:
 
 
 class Series:
-    """Places in the order of time: one stationary AR(1) series a column, independent at rho 0."""
+    """Places in the order of time: a stationary AR(1) series, independent rows at rho 0."""
 
-    def __init__(self, rng: np.random.Generator, columns: int, rho: float) -> None:
+    def __init__(self, rng: np.random.Generator, rho: float) -> None:
         self._rng = rng
         self._rho = rho
-        self._last = rng.standard_normal((columns, 1), np.float32) * rho
+        self._last = rng.standard_normal(1, np.float32) * np.float32(rho)
 
     def next(self, rows: int) -> NDArray[np.int32]:
-        """Return the next places, shape (columns, rows)."""
-        noise = self._rng.standard_normal((len(self._last), rows), np.float32)
+        """Return the next places."""
+        noise = self._rng.standard_normal(rows, np.float32)
         if self._rho:
             noise *= np.float32(np.sqrt(1 - self._rho**2))
             filters = np.array([1], np.float32), np.array([1, -self._rho], np.float32)
-            noise, self._last = lfilter(*filters, noise, axis=1, zi=self._last)
+            noise, self._last = lfilter(*filters, noise, zi=self._last)
         noise *= STEPS
         noise += PLACES // 2 + 0.5
-        np.clip(noise, 0, PLACES - 1, out=noise)
         return noise.astype(np.int32)
 
 
-def missing(rng: np.random.Generator, column: Column, rows: int) -> NDArray[np.intp]:
-    """Return which rows of a column have no value."""
-    if not column.missing:
-        return np.empty(0, np.intp)
-    return np.flatnonzero(rng.random(rows, np.float32) < column.missing)
-
-
 def frame(
-    rng: np.random.Generator, columns: Sequence[Column], places: NDArray[np.int32]
+    rng: np.random.Generator, columns: Sequence[Column], rho: float, rows: int
 ) -> pd.DataFrame:
-    """Return the rows at places as a user has them: numbers, and texts for categories."""
+    """Return rows as a user has them: numbers, and texts for categories."""
     found: dict[str, object] = {}
-    for column, place in zip(columns, places, strict=True):
-        values = column.numbers[place]
-        gaps = missing(rng, column, values.size)
+    for column in columns:
+        values = column.numbers[Series(rng, rho).next(rows)]
+        gaps = column.gaps(rng, rows)
         if column.categorical:
             texts = values.astype(np.int64).astype(str).astype(object)
             texts[gaps] = None

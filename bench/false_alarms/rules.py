@@ -1,12 +1,13 @@
 """The report's verdict beside two others on the same clean rows.
 
 The rows are those of ``bench/report_false_alarms.py``, which has more windows of the report's
-verdict alone; here each window also has the classic rule and Evidently's default.
+verdict alone; here each window also has the classic rule, and the first ones Evidently's default.
 """
 
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import subprocess
 import sys
@@ -20,36 +21,40 @@ from population import zipf
 from results import complete
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from report_false_alarms import ALPHA, ROWS, Array, draw, verdict
+from report_false_alarms import ALPHA, LARGE, ROWS, Array, draw, verdict
 from tidegauge_drift import kl_divergence, kl_divergence_from_counts, ks, psi, psi_from_counts
 from tidegauge_drift.report.categorical import categorical_test
 from tidegauge_drift.report.tables import Categories
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+
+    Pair = tuple[list[Array], list[Array]]
+    Task = tuple[dict[str, Any], Callable[[], dict[str, Any]]]
 
 REFERENCES = (10_000, 1000)
 LEVELS = (30, 100)
-_WINDOWS = 40
+# Windows of each line; Evidently takes seconds for one, so it sees the first of them.
+_WINDOWS, _PEERS = 400, 40
+_FEWER = 4  # of 100,000 rows so many times fewer
+OURS, PEER = "report", "Evidently"
 _NUMBERS = 17
 _PSI, _P, _KL = 0.2, 0.05, 0.1
 
 
 class Peer:
-    """Evidently in a process of its own; without an interpreter that has it nothing is said."""
+    """Evidently in a process of its own."""
 
     def __init__(self, python: str) -> None:
-        self._process = python and subprocess.Popen(
+        self._process = subprocess.Popen(
             [python, Path(__file__).parent / "peer.py"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             env={"DO_NOT_TRACK": "1", "PATH": ""},
         )  # fmt: skip
 
-    def drifted(self, reference: Sequence[Array], current: Sequence[Array]) -> list[str] | None:
+    def drifted(self, reference: Sequence[Array], current: Sequence[Array]) -> list[str]:
         """Return the columns that it flags; the numbers first, then rows of each category."""
-        if not self._process:
-            return None
         numbers = 0 if len(reference) == 1 else _NUMBERS
         arrays = {}
         for letters, side in (("rR", reference), ("cC", current)):
@@ -67,9 +72,9 @@ class Peer:
 
     def close(self) -> None:
         """End the process."""
-        if self._process:
-            self._process.stdin.close()
-            self._process.wait(60)
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait(60)
 
 
 def classic(reference: Array, current: Array, *, categories: bool) -> bool:
@@ -86,38 +91,41 @@ def classic(reference: Array, current: Array, *, categories: bool) -> bool:
     )
 
 
-def twenty(rows: int, reference_rows: int, window: int, peer: Peer) -> dict[str, Any]:
-    """Judge one clean window of 20 features by each rule."""
+def twenty(rows: int, reference_rows: int, window: int) -> Pair:
+    """Draw one clean window of 20 features, and its reference."""
     rng = np.random.default_rng((17, rows, reference_rows, window))
-    reference, current = draw(rng, reference_rows), draw(rng, rows)
-    found = verdict(reference, current)
-    theirs = peer.drifted(reference, current)
-    pairs = enumerate(zip(reference, current, strict=True))
-    return {
-        "case": f"20 n{rows} m{reference_rows}", "model": window,
-        "ours": any(feature.drifted for feature in found),
-        "anything": any(feature.flagged for feature in found),
-        "classic": any(classic(p, q, categories=i >= _NUMBERS) for i, (p, q) in pairs),
-        "evidently": None if theirs is None else bool(theirs),
-    }  # fmt: skip
+    return draw(rng, reference_rows), draw(rng, rows)
 
 
-def categories(
-    levels: int, rows: int, reference_rows: int, window: int, peer: Peer
-) -> dict[str, Any]:
-    """Judge one clean window of one feature of so many categories by each rule."""
+def categories(levels: int, rows: int, reference_rows: int, window: int) -> Pair:
+    """Draw one clean window of one feature of so many categories, and its reference."""
     rng = np.random.default_rng((19, levels, rows, reference_rows, window))
     reference, current = (
         rng.multinomial(size, zipf(levels)).astype(np.float64) for size in (reference_rows, rows)
     )
-    test = categorical_test(_named(reference), _named(current))
-    theirs = peer.drifted([reference], [current])
+    return [reference], [current]
+
+
+def judged(pair: Pair) -> dict[str, Any]:
+    """Judge a window by the report's verdict and by the classic rule."""
+    reference, current = pair
+    single = len(reference) == 1
+    found = {
+        "classic": any(
+            classic(p, q, categories=single or i >= _NUMBERS)
+            for i, (p, q) in enumerate(zip(reference, current, strict=True))
+        )
+    }
+    if single:
+        test = categorical_test(_named(reference[0]), _named(current[0]))
+        small = test.p_value is not None and test.p_value <= ALPHA
+        return {**found, "ours": small and test.effect >= 1}
+    features = verdict(reference, current)
     return {
-        "case": f"zipf{levels} n{rows} m{reference_rows}", "model": window,
-        "ours": test.p_value is not None and test.p_value <= ALPHA and test.effect >= 1,
-        "classic": classic(reference, current, categories=True),
-        "evidently": None if theirs is None else bool(theirs),
-    }  # fmt: skip
+        **found,
+        "ours": any(feature.drifted for feature in features),
+        "anything": any(feature.flagged for feature in features),
+    }
 
 
 def _named(counts: Array) -> Categories:
@@ -126,27 +134,37 @@ def _named(counts: Array) -> Categories:
 
 
 def run(given: argparse.Namespace) -> None:
-    """Judge clean windows by all rules."""
-    peer = Peer(given.evidently)
-    windows = 1 if given.quick else _WINDOWS
-    complete(given.results / "rules.jsonl", _tasks(given.only, windows, peer), "clean windows")
-    peer.close()
+    """Judge clean windows by the report's verdict and the classic rule, or by Evidently's."""
+    many = 1 if given.quick else _PEERS if given.evidently else _WINDOWS
+    tasks: Iterator[Task]
+    if given.evidently:
+        peer = Peer(given.evidently)
+        tasks = _tasks(given.only, many, PEER, lambda pair: {"flagged": bool(peer.drifted(*pair))})
+        complete(given.results / "rules.jsonl", tasks, "clean windows of Evidently's")
+        peer.close()
+    else:
+        tasks = _tasks(given.only, many, OURS, judged)
+        complete(given.results / "rules.jsonl", tasks, "clean windows")
 
 
-def _tasks(only: str, windows: int, peer: Peer) -> Iterator[tuple[dict[str, Any], Any]]:
-    for window in range(windows):
-        for reference_rows in REFERENCES:
-            for rows in ROWS:
-                for levels in (20, *LEVELS):
-                    name = "20" if levels == 20 else f"zipf{levels}"
-                    case = f"{name} n{rows} m{reference_rows}"
-                    if only not in case:
-                        continue
-                    judge = (
-                        functools.partial(twenty, rows, reference_rows, window, peer)
-                        if levels == 20
-                        else functools.partial(
-                            categories, levels, rows, reference_rows, window, peer
-                        )
-                    )
-                    yield {"case": case, "model": window}, judge
+def _tasks(
+    only: str, windows: int, rule: str, judge: Callable[[Pair], dict[str, Any]]
+) -> Iterator[Task]:
+    for window, reference, rows, levels in itertools.product(
+        range(windows), REFERENCES, ROWS, (0, *LEVELS)
+    ):
+        name = f"zipf{levels}" if levels else "20"
+        known = {"case": f"{name} n{rows} m{reference}", "rule": rule, "model": window}
+        if only in known["case"] and (rows < LARGE or window < windows // _FEWER):
+            pair = (
+                functools.partial(categories, levels, rows, reference, window)
+                if levels
+                else functools.partial(twenty, rows, reference, window)
+            )
+            yield known, functools.partial(_line, known, pair, judge)
+
+
+def _line(
+    known: dict[str, Any], pair: Callable[[], Pair], judge: Callable[[Pair], dict[str, Any]]
+) -> dict[str, Any]:
+    return {**known, **judge(pair())}
