@@ -290,3 +290,22 @@ def test_a_report_from_a_profile_has_the_same_numbers() -> None:
     assert [live.kl, live.js, live.wasserstein] == [
         found[name].value for name in ("kl_divergence", "js_distance", "wasserstein_distance")
     ]
+
+
+@pytest.mark.parametrize("features", ["normal", "t2", "zero-inflated", "all"])
+def test_a_long_table_is_what_its_rows_are(features: str) -> None:
+    """Many short rows are computed as fewer long ones; counts and sums do not tell."""
+    rng = np.random.default_rng(8)
+    draws = [SHAPES[name][0] for name in ([features] if features != "all" else SHAPES)]
+    draws.append(lambda _, n, s: np.full(n, 3.0 + s))  # a constant
+    layout = Layout(build(np.stack([d(rng, 3000, 0.0) for d in draws], axis=1)), ALL)
+    rows = 70_000 // len(draws) + 1
+    x = np.stack([d(rng, rows, 0.1) for d in draws], axis=1)
+    for value in (np.nan, np.inf, -np.inf, 1e300, -1e300):
+        x[rng.integers(0, rows, 50), rng.integers(0, len(draws), 50)] = value
+    parts = [_measure(layout, part) for part in np.array_split(x, rows // 100)]
+    for given_as in (x, np.asfortranarray(x)):
+        counts, sums = _measure(layout, given_as)
+
+        assert np.sum([part[0] for part in parts], axis=0).tolist() == counts.tolist()
+        assert np.sum([part[1] for part in parts], axis=0).tolist() == sums.tolist()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 
@@ -63,26 +63,31 @@ class SumCounter:
         self._per = np.array([_steps_per_unit(feature) for feature in features])
         self._without = np.flatnonzero(self._per == 0)
 
+    def repeat(self, times: int) -> Self:
+        """Take rows that are so many of those before, one after the other, from now on."""
+        self._minimum, self._per = (np.tile(a, times) for a in (self._minimum, self._per))
+        self._without = np.flatnonzero(self._per == 0)
+        return self
+
     def add(
         self, x: Floats, cell: NDArray[np.intp], misplaced: Misplaced | None, t: Floats
     ) -> NDArray[np.int64]:
         """Return the sums of rows whose cells these are; ``t`` is overwritten."""
         np.subtract(x, self._minimum, out=t)
         np.multiply(t, self._per, out=t)
-        np.clip(t, *_FENCES, out=t)
-        np.rint(t, out=t)
         if self._without.size:
             t[:, self._without] = 0
         outside = np.empty(0)
         if misplaced is not None:
             part = t[:, misplaced.columns]
             finite = np.isfinite(x[:, misplaced.columns][misplaced.mask])
-            outside = np.where(finite, part[misplaced.mask], 0)
+            outside = np.rint(np.where(finite, part[misplaced.mask], 0).clip(*_FENCES))
             part[misplaced.mask] = 0
             t[:, misplaced.columns] = part
+        np.rint(t, out=t)
         # Whole numbers below 2 ** 53: exact.
-        found = np.bincount(self._place.take(cell).ravel(), t.ravel(), self.size)
-        sums = found.astype(np.int64)
+        found = np.bincount(cell.ravel(), t.ravel(), self._place.size)
+        sums = np.bincount(self._place, found, self.size).astype(np.int64)
         if misplaced is not None:
             np.add.at(sums, self._place[misplaced.own], outside.astype(np.int64))
         return sums

@@ -34,13 +34,13 @@ def one(name: str, values: ArrayLike) -> Counts:
         raise ValueError(_message(name, type(values).__name__)) from error
     if counts.ndim != 1 or counts.size == 0:
         raise ValueError(_message(name, f"shape {counts.shape}"))
-    if not np.isfinite(counts).all() or counts.min() < 0:
-        raise ValueError(_message(name, "a negative or non-finite count"))
     with np.errstate(over="ignore"):
         total = counts.sum()
-    if not 0 < total < np.inf:
+    if counts.min() >= 0 and 0 < total < np.inf:
+        return counts
+    if np.isfinite(counts).all() and counts.min() >= 0:
         raise ValueError(_message(name, f"counts that sum to {total:g}"))
-    return counts
+    raise ValueError(_message(name, "a negative or non-finite count"))
 
 
 def _message(name: str, got: str) -> str:
