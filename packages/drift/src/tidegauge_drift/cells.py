@@ -93,7 +93,8 @@ class NumericCounter:
             wide = copy(self).repeat(times)
             counts, sums = wide.in_steps(matrix[:whole].reshape(-1, times * features))
             more, further = self.in_steps(matrix[whole:])
-            return counts + more, sums if further is None else sums + further
+            both = None if sums is None or further is None else sums + further
+            return counts + more, both
         return self.in_steps(matrix)
 
     def repeat(self, times: int) -> Self:
