@@ -183,12 +183,18 @@ class Process:
     now_s: float = START_S
 
     def send(
-        self, rows: Matrix, times: Matrix, *, operation: str = "predict", model: ModelKey = MODEL
+        self,
+        rows: Matrix,
+        times: Matrix,
+        *,
+        operation: str = "predict",
+        model: ModelKey = MODEL,
+        calls: NDArray[np.int64] | None = None,
     ) -> None:
         """Count rows."""
         if len(rows):
             table = Table(len(rows), None, matrix=rows)
-            self.drift.on_batch(Batch(model, operation, times, table, None))
+            self.drift.on_batch(Batch(model, operation, times, table, None, 1, calls))
 
     def tick(self, now_s: float) -> None:
         """Do what the background does once a second."""

@@ -56,7 +56,14 @@ def serve(state: Path, tmp_path: Path) -> Callable[..., None]:
     save(profile, path)
     specs = (WindowSpec.parse("500rows"), WindowSpec.parse("1d"))
 
-    def run(live: pd.DataFrame, *, model: ModelKey = FRAUD, stride: int = 1, **more: Any) -> None:
+    def run(
+        live: pd.DataFrame,
+        *,
+        model: ModelKey = FRAUD,
+        stride: int = 1,
+        calls: bool = False,
+        **more: Any,
+    ) -> None:
         chosen = DriftSettings(reference=str(path), windows=specs, **more)
         processor = DriftProcessor(settings=chosen)
         start_s = START_S  # the same windows whenever this runs; only ages are of today
@@ -65,7 +72,8 @@ def serve(state: Path, tmp_path: Path) -> Callable[..., None]:
             columns = tuple(part[name].to_numpy() for name in part)
             table = Table(len(part), tuple(part.columns), columns=columns)
             times = np.full(len(part), start_s + i / 10)
-            processor.on_batch(Batch(model, "predict", times, table, None, stride))
+            sizes = np.array([len(part)]) if calls else None
+            processor.on_batch(Batch(model, "predict", times, table, None, stride, sizes))
             processor.on_tick(start_s + i / 10)
         processor.on_tick(start_s + len(live) / 10 + 30)
         processor.tell(start_s + len(live) / 10 + 30)
@@ -122,6 +130,17 @@ def test_values_that_are_asked_for_are_shown(serve: Callable[..., None]) -> None
     assert re.search(r"\n   KL 0\.\d+, JS 0\.\d+, Wasserstein \d+(\.\d+)?\n", shown)
     assert re.search(r"country[^.]*\n   PSI[^\n]*\n   KL \d\.\d+, JS 0\.\d+\n", shown)
     assert all(len(line) <= 80 for line in shown.splitlines())
+
+
+def test_rows_of_few_calls_are_said_to_be_unknown(serve: Callable[..., None]) -> None:
+    """Why nothing alarms, and what is different all the same."""
+    serve(drifted(), calls=True)
+    shown = run("fraud").text
+
+    assert shown.splitlines()[0] == "fraud 3: no alarm"
+    assert "How alike rows of one call are is unknown before 30 calls of" in shown
+    assert "amount (input): suspected" in shown
+    assert [] == [line for line in shown.splitlines() if len(line) > 80]
 
 
 def test_it_fits_into_80_columns_of_plain_text(serve: Callable[..., None]) -> None:

@@ -79,6 +79,18 @@ def test_rows_carry_the_end_of_their_call(tally: Tally) -> None:
     assert [NOW, NOW, NOW + 1, NOW + 1, NOW + 1] == batch.end_times.tolist()
 
 
+def test_a_batch_says_which_rows_are_of_one_call(tally: Tally) -> None:
+    """As sizes of calls, rows used of each; where each call has one row there is nothing to say."""
+    two, none, three = np.ones((2, 1)), np.ones((0, 1)), np.ones((3, 1))
+    several = [call(x, np.ones(len(x)), rows=len(x)) for x in (two, none, three)]
+    (batch,) = tally.add(channel(), [*several, call(row(1.0), np.ones(1))])
+    (single,) = tally.add(channel(), [call(row(1.0), np.ones(1))] * 3)
+
+    assert batch.calls is not None
+    assert ([2, 0, 3, 1], 6) == (batch.calls.tolist(), batch.end_times.size)
+    assert single.calls is None
+
+
 def test_batches_are_of_one_stride(tally: Tally) -> None:
     """A change of the rate cuts; a call none of whose rows was chosen is in no batch."""
     entries = [

@@ -25,6 +25,8 @@ _WIDTH = 512
 # Short plain values whose cell is remembered a feature: most rows then cost one look-up.
 _REMEMBERED = 256
 _SHORT = 256
+# Kinds of arrays whose values can be sorted.
+_PLAIN = "fiubc"
 
 # What a counter has of each feature, or of each of some.
 _BY_FEATURE = (
@@ -162,8 +164,32 @@ class NumericCounter:
         place -= self._edge_shift
         return place
 
+    def places(self, matrix: Floats) -> NDArray[np.intp]:
+        """Return which of the counts each value of rows (rows, features) is counted in."""
+        shape = matrix.shape
+        with np.errstate(all="ignore"):
+            cell = self._cells(
+                matrix, np.empty(shape), np.empty(shape, np.int32), np.empty(shape, np.intp)
+            )
+            found = self._misplaced(matrix)
+        if found is not None:
+            columns, mask, own = found[0]
+            row, at = np.nonzero(mask)
+            cell[row, columns[at]] = own
+        return cell
+
     def _correct(self, x: Floats, counts: NDArray[np.intp]) -> Misplaced | None:
         """Move values out of range, infinite or missing from the outermost cells to their own."""
+        found = self._misplaced(x)
+        if found is None:
+            return None
+        misplaced, taken = found
+        np.subtract.at(counts, taken, 1)
+        np.add.at(counts, misplaced.own, 1)
+        return misplaced
+
+    def _misplaced(self, x: Floats) -> tuple[Misplaced, NDArray[np.intp]] | None:
+        """Return such values if there are any, and the cells that they were taken for."""
         inside = (x.min(axis=0) >= self._minimum) & (x.max(axis=0) <= self._maximum)
         if inside.all():
             return None
@@ -176,9 +202,7 @@ class NumericCounter:
         above = values > self._maximum[column]
         own = np.where(above, last + 1 + (values == _INF), first - 1 - (values == -_INF))
         own = np.where(np.isnan(values), last + 3, own)
-        np.subtract.at(counts, np.where(above, last, first), 1)
-        np.add.at(counts, own, 1)
-        return Misplaced(columns, misplaced, own)
+        return Misplaced(columns, misplaced, own), np.where(above, last, first)
 
 
 class CategoryCounter:
@@ -196,6 +220,13 @@ class CategoryCounter:
         for value, times in _distinct(column):
             counts[self._cell(value)] += times
         return counts
+
+    def places(self, column: NDArray[Any]) -> NDArray[np.intp]:
+        """Return which of the counts each value of a column is counted in."""
+        if column.dtype.kind in _PLAIN:
+            values, inverse = np.unique(column, return_inverse=True)
+            return np.array(list(map(self._cell, values.tolist())), np.intp)[inverse]
+        return np.fromiter(map(self._cell, _listed(column)), np.intp, column.size)
 
     def _cell(self, value: Any) -> int:
         try:
@@ -227,14 +258,18 @@ class CategoryCounter:
 
 
 def _distinct(column: NDArray[Any]) -> Iterable[tuple[Any, int]]:
-    if column.dtype.kind in "fiubc":
+    if column.dtype.kind in _PLAIN:
         values, times = np.unique(column, return_counts=True)
         return zip(values.tolist(), times.tolist(), strict=True)
-    listed = column.tolist() if column.dtype.kind != "M" else [str(value) for value in column]
+    listed = _listed(column)
     try:
         return Counter(listed).items()
     except TypeError:
         return ((value, 1) for value in listed)
+
+
+def _listed(column: NDArray[Any]) -> list[Any]:
+    return column.tolist() if column.dtype.kind != "M" else [str(value) for value in column]
 
 
 def as_numbers(column: NDArray[Any], unit: str = "") -> tuple[Floats, int]:

@@ -9,6 +9,7 @@ import numpy as np
 from tidegauge import guard
 from tidegauge.batch import Batch, ModelKey, Table
 
+from tidegauge_drift.calls import CALLS, unseen, whole
 from tidegauge_drift.layout import INPUTS, OUTPUTS
 from tidegauge_drift.pane import Pane
 
@@ -31,6 +32,9 @@ _BACKWARDS_S = 60
 MAXIMUM_MODELS = 1000
 # So many panes of a model wait for the leader; then the oldest are given up.
 MAXIMUM_PANES = 16
+
+_NO_CALLS: NDArray[np.int64] = np.empty(0, np.int64)
+_NO_ROWS: NDArray[np.bool_] = np.empty(0, np.bool_)
 
 _Key: TypeAlias = tuple[int, str]
 
@@ -103,6 +107,8 @@ class PaneCounter:
     def _count(self, batch: Batch, index: int, rows: int, chosen: NDArray[np.bool_] | None) -> None:
         layout = self._at(index)
         found: list[tuple[Block, NDArray[np.intp], Extra]] = []
+        sizes, several = _calls(batch, rows, chosen)
+        alike = {block: unseen(len(block.slots)) for block in (layout.inputs, layout.outputs)}
         for side, table in ((INPUTS, batch.features), (OUTPUTS, batch.outputs)):
             block = layout.inputs if side == INPUTS else layout.outputs
             if table is None or not block.slots:
@@ -113,6 +119,9 @@ class PaneCounter:
             if not matched.reason:
                 part = table if chosen is None else _rows(table, chosen, rows)
                 found.append((block, *block.measure(part, matched.columns)))
+                if sizes.size:
+                    part = _rows(part, several, int(sizes.sum()))
+                    alike[block] = block.count_calls(part, matched.columns, sizes)
         if not found:
             return
         key = (index, batch.operation)
@@ -125,6 +134,8 @@ class PaneCounter:
         for block, counted, extra in found:
             pane.add(block.start, counted)
             pane.add_extra(extra)
+        if sizes.size:
+            pane.add_extra({CALLS: whole(sizes, list(alike.values()))})
         pane.saw_stride(batch.stride, batch.stride)
 
     def _at(self, index: int) -> Layout:
@@ -207,6 +218,20 @@ class PaneCounter:
                 MAXIMUM_PANES,
                 level=logging.ERROR,
             )
+
+
+def _calls(
+    batch: Batch, rows: int, chosen: NDArray[np.bool_] | None
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return the sizes of a pane's calls of several rows, and which of its rows are theirs."""
+    if batch.calls is None:
+        return _NO_CALLS, _NO_ROWS
+    sizes = batch.calls[batch.calls > 0]
+    if chosen is not None:
+        sizes = sizes[chosen[np.cumsum(sizes) - sizes]]
+    if int(sizes.sum()) != rows:  # whoever made the batch has calls that end at two times
+        return _NO_CALLS, _NO_ROWS
+    return sizes[sizes > 1], np.repeat(sizes > 1, sizes)
 
 
 def _rows(table: Table, chosen: NDArray[np.bool_], rows: int) -> Table:

@@ -13,6 +13,7 @@ from tidegauge.batch import CountPoint, GaugePoint, ModelKey
 from tidegauge.operations import rank
 
 from tidegauge_drift.budget import choose
+from tidegauge_drift.calls import CALLS, Likeness, head
 from tidegauge_drift.changes import changes, ended
 from tidegauge_drift.counter import went_back
 from tidegauge_drift.pane import Pane
@@ -130,6 +131,8 @@ class Evaluator:
         self.first: int | None = None  # the first pane that is not folded yet
         self.tumblers: tuple[Tumbler, ...] = ()
         self.snapshot = Snapshot(model, layout)
+        #: How alike rows of one call are, of the reference in use.
+        self.likeness = Likeness(layout.slots)
         #: Whether there is something to keep; its reader sets it back.
         self.changed = False
         #: Alarms that went on or off; whoever keeps the state takes them, after that.
@@ -178,6 +181,7 @@ class Evaluator:
         elif rank(highest) > rank(self.operation):
             self.operation = highest
             self._restart(self.snapshot.layout)
+            self.likeness = Likeness(self.snapshot.layout.slots)
 
     def _add(self, pane: Pane) -> None:
         if not self.tumblers:
@@ -187,6 +191,13 @@ class Evaluator:
                 self.totals.fold(self.snapshot.layout, pane)
         if self.week is not None:
             self.week.fold(pane)
+        if CALLS in pane.extra:
+            # First what was over before this pane: it is judged by the calls before it.
+            for tumbler in self.tumblers:
+                self._judge(tumbler.advance(pane.index))
+            counted = pane.extra[CALLS]
+            self.likeness.fold(counted)
+            pane = replace(pane, extra={**pane.extra, CALLS: head(counted)})
         for tumbler in self.tumblers:
             self._judge(tumbler.fold(pane))
         if self.week is not None:
@@ -245,6 +256,8 @@ class Evaluator:
             self.news += ended(now.model, now.layout, last, at_s)
         self.tumblers = ()
         self.snapshot = Snapshot(self.snapshot.model, layout)
+        if layout.events_digest != now.layout.events_digest:
+            self.likeness = Likeness(layout.slots)
         self.changed = True
 
     def _judge(self, closed: Iterable[ClosedWindow]) -> None:
@@ -253,7 +266,8 @@ class Evaluator:
             if self.week is not None:
                 window = replace(each, baseline=self.week.baseline(each, before.layout.slots))
             last = before.verdict(window.spec)
-            verdict = judge(window, before.layout, len(self.windows), last)
+            alike = self.likeness.correlations() if CALLS in window.extra else None
+            verdict = judge(window, before.layout, len(self.windows), last, alike)
             if self.week is not None and (since_s := alarmed_since(verdict)) is not None:
                 self.week.mark(since_s, window.closed_s)
             known = any(kept[0].verdict.mismatch for kept in before.closed.values())

@@ -115,6 +115,9 @@ def _window(window: dict[str, Any], now_s: float) -> Iterator[str]:
     yield f"{'':13}{window['rows']} rows, {_sampling(window)}"
     yield f"{'':13}{opened} to {closed} UTC"
     yield from _baseline(window.get("baseline"))
+    if window.get("dependence") == "unknown":
+        yield f"{'':13}How alike rows of one call are is unknown before 30 calls of"
+        yield f"{'':13}several rows: until then nothing raises an alarm."
     if window["reference_mismatch"]:
         yield f"{'':13}Half of the inputs or more differed in the first window: the"
         yield f"{'':13}reference is probably of other data, and input alarms are off."

@@ -10,6 +10,7 @@ from tidegauge.batch import ValueBounds
 
 from tidegauge_drift.bins import category_bins
 from tidegauge_drift.buckets import buckets
+from tidegauge_drift.calls import NO_VALUE, count_calls, events
 from tidegauge_drift.cell_sums import Points, SumCounter
 from tidegauge_drift.cells import CategoryCounter, NumericCounter, as_numbers
 from tidegauge_drift.matching import ABSENT, Match, match, match_outputs
@@ -90,6 +91,12 @@ class Block:
             self.size,
             sums=sums,
         ) if numeric else None  # fmt: skip
+        self._is_numeric = np.array([slot.numeric for slot in slots], np.bool_)
+        #: Which event of its feature a cell belongs to.
+        self.events = np.concatenate(
+            [events(f.counts, numeric=isinstance(f, NumericFeature)) for f in features]
+            or [np.empty(0, np.uint8)]
+        )
 
     def count(self, table: Table, columns: tuple[int, ...]) -> NDArray[np.intp]:
         """Return the counts of a table's rows; ``columns`` are those of a Match."""
@@ -119,6 +126,26 @@ class Block:
                 if i in self.sums:
                     extra[self.sums_name][self.sums[i]] = 0
         return counts, extra
+
+    def count_calls(
+        self, table: Table, columns: tuple[int, ...], sizes: NDArray[np.integer[Any]]
+    ) -> NDArray[np.int64]:
+        """Return what is counted of the calls that a table's rows are of; ``sizes`` are theirs."""
+        found = self.events[self.places(table, columns)]
+        found[:, [i for i, column in enumerate(columns) if column == ABSENT]] = NO_VALUE
+        return count_calls(found, self._is_numeric, sizes)
+
+    def places(self, table: Table, columns: tuple[int, ...]) -> NDArray[np.intp]:
+        """Return which count each value (rows, features) is in; 0 where there is no column."""
+        found = np.zeros((table.rows, len(self.slots)), np.intp)
+        if self._counter is not None:
+            matrix, _ = self._matrix(table, [columns[i] for i in self._numeric])
+            found[:, self._numeric] = self._counter.places(matrix)
+        for i, counter in self._categorical:
+            if columns[i] != ABSENT:
+                start = self.slots[i].start - self.start
+                found[:, i] = start + counter.places(_column(table, columns[i]))
+        return found
 
     def _matrix(self, table: Table, wanted: list[int]) -> tuple[Floats, list[tuple[int, int]]]:
         """Return the numeric features' columns, and where how many values were no numbers."""
@@ -176,6 +203,8 @@ class Layout:
             if wanted.wasserstein and isinstance(feature, NumericFeature)
         }
         self.digest = short(f"{digest}:{self.size}{wanted.counted}")
+        #: Equal where what is counted of calls can be added up.
+        self.events_digest = short("".join(map(_said, features)) + self._events())
         self._width = profile.columns
         named = profile.named
         self._features = tuple((f.name if named else "", f.position) for f in profile.features)
@@ -187,6 +216,9 @@ class Layout:
         self._origin = short(repr(self._buckets)) if any(self._buckets) else ""
         self._bounds: dict[tuple[str, ...], ValueBounds] = {}
         self._others = frozenset(column.name for column in profile.left_out)
+
+    def _events(self) -> str:
+        return self.inputs.events.tobytes().hex() + self.outputs.events.tobytes().hex()
 
     def match_inputs(self, table: Table) -> Match:
         """Match a table of inputs to the reference's features."""
@@ -230,6 +262,14 @@ def _slot(feature: Feature, family: str, start: int, stop: int) -> Slot:
         feature.name, family, False, start, stop, (), feature.singletons, _doubletons(feature),
         feature.high_cardinality, deff=feature.deff,
     )  # fmt: skip
+
+
+def _said(feature: Feature) -> str:
+    """Return what tells a feature's cells from others."""
+    if isinstance(feature, NumericFeature):
+        cells = feature.edges.values
+        return f"{feature.name}:{feature.unit}:{feature.minimum}:{feature.maximum}:{cells.tolist()}"
+    return f"{feature.name}:{feature.top_hashes.tolist()}"
 
 
 def _doubletons(feature: CategoricalFeature) -> int:

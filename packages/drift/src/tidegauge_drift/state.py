@@ -31,11 +31,13 @@ class StateError(ValueError):
 def dump(evaluator: Evaluator) -> bytes:
     """Return all that the verdicts to come depend on, and the last ones."""
     snapshot = evaluator.snapshot
-    arrays: list[NDArray[Any] | bytes] = []
+    calls = evaluator.likeness.state()
+    arrays: list[NDArray[Any] | bytes] = [array.ravel() for array in calls.values()]
     header = {
         "layout": snapshot.layout.digest,
         "operation": evaluator.operation,
         "first": evaluator.first,
+        "calls": [snapshot.layout.events_digest, *calls],
         "pane_s": evaluator.pane_s,
         "windows": [spec.label for spec in evaluator.windows],
         "members": snapshot.members,
@@ -113,9 +115,11 @@ def restore(evaluator: Evaluator, content: bytes) -> None:
         totals = arrays[-1].tobytes() if header["totals"] else None
         if header["layout"] != snapshot.layout.digest:
             evaluator.resume(operation, first, (), snapshot)
+            _restore_calls(evaluator, header["calls"], deque(arrays))
             _restore_totals(evaluator, totals)
             return
         rest = deque(arrays)
+        calls = deque(rest.popleft() for _ in header["calls"][1:])
         tumblers = tuple(
             Tumbler.restored(
                 spec, evaluator.pane_s, state, _get(state, rest), _get_extra(state, rest)
@@ -139,7 +143,15 @@ def restore(evaluator: Evaluator, content: bytes) -> None:
     snapshot = Snapshot(snapshot.model, snapshot.layout, closed, members)
     evaluator.resume(operation, first, tumblers, snapshot)
     evaluator.week = week
+    _restore_calls(evaluator, header["calls"], calls)
     _restore_totals(evaluator, totals)
+
+
+def _restore_calls(evaluator: Evaluator, said: list[str], arrays: deque[NDArray[Any]]) -> None:
+    events, *names = said
+    if events == evaluator.snapshot.layout.events_digest:
+        with guard.guarded("drift.calls"):
+            evaluator.likeness.resume({name: _own(arrays) for name in names})
 
 
 def _restore_totals(evaluator: Evaluator, content: bytes | None) -> None:

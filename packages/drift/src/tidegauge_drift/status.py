@@ -72,6 +72,7 @@ def _closed(closed: Closed, layout: Layout) -> dict[str, Any]:
         "kept_one_in": [window.stride_min, window.stride_max],
         "reference_mismatch": verdict.mismatch,
         "baseline": _baseline(window.baseline),
+        "dependence": verdict.dependence,
         "families": {
             family: {"detected": on, "since_s": _since(pairs, family)}
             for family, on in verdict.detected.items()

@@ -28,6 +28,9 @@ OK, SUSPECTED, DRIFTED = "ok", "suspected", "drifted"
 UNDECIDED, MISSING, MISMATCH = "undecided", "missing", "reference_mismatch"
 STATES = (OK, SUSPECTED, DRIFTED, UNDECIDED, MISSING, MISMATCH)
 
+#: Of rows of one call: too few calls of several rows were seen.
+UNKNOWN = "unknown"
+
 REASONS = ("", "rows", "missing", "sampling", "fault", "dependent", "season", "week")
 CHECKS = ("missing", "type_error", "out_of_range", "new_category")
 
@@ -60,6 +63,10 @@ class Run:
             return self
         detected = flagged if self.flagged == flagged else bool(self.detected)
         return Run(flagged, detected)
+
+    def held(self) -> Run:
+        """Return the run with one more window that may neither raise an alarm nor end one."""
+        return Run(self.flagged, bool(self.detected))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +101,10 @@ class QualityVerdict:
 class WindowVerdict:
     """All of one window. ``table`` has a row for each of ``slots``; read it by the properties.
 
-    ``levels`` are those that the p-values of each family were compared with. ``extra`` are further
-    columns, by name, with a value for each of ``slots``; none by default.
+    ``levels`` are those that the p-values of each family were compared with. ``dependence`` is
+    ``unknown`` where it matters how alike rows of one call are and too few calls were seen, else
+    empty. ``extra`` are further columns, by name, with a value for each of ``slots``; none by
+    default.
     """
 
     spec: WindowSpec
@@ -105,6 +114,7 @@ class WindowVerdict:
     levels: dict[str, float]
     mismatch: bool
     judged: bool
+    dependence: str
     slots: Sequence[Slot] = field(repr=False)
     table: NDArray[Any] = field(repr=False)
     extra: Extra = field(default_factory=dict, repr=False)
@@ -190,7 +200,7 @@ class WindowVerdict:
     __hash__ = None  # type: ignore[assignment]
 
 
-_STATE = ("opened_s", "closed_s", "rows", "levels", "mismatch", "judged")
+_STATE = ("opened_s", "closed_s", "rows", "levels", "mismatch", "judged", "dependence")
 
 
 def tabulate(features: Sequence[FeatureVerdict], quality: Sequence[QualityVerdict]) -> NDArray[Any]:

@@ -9,6 +9,7 @@ import numpy as np
 from tidegauge import guard
 from tidegauge.late_import import late_import
 
+from tidegauge_drift.calls import effects
 from tidegauge_drift.distances import smoothed
 from tidegauge_drift.divergence import js_distance_from_counts, kl_divergence_from_counts
 from tidegauge_drift.judge import LOW_POWER_ROWS, Finding, Shares, judge_feature, judge_quality
@@ -23,6 +24,7 @@ from tidegauge_drift.verdict import (
     QUALITY,
     SUSPECTED,
     UNDECIDED,
+    UNKNOWN,
     FeatureVerdict,
     QualityVerdict,
     Run,
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from tidegauge_drift.grid import Floats
     from tidegauge_drift.window import ClosedWindow
 
     # A feature as a window is compared with it, and its counts.
@@ -45,7 +48,11 @@ if TYPE_CHECKING:
 
 
 def judge(
-    window: ClosedWindow, layout: Layout, kinds: int, previous: WindowVerdict | None
+    window: ClosedWindow,
+    layout: Layout,
+    kinds: int,
+    previous: WindowVerdict | None,
+    alike: Floats | None = None,
 ) -> WindowVerdict:
     """Return the verdict of a closed window.
 
@@ -64,10 +71,14 @@ def judge(
         Number of window kinds that share the budget of false alarms.
     previous : WindowVerdict or None
         Of the window of this kind before; None for the first.
+    alike : ndarray of float64, optional
+        How alike rows of one call are, by feature; NaN or None where too few calls were seen.
+        Then rows count as independent, and nothing that differs raises an alarm.
     """
     with late_import():  # the tests' p-values; a fork in the middle would leave it half imported
         from scipy import special  # noqa: F401, PLC0415 - slow: only the first verdict pays
-    references = [_reference(window, layout, i) for i in range(len(layout.slots))]
+    deff, unknown = effects(window, len(layout.slots), alike)
+    references = [_reference(window, layout, i, deff[i]) for i in range(len(layout.slots))]
     levels = _levels(window, kinds, references)
     findings = [_finding(window, layout, i, found) for i, found in enumerate(references)]
     shares = [_shares(window, found) for found in references]
@@ -81,20 +92,34 @@ def judge(
         adjusted[i] <= levels[slot.family] and finding.effect >= 1 if i in adjusted else None
         for i, (slot, finding) in enumerate(zip(layout.slots, findings, strict=True))
     ]
-    mismatch, judged = _mismatch(flags, layout, previous)
+    certain = [None if unknown[i] else flag for i, flag in enumerate(flags)]
+    mismatch, judged = _mismatch(certain, layout, previous)
     if window.baseline is not None:  # rows of this very model: whatever differs is its drift
         mismatch = False
     features = tuple(
-        _feature(slot, findings[i], flags[i], runs[i], adjusted=adjusted.get(i), mismatch=mismatch)
+        _feature(
+            slot, findings[i], flags[i], _run(runs[i], flags[i], unknown=bool(unknown[i])),
+            adjusted=adjusted.get(i), mismatch=mismatch,
+        )
         for i, slot in enumerate(layout.slots)
-    )
-    quality = _quality(layout, shares, quality_runs, levels.get(QUALITY, 0.0))
+    )  # fmt: skip
+    quality = _quality(layout, shares, quality_runs, levels.get(QUALITY, 0.0), unknown)
     table = tabulate(features, quality)
     date(table, None if previous is None else previous.table, window.opened_s)
     return WindowVerdict(
         window.spec, window.opened_s, window.closed_s, window.rows, levels,
-        mismatch, judged, layout.slots, table, columns(findings, layout.wanted),
+        mismatch, judged, _dependence(flags, unknown), layout.slots, table,
+        columns(findings, layout.wanted),
     )  # fmt: skip
+
+
+def _dependence(flags: Sequence[bool | None], unknown: NDArray[np.bool_]) -> str:
+    judged = [flag is not None for flag in flags]
+    return UNKNOWN if np.any(unknown & judged) else ""
+
+
+def _run(run: Run, flagged: bool | None, *, unknown: bool) -> Run:
+    return run.held() if unknown and flagged is not None else run.after(flagged)
 
 
 def paging_levels(window: ClosedWindow, layout: Layout, kinds: int) -> dict[str, float]:
@@ -121,14 +146,18 @@ def _levels(
     }
 
 
-def _reference(window: ClosedWindow, layout: Layout, i: int) -> Reference | str:
-    """Return what a feature is compared with, or why it is not."""
+def _reference(window: ClosedWindow, layout: Layout, i: int, deff: float = 1.0) -> Reference | str:
+    """Return what a feature is compared with, or why it is not; ``deff`` is that of calls."""
     if window.counts is None:
         return "rows"
     if window.stride_max > 2 * window.stride_min:
         return "sampling"
     try:
-        return compared(window, layout, i)
+        found = compared(window, layout, i)
+        if isinstance(found, str):
+            return found
+        slot, counts = found
+        return replace(slot, deff=max(slot.deff, float(deff))), counts
     except Exception as error:  # one broken feature must not silence the others
         guard.fault("drift.reference", error)
         return "fault"
@@ -236,7 +265,7 @@ def _feature(
     mismatch: bool,
 ) -> FeatureVerdict:
     replaced = mismatch and slot.family == INPUTS
-    run = Run() if replaced else run.after(flagged)
+    run = Run() if replaced else run
     if flagged is None:
         state = MISSING if finding.reason == "missing" else UNDECIDED
     elif replaced and flagged:
@@ -249,7 +278,11 @@ def _feature(
 
 
 def _quality(
-    layout: Layout, shares: Sequence[Shares], runs: Sequence[Run], level: float
+    layout: Layout,
+    shares: Sequence[Shares],
+    runs: Sequence[Run],
+    level: float,
+    unknown: NDArray[np.bool_],
 ) -> tuple[QualityVerdict, ...]:
     tests = [(i, c) for i, found in enumerate(shares) for c in range(len(found.checks))]
     adjusted = benjamini_hochberg([shares[i].checks[c].p_value for i, c in tests])
@@ -258,6 +291,8 @@ def _quality(
         if p <= level and shares[i].checks[c].effect >= 1:
             flags[i] = True
     return tuple(
-        QualityVerdict(slot.name, found, flag, run.after(flag))
-        for slot, found, flag, run in zip(layout.slots, shares, flags, runs, strict=True)
+        QualityVerdict(slot.name, found, flag, _run(run, flag, unknown=bool(not_known)))
+        for slot, found, flag, run, not_known in zip(
+            layout.slots, shares, flags, runs, unknown, strict=True
+        )
     )

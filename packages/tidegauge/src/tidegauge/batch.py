@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tidegauge_semconv import MetricSpec
 
 Floats: TypeAlias = NDArray[np.float64]
+Sizes: TypeAlias = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -43,7 +44,8 @@ class Batch:
 
     ``end_times`` (rows,) are Unix seconds of each row's call. ``outputs`` has the same rows as
     ``features``. ``stride`` is the thinning in force: one row in ``stride`` was kept.
-    Either table is None where it could not be read.
+    Either table is None where it could not be read. ``calls`` are the rows of each call, one after
+    the other, and None where each call has one row. Rows of one call have one end time.
     """
 
     model: ModelKey
@@ -52,6 +54,7 @@ class Batch:
     features: Table | None
     outputs: Table | None
     stride: int = 1
+    calls: Sizes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,10 +118,13 @@ class Tally:
                 found = name_outputs(info, channel.operation, found)
                 self._add_values(channel, found)
             if piece.features is not None or found is not None:
-                ends = np.array(end_times[piece.start : piece.stop])
+                ends, calls = np.array(end_times[piece.start : piece.stop]), None
                 if piece.counts.count(1) < len(piece.counts):
-                    ends = np.repeat(ends, piece.counts)
-                yield Batch(channel.key, channel.operation, ends, piece.features, found, stride)
+                    calls = np.array(piece.counts)
+                    ends = np.repeat(ends, calls)
+                yield Batch(
+                    channel.key, channel.operation, ends, piece.features, found, stride, calls
+                )
 
     def _add_values(self, channel: Channel, table: Table) -> None:
         key, operation = channel.key, channel.operation
