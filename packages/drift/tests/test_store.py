@@ -54,7 +54,7 @@ def test_the_reference_attribute_is_the_checksums_head(profile: ReferenceProfile
 def _document(profile: ReferenceProfile, **changes: Any) -> bytes:
     content = to_dict(profile)
     content.update(changes)
-    document = {"format": 2, "checksum": _checksum(2, content), "profile": content}
+    document = {"format": 3, "checksum": _checksum(3, content), "profile": content}
     return json.dumps(document).encode()
 
 
@@ -74,14 +74,14 @@ AGAIN = "Build it again with 'tidegauge reference build'."
         (b"[1, 2]", "JSON of something else", WHOLE, BUILD),
         (b'{"a": 1}', "JSON of something else", WHOLE, BUILD),
         (
-            b'{"format": 3, "profile": {}}',
-            "format 3",
-            "format 2 or older",
+            b'{"format": 4, "profile": {}}',
+            "format 4",
+            "format 3 or older",
             "Update tidegauge-drift.",
         ),
-        (b'{"format": "1", "profile": {}}', "an unknown format", "format 2", AGAIN),
-        (b'{"format": true, "profile": {}}', "an unknown format", "format 2", AGAIN),
-        (b'{"format": 0, "profile": {}}', "an unknown format", "format 2", AGAIN),
+        (b'{"format": "1", "profile": {}}', "an unknown format", "format 3", AGAIN),
+        (b'{"format": true, "profile": {}}', "an unknown format", "format 3", AGAIN),
+        (b'{"format": 0, "profile": {}}', "an unknown format", "format 3", AGAIN),
         (
             b'{"format": 1, "profile": {"rows": NaN}, "checksum": ""}',
             "a content that its checksum does not match",
@@ -253,3 +253,16 @@ def test_a_file_of_format_1_is_what_it_was() -> None:
     assert to_dict(profile) == document["profile"]
     assert Layout(profile).reference == "453ebfe7"
     assert [slot.deff for slot in Layout(profile).slots] == [1.0] * 6
+
+
+def test_a_file_of_format_2_is_what_it_was() -> None:
+    """With its season, times and design effects, and without counts on bins of equal width."""
+    path = Path(__file__).parent / "references" / "format2.reference.json"
+    document = json.loads(path.read_bytes())
+    profile = load(path)
+
+    assert (profile.format, checksum(profile)) == (2, document["checksum"])
+    assert to_dict(profile) == document["profile"]
+    assert Layout(profile).reference == "74c275f3"
+    assert (profile.season, profile.features[0].missing) == ("hour", 24)
+    assert {getattr(feature, "wide", None) for feature in profile.features} == {None}

@@ -12,10 +12,12 @@ from tidegauge_drift.bins import quantile_bins
 from tidegauge_drift.category import hash64, is_missing, text
 from tidegauge_drift.cells import NumericCounter
 from tidegauge_drift.columns import UNITS
+from tidegauge_drift.edges import count
 from tidegauge_drift.following import EVENTS, Following
 from tidegauge_drift.grid import ATOM, Edges, Floats, edges
 from tidegauge_drift.leaves import Leaves
 from tidegauge_drift.profile import KNOWN, TOP, CategoricalFeature, NumericFeature
+from tidegauge_drift.wide import wide_edges
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -60,6 +62,8 @@ class Numbers:
         self._counts = np.zeros(self._size, np.int64)
         self._by_slot = np.zeros((slots, self._size), np.int64)
         self._sums = [np.zeros(found.values.size + 1) for found in self._edges]
+        self._wide_edges = [wide_edges(s.low, s.high) for s in sketches]
+        self._wide = [np.zeros(edges.size + 1, np.int64) for edges in self._wide_edges]
         self._moments = np.zeros((2, len(scans)))  # about the median
         self._tenths = [sketch.quantiles(np.arange(1, 10) / 10) for sketch in sketches]
         self._following = [Following(s.size, slots) for s in sketches] if ordered else []
@@ -81,6 +85,7 @@ class Numbers:
         for j, column in enumerate(columns):
             finite = column[np.isfinite(column)]
             self._sum(j, finite, counted)
+            self._wide[j] += count(finite, self._wide_edges[j]).astype(np.int64)
             if self._following:
                 self._following[j].add(*self._events(j, column, slots))
 
@@ -117,11 +122,11 @@ class Numbers:
         cells = counts[_BEFORE:-_BEHIND]
         counter = NumericCounter([chosen], [sketch.low], [sketch.high], [0], counts.size)
 
-        def count(some: Floats) -> NDArray[np.int64]:
+        def on_cells(some: Floats) -> NDArray[np.int64]:
             return counter.count(some[:, None]).astype(np.int64)
 
         frequent = sketch.frequent(ATOM) if chosen.ticks is None else ()
-        atoms = [int(np.flatnonzero(count(np.array([v])))[0]) - _BEFORE for v in frequent]
+        atoms = [int(np.flatnonzero(on_cells(np.array([v])))[0]) - _BEFORE for v in frequent]
         shared = np.delete(cells, atoms) if atoms else cells
         median = float(self._quartiles[j][1])
         with np.errstate(all="ignore"):
@@ -141,12 +146,13 @@ class Numbers:
             mean=mean,
             sd=0.0 if sketch.low == sketch.high else sd,
             quartiles=(q25, q50, q75),
-            ks_error=worst_ks_error(sketch.sample(ROWS), count),
+            ks_error=worst_ks_error(sketch.sample(ROWS), on_cells),
             ks_error_bound=float(shared.max() / sketch.size) if shared.size else 0.0,
             deff=self._following[j].design_effect() if self._following else 1.0,
             leaves=Leaves.of(sketch).pack(),
             by_slot=self._by_slot[:, place].copy() if len(self._by_slot) else None,
             unit=UNITS[self._scans[j].kind],
+            wide=self._wide[j],
         )
 
 

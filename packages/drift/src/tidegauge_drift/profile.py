@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
     from tidegauge_drift.grid import Edges, Floats
 
-# 1 had no leaves, design effects, seasons or times.
-FORMAT = 2
+# 1 had no leaves, design effects, seasons or times; 2 no counts on bins of equal width.
+FORMAT = 3
 OLDEST = 1
 # Categories that get a cell of their own; the others share one.
 TOP = 100
@@ -35,7 +35,9 @@ class NumericFeature:
     ``sums`` are the sums of the values in each cell. ``deff`` is how many rows are worth one
     independent row, 1 where the order is unknown. ``leaves`` is the histogram that profiles are
     merged by, empty in files of format 1. ``by_slot`` are the counts in each slot of the season.
-    ``unit`` is what the numbers are seconds of: ``spans``, ``times``, or empty.
+    ``unit`` is what the numbers are seconds of: ``spans``, ``times``, or empty. ``wide`` are the
+    counts on ten bins of equal width; None in files of older formats and in merged profiles, whose
+    rows are not at hand.
     """
 
     name: str
@@ -56,6 +58,7 @@ class NumericFeature:
     leaves: str = ""
     by_slot: NDArray[np.int64] | None = None
     unit: str = ""
+    wide: NDArray[np.int64] | None = None
 
     @property
     def rows(self) -> int:

@@ -24,6 +24,7 @@ from tidegauge_drift.profile import (
     ProfileError,
     ReferenceProfile,
 )
+from tidegauge_drift.wide import wide_edges
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -199,6 +200,7 @@ def _feature_dict(feature: Feature) -> dict[str, Any]:
         "ks_error_bound": feature.ks_error_bound,
         **({"leaves": feature.leaves} if feature.leaves else {}),
         **({"unit": feature.unit} if feature.unit else {}),
+        **({"wide": feature.wide.tolist()} if feature.wide is not None else {}),
     }
 
 
@@ -287,14 +289,18 @@ def _feature(item: Mapping[str, Any]) -> Feature:
     bins = np.array([_whole(b) for b in item["bins"]], np.uint8)
     _same(counts.size, values.size + 7, bins.size + 2)
     q25, median, q75 = (_known(value) for value in item["quartiles"])
+    low, high, wide = _number(item["minimum"]), _number(item["maximum"]), item.get("wide")
+    if wide is not None:
+        wide = np.array([_whole(count) for count in wide], np.int64)
+        _same(wide.size, wide_edges(low, high).size + 1)
     return NumericFeature(
         name, position, edges, counts, bins,
         tuple(_whole(cell) for cell in item["atoms"]),
         np.array([_known(value) for value in item["sums"]]),
-        _number(item["minimum"]), _number(item["maximum"]),
+        low, high,
         _known(item["mean"]), _known(item["sd"]),
         (q25, median, q75), _number(item["ks_error"]), _number(item["ks_error_bound"]),
-        deff, _text(item.get("leaves", "")), by_slot, _text(item.get("unit", "")),
+        deff, _text(item.get("leaves", "")), by_slot, _text(item.get("unit", "")), wide,
     )  # fmt: skip
 
 
