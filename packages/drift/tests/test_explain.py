@@ -143,6 +143,17 @@ def test_rows_of_few_calls_are_said_to_be_unknown(serve: Callable[..., None]) ->
     assert [] == [line for line in shown.splitlines() if len(line) > 80]
 
 
+def test_classic_mode_says_which_rules_fired(serve: Callable[..., None]) -> None:
+    """And that they alarm on clean rows."""
+    serve(drifted(), mode="classic")
+    shown = run("fraud").text
+
+    assert "\n  mode       classic, window by window: PSI >= 0.2, KS p < 0.05, KL > 0.1\n" in shown
+    assert "\n   rules: PSI >= 0.2, KS p < 0.05, KL > 0.1\n" in shown
+    assert re.search(r"country \(input\)[^.]*\n   PSI[^\n]*\n   KL [^\n]*\n", shown)
+    assert all(len(line) <= 80 for line in shown.splitlines())
+
+
 def test_it_fits_into_80_columns_of_plain_text(serve: Callable[..., None]) -> None:
     """Over SSH, without colour; no value of a row is shown, and no escape sequence obeyed."""
     live = drifted().rename(columns={"v3": "v3\x1b[2J" + "n" * 300})

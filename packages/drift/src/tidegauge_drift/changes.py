@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tidegauge.events import StateChange
 
+from tidegauge_drift import classic
 from tidegauge_drift.layout import INPUTS
 from tidegauge_drift.moves import Sides, leading, share_floor
 from tidegauge_drift.verdict import DRIFTED, MISMATCH, OK, QUALITY
@@ -98,7 +99,11 @@ def _features(
 
     for i, on in _flips(before, after, "detected"):
         finding = after.features[i].finding
-        why = leading(finding, Sides.of(window, layout, i))
+        why = (
+            classic.leading(finding)
+            if layout.wanted.classic
+            else leading(finding, Sides.of(window, layout, i))
+        )
         yield finding.effect, change(i, after.slots[i].family, on, why)
     for i, on in _flips(before, after, "quality_detected"):
         check = max(after.quality[i].shares.checks, key=lambda each: each.effect)

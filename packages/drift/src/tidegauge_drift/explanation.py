@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from tidegauge_drift.classic import RULES
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -49,6 +51,9 @@ def explain(found: Found, now_s: float) -> Iterator[str]:
     for window in status["windows"]:
         yield from _window(window, now_s)
     yield from _reference(status, now_s)
+    if status.get("mode") == "classic":
+        yield f"  mode       classic, window by window: {', '.join(RULES.values())}"
+        yield "             These rules alarm on clean rows too."
     age = duration(now_s - found.touched_s)
     yield f"  status     {age} old, by process {status.get('pid')} on {text(status.get('host'))}"
     ranked = _top(judged)
@@ -185,6 +190,9 @@ def _feature(
     more = _numbers(feature, ("KL", "kl"), ("JS", "js"), ("Wasserstein", "wasserstein"))
     if more:
         yield f"   {', '.join(more)}"
+    rules = [RULES[rule] for rule in feature.get("rules", []) if rule in RULES]
+    if rules:
+        yield f"   rules: {', '.join(rules)}"
     if since:
         yield f"   differs since {moment(since, now_s)} UTC"
     for check in quality["checks"]:

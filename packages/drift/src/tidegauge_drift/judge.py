@@ -40,6 +40,7 @@ class Finding:
     word. ``reason`` says why there is no p-value: rows, dependent (enough rows that are worth too
     few), missing, sampling, season (no reference rows of these hours), week (no rows of the week
     before), fault. ``kl``, ``js`` and ``wasserstein`` are None where nobody wants them, too.
+    ``rules`` are those of the classic mode that fired.
     """
 
     rows: int
@@ -52,6 +53,7 @@ class Finding:
     kl: float | None = None
     js: float | None = None
     wasserstein: float | None = None
+    rules: tuple[str, ...] = ()
 
     @property
     def low_power(self) -> bool:

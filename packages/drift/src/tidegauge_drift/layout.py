@@ -16,11 +16,18 @@ from tidegauge_drift.cells import CategoryCounter, NumericCounter, as_numbers
 from tidegauge_drift.matching import ABSENT, Match, match, match_outputs
 from tidegauge_drift.packing import digest as short
 from tidegauge_drift.packing import narrow
-from tidegauge_drift.profile import CategoricalFeature, Feature, NumericFeature, ReferenceProfile
+from tidegauge_drift.profile import (
+    CategoricalFeature,
+    Feature,
+    NumericFeature,
+    ProfileError,
+    ReferenceProfile,
+)
 from tidegauge_drift.ranges import Ranges
 from tidegauge_drift.store import checksum
 from tidegauge_drift.times import SEASONS
 from tidegauge_drift.wanted import DEFAULT, Wanted
+from tidegauge_drift.wide import WideCounter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +42,9 @@ if TYPE_CHECKING:
 _NAMES_KEPT = 64
 
 INPUTS, OUTPUTS = "inputs", "outputs"
+#: Arrays beside the counts: sums of values, and counts on bins of equal width.
+SUMS, WIDE = "sums", "equal_width"
+_NOWHERE = slice(0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +90,13 @@ class Block:
         numeric = [feature for feature in features if isinstance(feature, NumericFeature)]
         offsets = [slots[i].start - self.start for i in self._numeric]
         sums = SumCounter(numeric, offsets, self.size) if wanted.wasserstein and numeric else None
-        #: Where each numeric feature's sums lie in the array of this name, by its place.
-        self.sums = {} if sums is None else dict(zip(self._numeric, sums.slices, strict=True))
-        self.sums_name = f"{family}.sums"
+        self._wide = WideCounter(numeric) if wanted.classic and numeric else None
+        # Where each numeric feature's part of the arrays beside the counts lies, by their kind.
+        self._further = {
+            kind: dict(zip(self._numeric, counter.slices, strict=True))
+            for kind, counter in ((SUMS, sums), (WIDE, self._wide))
+            if counter is not None
+        }
         self._counter = NumericCounter(
             [feature.edges for feature in numeric],
             [feature.minimum for feature in numeric],
@@ -111,7 +125,9 @@ class Block:
             matrix, errors = self._matrix(table, [columns[i] for i in self._numeric])
             counts, sums = self._counter.count_and_sum(matrix)
             if sums is not None:
-                extra[self.sums_name] = sums
+                extra[self._named(SUMS)] = sums
+            if self._wide is not None:
+                extra[self._named(WIDE)] = narrow(self._wide.count(matrix), table.rows)
             for i, wrong in errors:
                 self._move_errors(counts, self.slots[self._numeric[i]], wrong)
         for i, counter in self._categorical:
@@ -123,8 +139,8 @@ class Block:
             if column == ABSENT:
                 slot = self.slots[i]
                 counts[slot.start - self.start : slot.stop - self.start] = 0
-                if i in self.sums:
-                    extra[self.sums_name][self.sums[i]] = 0
+                for kind, places in self._further.items():
+                    extra[self._named(kind)][places.get(i, _NOWHERE)] = 0
         return counts, extra
 
     def count_calls(
@@ -146,6 +162,15 @@ class Block:
                 start = self.slots[i].start - self.start
                 found[:, i] = start + counter.places(_column(table, columns[i]))
         return found
+
+    def _named(self, kind: str) -> str:
+        return f"{self.family}.{kind}"
+
+    def further(self, kind: str, i: int, extra: Extra) -> NDArray[Any] | None:
+        """Return a feature's part of the arrays beside the counts, if there is one."""
+        place = self._further.get(kind, {}).get(i)
+        array = extra.get(self._named(kind))
+        return None if array is None or place is None else array[place]
 
     def _matrix(self, table: Table, wanted: list[int]) -> tuple[Floats, list[tuple[int, int]]]:
         """Return the numeric features' columns, and where how many values were no numbers."""
@@ -202,6 +227,12 @@ class Layout:
             for i, feature in enumerate(features)
             if wanted.wasserstein and isinstance(feature, NumericFeature)
         }
+        #: The reference's counts on bins of equal width, by the places of numeric features.
+        self.wide = {
+            i: _wide(feature)
+            for i, feature in enumerate(features)
+            if wanted.classic and isinstance(feature, NumericFeature)
+        }
         self.digest = short(f"{digest}:{self.size}{wanted.counted}")
         #: Equal where what is counted of calls can be added up.
         self.events_digest = short("".join(map(_said, features)) + self._events())
@@ -228,13 +259,12 @@ class Layout:
         """Match a table of outputs to the reference's."""
         return match_outputs(self._outputs, table.names, _width(table))
 
-    def sums(self, i: int, extra: Extra) -> NDArray[np.int64] | None:
-        """Return the sums of the numeric feature at one place, if they were counted."""
-        block, place = self.inputs, i
-        if i >= len(block.slots):
-            block, place = self.outputs, i - len(block.slots)
-        found = extra.get(block.sums_name)
-        return None if found is None else found[block.sums[place]]
+    def further(self, kind: str, i: int, extra: Extra) -> NDArray[Any] | None:
+        """Return the part of the feature at one place of the arrays beside the counts."""
+        inputs = len(self.inputs.slots)
+        if i < inputs:
+            return self.inputs.further(kind, i, extra)
+        return self.outputs.further(kind, i - inputs, extra)
 
     def value_bounds(self, outputs: tuple[str, ...]) -> ValueBounds:
         """Return the buckets of a model's outputs, as far as the reference has these outputs."""
@@ -250,6 +280,16 @@ class Layout:
                 self._bounds.clear()
             found = self._bounds[outputs] = ValueBounds(self._origin, bounds)
         return found
+
+
+def _wide(feature: NumericFeature) -> NDArray[np.int64]:
+    if feature.wide is None:
+        raise ProfileError(
+            f"TIDEGAUGE_DRIFT_MODE: got 'classic' with a reference that has no counts on bins of "
+            f"equal width ({feature.name!r}), because it is merged or of an older format; expected "
+            "one that was built from its rows. Build it again with 'tidegauge reference build'."
+        )
+    return feature.wide
 
 
 def _slot(feature: Feature, family: str, start: int, stop: int) -> Slot:

@@ -19,7 +19,7 @@ from tidegauge_drift.feature_streams import FeatureStreams
 from tidegauge_drift.fleet import FleetCounts
 from tidegauge_drift.leader import Leader
 from tidegauge_drift.references import References
-from tidegauge_drift.settings import PREVIOUS_WEEK, DriftSettings
+from tidegauge_drift.settings import CLASSIC, PREVIOUS_WEEK, DriftSettings
 from tidegauge_drift.status_files import StatusFiles
 from tidegauge_drift.streams import StreamsUnavailableError, load_river
 from tidegauge_drift.together import together
@@ -87,6 +87,12 @@ class DriftProcessor:
             _logger.warning(
                 "TIDEGAUGE_DRIFT_FLEET: got true, but no TIDEGAUGE_REFERENCE: nothing is counted. "
                 "Set it to the reference that all replicas have."
+            )
+        if chosen.mode == CLASSIC and chosen.reference:
+            _logger.warning(
+                "TIDEGAUGE_DRIFT_MODE: got 'classic': PSI >= 0.2, KS p < 0.05 or KL > 0.1 in one "
+                "window alarm, and on most clean windows of 20 features one of them does. Unset it "
+                "for verdicts with a budget of false alarms."
             )
         self._streams = chosen.streams
         if chosen.streams and chosen.reference:

@@ -15,6 +15,7 @@ PSI, KS, DETECTED = "psi", "ks.statistic", "detected"
 KL, JS, WASSERSTEIN = "kl.divergence", "js.distance", "wasserstein.distance"
 _EXPORTED = (PSI, KS, DETECTED, KL, JS, WASSERSTEIN)
 REFERENCE, PREVIOUS_WEEK = "reference", "previous_week"
+PAGING, CLASSIC = "paging", "classic"
 _MAXIMUM_WINDOWS = 4
 
 
@@ -69,6 +70,14 @@ class DriftSettings:
         "What windows are compared with: the reference's rows, or those that the model itself had "
         "at the same hours of the week before, counted on the reference's cells.",
         choices=(REFERENCE, PREVIOUS_WEEK),
+    )
+    mode: str = setting(
+        "TIDEGAUGE_DRIFT_MODE",
+        PAGING,
+        "How windows are judged: by tests with a budget of false alarms, or by the textbook's "
+        "rules as they stand (PSI >= 0.2 on ten bins of equal width, KS p < 0.05, KL > 0.1), which "
+        "alarm on clean data.",
+        choices=(PAGING, CLASSIC),
     )
     pane_s: int = setting(
         "TIDEGAUGE_DRIFT_PANE_S",
@@ -142,7 +151,8 @@ class DriftSettings:
     @property
     def wanted(self) -> Wanted:
         """What is counted and computed beside the default values."""
-        return Wanted(KL in self.export, JS in self.export, WASSERSTEIN in self.export)
+        kl, js, wasserstein = (name in self.export for name in (KL, JS, WASSERSTEIN))
+        return Wanted(kl, js, wasserstein, classic=self.mode == CLASSIC)
 
     def __post_init__(self) -> None:
         """Refuse windows shorter than a pane, or longer than what they are compared with."""
@@ -151,6 +161,11 @@ class DriftSettings:
             raise SettingError(
                 f"TIDEGAUGE_DRIFT_WINDOWS: got {long[0]!r} from the settings; expected 7d at most "
                 "with TIDEGAUGE_DRIFT_BASELINE=previous_week. Make the window shorter."
+            )
+        if self.baseline == PREVIOUS_WEEK and self.mode == CLASSIC:
+            raise SettingError(
+                "TIDEGAUGE_DRIFT_MODE: got 'classic' from the settings; expected 'paging' with "
+                "TIDEGAUGE_DRIFT_BASELINE=previous_week. Unset one of the two."
             )
         short = [spec.label for spec in self.windows if 0 < spec.seconds < self.pane_s]
         if short:

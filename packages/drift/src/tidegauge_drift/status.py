@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tidegauge_drift.moves import Sides
+from tidegauge_drift.settings import CLASSIC, PAGING
 from tidegauge_drift.verdict import MISMATCH, QUALITY, SUSPECTED, VALUES
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def document(snapshot: Snapshot, windows: Sequence[WindowSpec], rows: dict[str, 
             "built": layout.built,
             "rows": layout.rows,
         },
+        "mode": CLASSIC if layout.wanted.classic else PAGING,
         "windows": [
             {"window": spec.label, "open_rows": rows.get(spec.label, 0)}
             | (_closed(snapshot.closed[spec][0], layout) if snapshot.closed.get(spec) else {})
@@ -132,6 +134,7 @@ def _feature(feature: FeatureVerdict, quality: QualityVerdict, sides: Sides) -> 
         "ks": _number(found.ks),
         **{name: _number(getattr(found, name)) for name in VALUES
            if getattr(found, name) is not None},
+        "rules": list(found.rules),
         "reason": found.reason,
         "quality": {
             "detected": quality.run.detected is True,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tidegauge_drift.classic import RULES
 from tidegauge_drift.extras import arrays, names
 from tidegauge_drift.judge import Check, Finding, Shares
 from tidegauge_drift.layout import INPUTS, OUTPUTS
@@ -36,6 +37,7 @@ CHECKS = ("missing", "type_error", "out_of_range", "new_category")
 
 #: Values that have a column of their own where they are wanted.
 VALUES = ("kl", "js", "wasserstein")
+_RULES = tuple(RULES)
 
 # One row a feature: 176 bytes where the objects take 1 KiB. NaN and -1 stand for None.
 _TABLE = np.dtype(
@@ -67,6 +69,10 @@ class Run:
     def held(self) -> Run:
         """Return the run with one more window that may neither raise an alarm nor end one."""
         return Run(self.flagged, bool(self.detected))
+
+    def at_once(self, flagged: bool | None) -> Run:
+        """Return the run with one more window that is an alarm, or none, by itself."""
+        return self if flagged is None else Run(flagged, flagged)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +128,7 @@ class WindowVerdict:
     @property
     def features(self) -> tuple[FeatureVerdict, ...]:
         """Each feature's numbers, flag and state."""
-        more = [
-            {name: _known(column[i]) for name, column in self.extra.items() if name in VALUES}
-            for i in range(len(self.slots))
-        ]
+        more = [_further(self.extra, i) for i in range(len(self.slots))]
         return tuple(map(_feature, self.slots, self.table, more))
 
     @property
@@ -228,11 +231,15 @@ def tabulate(features: Sequence[FeatureVerdict], quality: Sequence[QualityVerdic
 
 def columns(findings: Sequence[Finding], wanted: Wanted) -> Extra:
     """Return the values that are wanted beside the table's."""
-    return {
+    found: Extra = {
         name: np.array([_number(getattr(finding, name)) for finding in findings])
         for name in VALUES
-        if getattr(wanted, name)
+        if getattr(wanted, name) or (name == "kl" and wanted.classic)
     }
+    if wanted.classic:
+        bits = [sum(1 << _RULES.index(rule) for rule in finding.rules) for finding in findings]
+        found["rules"] = np.array(bits, np.uint8)
+    return found
 
 
 def date(table: NDArray[Any], before: NDArray[Any] | None, opened_s: int) -> None:
@@ -261,7 +268,15 @@ def _flag(value: bool | None) -> int:
     return -1 if value is None else int(value)
 
 
-def _feature(slot: Slot, row: Any, more: dict[str, float | None]) -> FeatureVerdict:
+def _further(extra: Extra, i: int) -> dict[str, Any]:
+    found: dict[str, Any] = {name: _known(extra[name][i]) for name in VALUES if name in extra}
+    if "rules" in extra:
+        bits = int(extra["rules"][i])
+        found["rules"] = tuple(rule for place, rule in enumerate(_RULES) if bits >> place & 1)
+    return found
+
+
+def _feature(slot: Slot, row: Any, more: dict[str, Any]) -> FeatureVerdict:
     finding = Finding(
         int(row["rows"]), float(row["effective_rows"]), _known(row["psi"]), _known(row["ks"]),
         _known(row["p_value"]), float(row["effect"]), REASONS[row["reason"]], **more,

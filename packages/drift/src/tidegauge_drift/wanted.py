@@ -9,17 +9,19 @@ from dataclasses import dataclass
 class Wanted:
     """Values that cost something, each only where it is asked for.
 
-    ``wasserstein`` needs sums of values beside the counts.
+    ``wasserstein`` needs sums of values beside the counts; ``classic``, the textbook's rules in
+    place of the verdict with a budget of false alarms, counts on bins of equal width.
     """
 
     kl: bool = False
     js: bool = False
     wasserstein: bool = False
+    classic: bool = False
 
     @property
     def counted(self) -> str:
         """Return what tells apart panes that have other arrays; empty by default."""
-        return ":sums" if self.wasserstein else ""
+        return ":sums" * self.wasserstein + ":classic" * self.classic
 
 
 DEFAULT = Wanted()

@@ -10,10 +10,11 @@ from tidegauge import guard
 from tidegauge.late_import import late_import
 
 from tidegauge_drift.calls import effects
+from tidegauge_drift.classic import judge_classic
 from tidegauge_drift.distances import smoothed
 from tidegauge_drift.divergence import js_distance_from_counts, kl_divergence_from_counts
 from tidegauge_drift.judge import LOW_POWER_ROWS, Finding, Shares, judge_feature, judge_quality
-from tidegauge_drift.layout import INPUTS, OUTPUTS, Layout, Slot
+from tidegauge_drift.layout import INPUTS, OUTPUTS, SUMS, WIDE, Layout, Slot
 from tidegauge_drift.multiplicity import benjamini_hochberg, paging_alpha
 from tidegauge_drift.season import compared
 from tidegauge_drift.verdict import (
@@ -60,6 +61,8 @@ def judge(
     two flagged windows in a row raise its alarm, two clean ones end it. A feature that could not be
     judged keeps its alarm as it was. If half of the inputs are flagged in the first window that
     could be judged, the reference is not this model's: ``mismatch`` replaces the inputs' alarms.
+    In classic mode the textbook's rules flag features, each window by itself; data quality is
+    judged as ever.
 
     Parameters
     ----------
@@ -80,25 +83,33 @@ def judge(
     deff, unknown = effects(window, len(layout.slots), alike)
     references = [_reference(window, layout, i, deff[i]) for i in range(len(layout.slots))]
     levels = _levels(window, kinds, references)
-    findings = [_finding(window, layout, i, found) for i, found in enumerate(references)]
+    classic = layout.wanted.classic
+    find = _classic if classic else _finding
+    findings = [find(window, layout, i, found) for i, found in enumerate(references)]
     shares = [_shares(window, found) for found in references]
     runs = [f.run for f in previous.features] if previous else [Run()] * len(findings)
     quality_runs = [q.run for q in previous.quality] if previous else [Run()] * len(findings)
     adjusted: dict[int, float] = {}
-    for family in (INPUTS, OUTPUTS):
+    for family in () if classic else (INPUTS, OUTPUTS):
         members = [i for i, slot in enumerate(layout.slots) if slot.family == family]
         adjusted.update(_adjust(members, [findings[i].p_value for i in members]))
     flags: list[bool | None] = [
         adjusted[i] <= levels[slot.family] and finding.effect >= 1 if i in adjusted else None
         for i, (slot, finding) in enumerate(zip(layout.slots, findings, strict=True))
     ]
+    if classic:
+        flags = [None if finding.reason else bool(finding.rules) for finding in findings]
     certain = [None if unknown[i] else flag for i, flag in enumerate(flags)]
     mismatch, judged = _mismatch(certain, layout, previous)
-    if window.baseline is not None:  # rows of this very model: whatever differs is its drift
-        mismatch = False
+    # A baseline is of this very model, and classic rules stand as they are.
+    mismatch = mismatch and window.baseline is None and not classic
+    after = [
+        runs[i].at_once(flag) if classic else _run(runs[i], flag, unknown=bool(unknown[i]))
+        for i, flag in enumerate(flags)
+    ]
     features = tuple(
         _feature(
-            slot, findings[i], flags[i], _run(runs[i], flags[i], unknown=bool(unknown[i])),
+            slot, findings[i], flags[i], after[i],
             adjusted=adjusted.get(i), mismatch=mismatch,
         )
         for i, slot in enumerate(layout.slots)
@@ -108,7 +119,7 @@ def judge(
     date(table, None if previous is None else previous.table, window.opened_s)
     return WindowVerdict(
         window.spec, window.opened_s, window.closed_s, window.rows, levels,
-        mismatch, judged, _dependence(flags, unknown), layout.slots, table,
+        mismatch, judged, "" if classic else _dependence(flags, unknown), layout.slots, table,
         columns(findings, layout.wanted),
     )  # fmt: skip
 
@@ -181,6 +192,23 @@ def _finding(window: ClosedWindow, layout: Layout, i: int, found: Reference | st
         return Finding(0, reason="fault")
 
 
+def _classic(window: ClosedWindow, layout: Layout, i: int, found: Reference | str) -> Finding:
+    if isinstance(found, str) and found != "season":
+        return Finding(0, reason=found)
+    slot = layout.slots[i]
+    try:
+        current = _counts(window, slot)
+        finding = judge_classic(layout, i, current, layout.further(WIDE, i, window.extra))
+        if finding.reason:
+            return finding
+        reference = layout.counts[slot.start : slot.stop].astype(np.int64)
+        more = _measured(finding, window, layout, i, (replace(slot, deff=1.0), reference, current))
+    except Exception as error:  # as above
+        guard.fault("drift.verdict", error)
+        return Finding(0, reason="fault")
+    return replace(more, kl=finding.kl)
+
+
 def _both(finding: Finding, other: float) -> Finding:
     """Return a finding whose rows are worth what those of the smaller side are.
 
@@ -206,7 +234,7 @@ def _measured(
         kl = kl_divergence_from_counts(*cells) if wanted.kl else None
         js = js_distance_from_counts(*cells) if wanted.js else None
         finding = replace(finding, kl=kl, js=js)
-    sums = layout.sums(i, window.extra) if i in layout.points else None
+    sums = layout.further(SUMS, i, window.extra)
     if sums is None or window.baseline is not None:  # of a week's rows there are no sums
         return finding
     distance = layout.points[i].distance(reference, current, sums)

@@ -18,9 +18,10 @@ from tidegauge_drift.divergence import (
     js_distance_from_counts,
     kl_divergence_from_counts,
 )
+from tidegauge_drift.edges import count
 from tidegauge_drift.judge import EXPECTED, comparable_cells, judge_feature, judge_quality
 from tidegauge_drift.ks import ks_from_counts
-from tidegauge_drift.layout import Block, Layout, Slot
+from tidegauge_drift.layout import SUMS, Block, Layout, Slot
 from tidegauge_drift.profile import CategoricalFeature, Feature, NumericFeature
 from tidegauge_drift.psi import psi_from_counts
 from tidegauge_drift.report import categorical, numeric
@@ -47,6 +48,7 @@ from tidegauge_drift.report.result import (
 from tidegauge_drift.report.tables import categories, numbers
 from tidegauge_drift.season import expected
 from tidegauge_drift.wanted import Wanted
+from tidegauge_drift.wide import wide_edges
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,6 +69,7 @@ class Cells:
     bins: NDArray[np.uint8]
     deff: float
     sums: NDArray[np.int64] | None = None
+    pooled: bool = True
 
 
 class Shown(NamedTuple):
@@ -103,7 +106,8 @@ def compare_profiled(
         rows = _listed(named.counts, named.missing, named.type_errors)
         current, sums = _count(feature, rows)
         side = categorical.summarise(named)
-    cells = Cells(slot, reference, current, layout.bins[place], slot.deff, sums)
+    pooled = not (layout.season and hours)
+    cells = Cells(slot, reference, current, layout.bins[place], slot.deff, sums, pooled)
     if isinstance(feature, NumericFeature):
         return _numeric(feature, cells, side, column.values)
     return _categorical(feature, cells, side)
@@ -115,7 +119,7 @@ def _count(
     """Return a column's counts on the feature's cells, and the sums of its numbers."""
     block = Block([feature], "", 0, Wanted(wasserstein=True))
     counts, extra = block.measure(Table(column.size, None, columns=(column,)), (0,))
-    return counts.astype(np.int64), extra.get(block.sums_name)
+    return counts.astype(np.int64), block.further(SUMS, 0, extra)
 
 
 def _listed(counts: Any, missing: int, errors: int) -> NDArray[Any]:
@@ -166,10 +170,15 @@ def _numeric(feature: NumericFeature, cells: Cells, side: Summary, values: Float
         test = _test(cells, distance.statistic)
         a, b = _tenths(cells)
         joint = smoothed(cells.slot, cells.reference, cells.current, cells.deff)
-        wide = equal_width(feature, p), equal_width(feature, q)
+        exact = feature.wide is not None and cells.pooled
+        wide = (
+            (feature.wide, count(values, wide_edges(feature.minimum, feature.maximum)))
+            if exact
+            else (equal_width(feature, p), equal_width(feature, q))
+        )
         statistics = {
             "psi": statistic(lambda: psi_from_counts(a, b), from_cells=True),
-            "psi_equal_width": statistic(lambda: psi_from_counts(*wide), from_cells=True),
+            "psi_equal_width": statistic(lambda: psi_from_counts(*wide), from_cells=not exact),
             "ks": Statistic(distance.statistic, "", distance.p_value, from_cells=True),
             "kl_divergence": statistic(lambda: kl_divergence_from_counts(*joint), from_cells=True),
             "js_distance": statistic(lambda: js_distance_from_counts(*joint), from_cells=True),
