@@ -84,8 +84,6 @@ SHAPES: dict[str, Callable[[np.random.Generator, int, float], Matrix]] = {
     "t2": lambda rng, n, s: s + rng.standard_t(2, n),
     "zero-inflated": lambda rng, n, s: np.where(rng.random(n) < 0.6, 0, rng.normal(s, 1, n)),
     "on the edges": lambda rng, n, s: np.floor(11 * rng.random(n)) + (rng.random(n) < s),
-        np.floor(11 * rng.random(n)) + (s > 0) * (rng.random(n) > 0.5)
-    ),
     "constant": lambda _, n, s: np.full(n, 7.0 + s),
     "tiny": lambda rng, n, s: 1 + 1e-12 * rng.normal(s, 1, n),
     "times": lambda rng, n, s: 1.7e9 + 5 * rng.normal(s, 1, n),
