@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry.sdk._logs import LoggerProvider, export
+from opentelemetry.sdk.resources import Resource
 from tidegauge import codec, guard, identity, pipeline, standing
 from tidegauge.batch import Batch, CountPoint, GaugePoint
 from tidegauge.channel import Channels
@@ -35,6 +37,7 @@ from tidegauge_semconv import metrics
 
 START_S = 1_700_000_000.0
 LIMIT_S = 20.0
+Memory: Any = getattr(export, "InMemoryLogRecordExporter", None) or export.InMemoryLogExporter
 # Where coverage is measured, that of other processes too.
 MEASURED = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
 
@@ -392,3 +395,25 @@ def launch(tmp_path: Path) -> Iterator[Callable[..., Launcher]]:
             return launcher
 
         yield begin
+
+
+class Logs:
+    """A provider whose records stay in memory."""
+
+    def __init__(self) -> None:
+        self.exporter = Memory()
+        self.provider = LoggerProvider(Resource.create({"service.name": "shop"}))
+        self.provider.add_log_record_processor(export.SimpleLogRecordProcessor(self.exporter))
+
+    def finished(self) -> Any:
+        """Return what was exported."""
+        return self.exporter.get_finished_logs()
+
+
+@pytest.fixture
+def logs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Logs]:
+    """Be an app that has set a provider of logs."""
+    made = Logs()
+    monkeypatch.setattr("opentelemetry._logs._internal._LOGGER_PROVIDER", made.provider)
+    yield made
+    made.provider.shutdown()

@@ -9,6 +9,7 @@ from opentelemetry.sdk._configuration import _OTelSDKConfigurator
 from tidegauge import leave, pipeline
 from tidegauge.attach import attach_global
 from tidegauge.guard import guarded
+from tidegauge.misconfiguration import misconfigured
 
 from tidegauge_distro import exporters, startup
 
@@ -24,13 +25,13 @@ class TidegaugeConfigurator(_OTelSDKConfigurator):
         try:
             super()._configure(**kwargs)  # type: ignore[no-untyped-call]
         except Exception as error:
-            _logger.error(  # noqa: TRY400 - one line; the traceback is for those who look for it
-                "OpenTelemetry could not be set up, telemetry of this process is off: %s: %s. "
-                "The app is not affected. Installed metrics exporters: %s. `tidegauge doctor` "
-                "says more.",
-                type(error).__name__,
-                error,
-                ", ".join(sorted(exporters.installed(exporters.METRICS))) or "none",
+            installed = ", ".join(sorted(exporters.installed(exporters.METRICS))) or "none"
+            misconfigured(
+                _logger,
+                "OpenTelemetry",
+                "OpenTelemetry could not be set up, telemetry of this process is off: "
+                f"{type(error).__name__}: {error}. The app is not affected. Installed metrics "
+                f"exporters: {installed}. `tidegauge doctor` says more.",
             )
             _logger.debug("configurator", exc_info=error)
         attach_global()

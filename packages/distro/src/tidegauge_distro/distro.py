@@ -8,6 +8,7 @@ from typing import Any
 
 from opentelemetry.instrumentation.distro import BaseDistro  # type: ignore[attr-defined]
 from tidegauge.guard import guarded
+from tidegauge.misconfiguration import misconfigured
 
 from tidegauge_distro import startup
 
@@ -36,13 +37,12 @@ class TidegaugeDistro(BaseDistro):  # type: ignore[misc]
         except (ImportError, DependencyConflictError):
             raise  # OpenTelemetry's loader skips these by itself
         except Exception as error:
-            _logger.error(  # noqa: TRY400 - one line; the traceback is for those who look for it
-                "Instrumentor %r (%s) could not be started: %s: %s. The others are not affected; "
-                "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS=%s leaves it out.",
-                entry_point.name,
-                entry_point.value,
-                type(error).__name__,
-                error,
-                entry_point.name,
+            name = entry_point.name
+            misconfigured(
+                _logger,
+                name,
+                f"Instrumentor {name!r} ({entry_point.value}) could not be started: "
+                f"{type(error).__name__}: {error}. The others are not affected; "
+                f"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS={name} leaves it out.",
             )
             _logger.debug("%s", entry_point.value, exc_info=error)

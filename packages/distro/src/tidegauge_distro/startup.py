@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from packaging.version import Version
 from tidegauge import plugins
+from tidegauge.misconfiguration import misconfigured
 from tidegauge.runtime import read_settings
 from tidegauge.settings import SettingError, load, rows, unknown
 
@@ -76,7 +77,7 @@ def prepare_zero_code() -> None:
     for message in exporters.apply_defaults(environ):
         _logger.warning("%s", message)
     for message in exporters.drop_unusable(environ):
-        _logger.error("%s", message)
+        misconfigured(_logger, message.partition(":")[0], message)
     warn_unknown()
     read_settings()  # now, so that what is wrong is said at the start and not at a prediction
     old = old_instrumentation(instrumentation_version())

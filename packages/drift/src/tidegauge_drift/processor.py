@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tidegauge import group as groups
 from tidegauge import guard
 from tidegauge.announce import announce
+from tidegauge.misconfiguration import misconfigured
 from tidegauge.settings import SettingError, load
 
 from tidegauge_drift import export
@@ -80,7 +81,7 @@ class DriftProcessor:
         try:
             self._settings = settings if settings is not None else load(DriftSettings)
         except SettingError as error:
-            _logger.error("%s Drift is off.", error)  # noqa: TRY400 - one line, no trace
+            misconfigured(_logger, error.subject, f"{error} Drift is off.")
             self._settings = DriftSettings()
         chosen = self._settings
         if chosen.fleet and not chosen.reference:
@@ -99,7 +100,8 @@ class DriftProcessor:
             try:
                 load_river()  # now, and not while rows wait
             except StreamsUnavailableError as error:
-                _logger.error("TIDEGAUGE_DRIFT_STREAMS: %s No detector runs.", error)  # noqa: TRY400
+                name = "TIDEGAUGE_DRIFT_STREAMS"
+                misconfigured(_logger, name, f"{name}: {error} No detector runs.")
                 self._streams = ()
         self._budget = export.budget(chosen.max_series, len(chosen.windows), chosen.export)
         self._references: References | None = None

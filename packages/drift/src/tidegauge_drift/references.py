@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tidegauge.misconfiguration import misconfigured
+
 from tidegauge_drift.columns import chosen
 from tidegauge_drift.layout import Layout
 from tidegauge_drift.profile import LeftOut, ProfileError, ReferenceProfile
@@ -92,8 +94,11 @@ class References:
                 kept = "the reference before stays" if file in self._layouts else "no drift"
                 # In a folder a model without a reference is no fault.
                 absent = self._stamps[file] is None and file != self._path and before is None
-                level = logging.INFO if absent else logging.ERROR
-                _logger.log(level, "%s (%s until the file is right)", error, kept)
+                message = f"{error} ({kept} until the file is right)"
+                if absent:
+                    _logger.info("%s", message)
+                else:
+                    misconfigured(_logger, str(file), message)
             return False
         self._broken.discard(file)
         self._layouts[file] = layout

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.sdk.metrics.export import MetricReader, MetricsData
 from tidegauge import guard
 from tidegauge.group import current
+from tidegauge.misconfiguration import misconfigured
 from tidegauge.otel_private import has_callbacks, resource
 from tidegauge.runtime import shared
 from tidegauge.settings import SettingError
@@ -115,17 +116,20 @@ class PrometheusReader(MetricReader):
         self._exchange = Exchange(self.number, self._collect_others, self._has_callbacks)
         self._shared_collection = SharedCall(self._collection)
         if unknown:
-            _logger.error(
-                "tidegauge_prometheus: got the unknown options %s; expected host, port, listen, "
-                "registry or pushgateway. They have no effect: remove them.",
-                ", ".join(sorted(unknown)),
+            misconfigured(
+                _logger,
+                "tidegauge_prometheus",
+                f"tidegauge_prometheus: got the unknown options {', '.join(sorted(unknown))}; "
+                "expected host, port, listen, registry or pushgateway. They have no effect: "
+                "remove them.",
             )
         try:
             self._settings = settings.read(
                 host=host, port=port, listen=listen, pushgateway=pushgateway
             )
         except SettingError as error:
-            _logger.error("%s The Prometheus endpoint does not listen.", error)  # noqa: TRY400 - one line
+            message = f"{error} The Prometheus endpoint does not listen."
+            misconfigured(_logger, error.subject, message)
         if hasattr(os, "register_at_fork"):
             after = weakref.WeakMethod(self._after_fork)
             os.register_at_fork(after_in_child=lambda: (method := after()) and method())

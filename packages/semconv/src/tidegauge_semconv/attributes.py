@@ -28,4 +28,5 @@ BUILT = "built"
 ROWS = "rows"
 
 CAUSE = "cause"
+SUBJECT = "subject"
 PREDICTION_ID = "prediction_id"

@@ -24,3 +24,8 @@ MODEL_DRIFT_DETECTED = EventSpec(
         a.STATE, a.STATISTIC, a.VALUE, a.THRESHOLD,
     ),
 )  # fmt: skip
+CONFIGURATION_ERROR = EventSpec(
+    "tidegauge.configuration.error",
+    "A setting, a file or a plugin is wrong; what depends on it is off or has its default.",
+    (a.SUBJECT,),
+)

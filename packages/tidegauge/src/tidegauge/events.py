@@ -39,6 +39,20 @@ class StateChange(Event):
     threshold: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ConfigurationError(Event):
+    """Something is set up wrongly, and what depends on it is off or works with its default.
+
+    ``subject`` is the setting, the file or the plugin; ``message`` is the line of the log: what was
+    got, from where, what is expected, what to do. ``at_s`` is when it was found (Unix seconds).
+    One launch sends each message once.
+    """
+
+    subject: str
+    message: str
+    at_s: float
+
+
 class EventSink(Protocol):
     """Gets events. Built with no arguments; the constructor never raises.
 

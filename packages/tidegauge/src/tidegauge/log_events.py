@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from opentelemetry._logs import SeverityNumber, get_logger_provider
 from tidegauge_semconv import attributes as a
-from tidegauge_semconv.events import MODEL_DRIFT_DETECTED
+from tidegauge_semconv.events import CONFIGURATION_ERROR, MODEL_DRIFT_DETECTED, EventSpec
 
-from tidegauge.events import Event, StateChange
+from tidegauge.events import ConfigurationError, Event, StateChange
 from tidegauge.otel_private import emit_event
 
 _SCOPE = "tidegauge"
@@ -18,18 +18,31 @@ class LogEvents:
 
     def on_event(self, event: Event) -> None:
         """Emit it through the provider that is the global one by now."""
-        if not isinstance(event, StateChange):
-            return
-        alarm = event.state in _ALARMS
-        emit_event(
-            get_logger_provider().get_logger(_SCOPE),
-            MODEL_DRIFT_DETECTED.name,
-            timestamp=int(event.at_s * 1e9),
-            severity_number=SeverityNumber.WARN if alarm else SeverityNumber.INFO,
-            severity_text="WARN" if alarm else "INFO",
-            body=_text(event),
-            attributes=_attributes(event),
-        )
+        if isinstance(event, StateChange):
+            alarm = event.state in _ALARMS
+            severity = SeverityNumber.WARN if alarm else SeverityNumber.INFO
+            _emit(MODEL_DRIFT_DETECTED, event.at_s, severity, _text(event), _attributes(event))
+        elif isinstance(event, ConfigurationError):
+            named: dict[str, str | float] = {a.SUBJECT: event.subject}
+            _emit(CONFIGURATION_ERROR, event.at_s, SeverityNumber.ERROR, event.message, named)
+
+
+def _emit(
+    spec: EventSpec,
+    at_s: float,
+    severity: SeverityNumber,
+    text: str,
+    attributes: dict[str, str | float],
+) -> None:
+    emit_event(
+        get_logger_provider().get_logger(_SCOPE),
+        spec.name,
+        timestamp=int(at_s * 1e9),
+        severity_number=severity,
+        severity_text=severity.name,
+        body=text,
+        attributes=attributes,
+    )
 
 
 def _attributes(event: StateChange) -> dict[str, str | float]:

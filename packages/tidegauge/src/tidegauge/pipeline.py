@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-from tidegauge import group
+from tidegauge import announce, group
 from tidegauge.attach import attach_global
 from tidegauge.batch import CountPoint, GaugePoint, ModelKey, PredictionProcessor, ValueBounds
 from tidegauge.budget import Budget
@@ -162,6 +162,8 @@ class Pipeline:
             if tell is not None:
                 with guarded(f"tell.{type(processor).__name__}"):
                     tell(shared.clock())
+        with guarded("tell.misconfigurations"):
+            announce.announce_misconfigurations()
 
     def help_out(self) -> None:
         """Drain one slice on the caller's thread, if nobody else is draining."""

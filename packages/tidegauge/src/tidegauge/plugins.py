@@ -11,6 +11,7 @@ from tidegauge.batch import PredictionProcessor
 from tidegauge.events import EventSink
 from tidegauge.guard import once
 from tidegauge.late_import import late_import
+from tidegauge.misconfiguration import note
 
 PROCESSORS = "tidegauge_processor"
 EVENT_SINKS = "tidegauge_event_sink"
@@ -24,40 +25,37 @@ def load(group: str) -> Iterator[tuple[EntryPoint, Any]]:
                 found = entry_point.load()
             yield entry_point, found
         except Exception as error:
-            once(
-                f"plugin.{group}.{entry_point.name}",
-                "%s plugin %r (%s) could not be loaded: %s: %s. Repair or uninstall its package.",
+            _say(
                 group,
-                entry_point.name,
-                entry_point.value,
-                type(error).__name__,
-                error,
-                level=logging.ERROR,
+                entry_point,
+                f"{group} plugin {entry_point.name!r} ({entry_point.value}) could not be loaded: "
+                f"{type(error).__name__}: {error}. Repair or uninstall its package.",
             )
 
 
 def load_processors() -> list[PredictionProcessor]:
     """Build one processor of each kind that is installed."""
-    return list(
-        _build(PROCESSORS, "Processor %r could not be built: %s: %s. Its metrics are missing.")
-    )
+    return list(_build(PROCESSORS, "Processor", "Its metrics are missing."))
 
 
 def load_event_sinks() -> list[EventSink]:
     """Build one sink of each kind that is installed."""
-    return list(_build(EVENT_SINKS, "Event sink %r could not be built: %s: %s. It gets no events."))
+    return list(_build(EVENT_SINKS, "Event sink", "It gets no events."))
 
 
-def _build(group: str, failure: str) -> Iterator[Any]:
+def _build(group: str, kind: str, consequence: str) -> Iterator[Any]:
     for entry_point, factory in load(group):
         try:
             yield factory()
         except Exception as error:
-            once(
-                f"plugin.{group}.{entry_point.name}",
-                failure,
-                entry_point.name,
-                type(error).__name__,
-                error,
-                level=logging.ERROR,
+            _say(
+                group,
+                entry_point,
+                f"{kind} {entry_point.name!r} could not be built: {type(error).__name__}: {error}. "
+                f"{consequence}",
             )
+
+
+def _say(group: str, entry_point: EntryPoint, message: str) -> None:
+    once(f"plugin.{group}.{entry_point.name}", "%s", message, level=logging.ERROR)
+    note(entry_point.name, message)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from tidegauge import clock
 from tidegauge.channel import Channels
 from tidegauge.configuration import CoreSettings
+from tidegauge.misconfiguration import misconfigured
 from tidegauge.settings import load_what_is_right
 
 _logger = logging.getLogger("tidegauge")
@@ -47,4 +48,4 @@ def read_settings() -> None:
     settings, errors = load_what_is_right(CoreSettings)
     shared.settings = settings
     for error in errors:
-        _logger.error("%s Its default is in force.", error)
+        misconfigured(_logger, error.subject, f"{error} Its default is in force.")

@@ -27,6 +27,11 @@ _ENVIRONMENT = "the environment"
 class SettingError(ValueError):
     """A setting has a value that is not allowed; the message says what is."""
 
+    @property
+    def subject(self) -> str:
+        """The variable, with which the message begins."""
+        return str(self).partition(":")[0]
+
 
 @dataclass(frozen=True, slots=True)
 class Row:

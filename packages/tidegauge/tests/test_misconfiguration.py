@@ -1,0 +1,166 @@
+"""What is set up wrongly reaches sinks and logs once a launch, from the background."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from tidegauge import announce, misconfiguration, pipeline
+from tidegauge.configuration import CoreSettings
+from tidegauge.events import ConfigurationError, Event
+from tidegauge.log_events import LogEvents
+from tidegauge.misconfiguration import MAX_CAUSES, misconfigured, note
+from tidegauge.runtime import read_settings, shared
+from tidegauge.settings import SettingError, load
+from tidegauge_semconv.events import CONFIGURATION_ERROR
+
+LOGGER = logging.getLogger("tidegauge")
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Event]]:
+    """Be the only sink; return what it is told."""
+
+    class Sink:
+        def on_event(self, event: Event) -> None:
+            found.append(event)
+
+    found: list[Event] = []
+    monkeypatch.setattr(announce, "_sinks", [Sink()])
+    misconfiguration.reset()
+    yield found
+    misconfiguration.reset()
+
+
+def _texts(told: list[Event]) -> list[str]:
+    return [event.message for event in told if isinstance(event, ConfigurationError)]
+
+
+def test_it_is_logged_at_once_and_sent_once(
+    told: list[Event], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each line in the log; of a message that comes again one event."""
+    before_s = time.time()
+    for _ in range(2):
+        misconfigured(LOGGER, "X", "X: got 1. Correct it.")
+    note("Y", "Y: got 2.")
+    assert told == []
+    announce.announce_misconfigurations()
+    announce.announce_misconfigurations()
+
+    assert ["X: got 1. Correct it."] * 2 == [record.getMessage() for record in caplog.records]
+    assert ["X: got 1. Correct it.", "Y: got 2."] == _texts(told)
+    (first, _) = told
+    assert isinstance(first, ConfigurationError)
+    assert (first.subject, before_s <= first.at_s <= time.time()) == ("X", True)
+
+
+def test_a_wrong_setting_of_the_core_is_sent_by_the_background(
+    told: list[Event], core: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found at the start, where nothing may wait; a secret's value is in no event."""
+    monkeypatch.setenv("TIDEGAUGE_BUFFER_BYTES", "much")
+    monkeypatch.setattr("tidegauge.runtime._UNREAD", shared.settings)
+    read_settings()
+    assert told == []
+    core.use([]).hand_over(1.0)
+    (event,) = told
+
+    assert isinstance(event, ConfigurationError)
+    assert event.subject == "TIDEGAUGE_BUFFER_BYTES"
+    assert event.message.startswith("TIDEGAUGE_BUFFER_BYTES: got 'much' from the environment;")
+    assert event.message.endswith("Its default is in force.")
+    assert shared.settings.buffer_bytes == CoreSettings().buffer_bytes
+
+
+def test_the_thread_sends_it(threaded: Any, told: list[Event]) -> None:
+    """Within a second or so of the first prediction."""
+    misconfigured(LOGGER, "X", "X: got 1.")
+    threaded.pipeline.start()
+    deadline = time.monotonic() + 30
+    while not told and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+    assert _texts(told) == ["X: got 1."]
+
+
+def test_a_launch_sends_it_once_whoever_leads(told: list[Event], several: Any) -> None:
+    """All processes find the same; a successor sends only what its predecessor has not."""
+    first, second = several.process(), several.process()
+    for turn in range(3):
+        first.tick(float(turn))
+        second.tick(float(turn))
+    assert (first.leads, second.leads) == (True, False)
+    for group, messages in ((second, ("X: got 1.", "Z: got 3.")), (first, ("X: got 1.",))):
+        several.be(group)
+        misconfiguration.reset()
+        for message in messages:
+            note("X", message)
+        announce.announce_misconfigurations()
+    assert ["X: got 1."] == _texts(told)
+    several.die(first)
+    several.be(second)
+    misconfiguration.reset()
+    for message in ("X: got 1.", "Z: got 3."):
+        note("X", message)
+    for turn in range(3, 60):
+        second.tick(float(turn))
+        announce.announce_misconfigurations()
+
+    assert second.leads
+    assert ["X: got 1.", "Z: got 3."] == _texts(told)
+
+
+def test_a_plugin_that_cannot_be_built_is_one(
+    told: list[Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its name, with what depends on it."""
+
+    class Broken:
+        name, value = "broken", "somewhere:Broken"
+
+        def load(self) -> Callable[[], None]:
+            raise ImportError("no such module")
+
+    monkeypatch.setattr("tidegauge.plugins.entry_points", lambda **_: [Broken()])
+    assert [] == pipeline.load_processors()
+    announce.announce_misconfigurations()
+
+    assert [
+        "tidegauge_processor plugin 'broken' (somewhere:Broken) could not be loaded: ImportError: "
+        "no such module. Repair or uninstall its package."
+    ] == _texts(told)
+
+
+def test_causes_are_limited(told: list[Event]) -> None:
+    """A message that changes each time does not fill the memory."""
+    for i in range(MAX_CAUSES + 50):
+        note("X", f"X: got {i}.")
+    announce.announce_misconfigurations()
+
+    assert MAX_CAUSES == len(told)
+
+
+def test_a_setting_names_itself() -> None:
+    """The message begins with the variable."""
+    with pytest.raises(SettingError) as raised:
+        load(CoreSettings, {"TIDEGAUGE_CPU_BUDGET_PERCENT": "x"})
+
+    assert raised.value.subject == "TIDEGAUGE_CPU_BUDGET_PERCENT"
+
+
+def test_it_is_a_log_record_with_the_events_name(logs: Any) -> None:
+    """An ERROR with the line as its body and the subject as its attribute."""
+    LogEvents().on_event(ConfigurationError("X", "X: got 1.", 1_700_000_000.5))
+    (found,) = logs.finished()
+    record = found.log_record
+    attributes = dict(record.attributes)
+    name = getattr(record, "event_name", "") or attributes.pop("event.name")
+
+    assert "tidegauge.configuration.error" == name == CONFIGURATION_ERROR.name
+    assert ("ERROR", "X: got 1.") == (record.severity_text, record.body)
+    assert record.timestamp == 1_700_000_000_500_000_000
+    assert {"subject": "X"} == {key: attributes[key] for key in CONFIGURATION_ERROR.attributes}
