@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from tidegauge import announce, misconfiguration, pipeline
+from tidegauge import announce, misconfiguration
 from tidegauge.configuration import CoreSettings
 from tidegauge.events import ConfigurationError, Event
 from tidegauge.log_events import LogEvents
 from tidegauge.misconfiguration import MAX_CAUSES, misconfigured, note
+from tidegauge.plugins import load_processors
 from tidegauge.runtime import read_settings, shared
 from tidegauge.settings import SettingError, load
 from tidegauge_semconv.events import CONFIGURATION_ERROR
@@ -126,7 +127,7 @@ def test_a_plugin_that_cannot_be_built_is_one(
             raise ImportError("no such module")
 
     monkeypatch.setattr("tidegauge.plugins.entry_points", lambda **_: [Broken()])
-    assert [] == pipeline.load_processors()
+    assert [] == load_processors()
     announce.announce_misconfigurations()
 
     assert [
