@@ -69,6 +69,7 @@ class Served:
         layout = Layout(build(reference, built="2026-01-01"))
         self._counter = PaneCounter(MODEL, layout, PANE_S)
         self._calls = -(-rows // CALL)
+        self.rows_per_window = self._calls * CALL
         spec = (WindowSpec.parse(f"{rows}rows"),)
         self.before, self.after = Seen(), Seen()
         self._evaluators = [
@@ -134,7 +135,9 @@ def delays(rows: int, shift: float, number: int) -> str:
         served.serve(20, 0.0, shift)
         for name, seen in (("before", served.before), ("after", served.after)):
             first = np.inf if seen.first is None else seen.first
-            found[name].append(first - changed_s if first > changed_s else np.inf)
+            window = served.rows_per_window
+            passed = np.ceil((first - changed_s) / window) * window
+            found[name].append(passed if first > changed_s else np.inf)
     cells = [f"{rows:,}", f"{shift:g} sd"]
     cells += [f"{np.median(found[name]):,.0f}" for name in ("before", "after")]
     cells += [f"{np.isfinite(found[name]).mean():.0%}" for name in ("before", "after")]
