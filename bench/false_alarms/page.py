@@ -146,13 +146,13 @@ def _rules(lines: Lines) -> list[str]:
 def _days(lines: Lines) -> list[str]:
     rows = []
     for line in lines:
-        features, judged = len(line["flagged"]), 24 * len(line["flagged"])
-        flagged, undecided = (sum(line[what].values()) for what in ("flagged", "undecided"))
+        judged, undecided = 24 * len(line["flagged"]), sum(line["undecided"].values())
+        flagged = ", ".join(f"{name} {hours}" for name, hours in line["flagged"].items() if hours)
         rows.append(
-            [line["case"], f"{features}", line["rule"], f"{line['alarms']} of 24",
-             f"{flagged} of {judged}", f"{undecided} of {judged}"]
+            [line["case"], line["rule"], f"{line['alarms']} of 24", flagged or "none",
+             f"{undecided} of {judged}"]
         )  # fmt: skip
-    head = ("data", "features", "reference", "hours flagged", "features flagged", "undecided")
+    head = ("data", "reference", "hours flagged", "hours of each feature", "undecided")
     return _table(head, rows)
 
 
