@@ -57,6 +57,11 @@ class Stream:
         """Return what stands for it in the results."""
         return f"rho{self.rho:g} {self.rate}/s"
 
+    @property
+    def dear(self) -> bool:
+        """Tell whether a window has so many dependent rows that a month of them is too many."""
+        return self.rho > 0 and self.rate * PANE_S > max(SIZES)
+
     def cases(self, reference: int) -> list[Case]:
         """Return the windows that are cut of it; one where a pane has more rows than any."""
         sizes = SIZES if self.rate * PANE_S <= max(SIZES) else (1000,)
