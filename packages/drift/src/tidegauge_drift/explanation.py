@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from tidegauge_drift import warmup_words
 from tidegauge_drift.classic import RULES
 
 if TYPE_CHECKING:
@@ -46,11 +47,15 @@ def explain(found: Found, now_s: float) -> Iterator[str]:
     """Yield the lines that say how a model's drift stands and why it alarms."""
     status = found.status
     judged = [window for window in status["windows"] if "closed_s" in window]
-    yield f"{title(status)}: {_headline(judged, now_s)}"
+    yield f"{title(status)}: {_headline(status, judged, now_s)}"
     yield from _old(found, now_s)
-    for window in status["windows"]:
-        yield from _window(window, now_s)
-    yield from _reference(status, now_s)
+    if "warmup" in status:
+        done_s = status["warmup"]["done_s"]
+        yield from warmup_words.lines(status["warmup"], moment(done_s, now_s) if done_s else "")
+    else:
+        for window in status["windows"]:
+            yield from _window(window, now_s)
+        yield from _reference(status, now_s)
     if status.get("mode") == "classic":
         yield f"  mode       classic, window by window: {', '.join(RULES.values())}"
         yield "             These rules alarm on clean rows too."
@@ -69,7 +74,7 @@ def summary(found: Found, now_s: float) -> str:
     """Return a model's status in one line."""
     judged = [window for window in found.status["windows"] if "closed_s" in window]
     old = ", OLD STATUS" if now_s - found.touched_s > OLD_S else ""
-    return f"{title(found.status)}: {_headline(judged, now_s)}{old}"
+    return f"{title(found.status)}: {_headline(found.status, judged, now_s)}{old}"
 
 
 def title(status: dict[str, Any]) -> str:
@@ -82,7 +87,9 @@ def text(value: object) -> str:
     return "".join(c if c.isprintable() else "?" for c in str(value))
 
 
-def _headline(judged: list[dict[str, Any]], now_s: float) -> str:
+def _headline(status: dict[str, Any], judged: list[dict[str, Any]], now_s: float) -> str:
+    if "warmup" in status:
+        return warmup_words.headline(status["warmup"])
     if not judged:
         return "not judged yet, no window has closed"
     on = {

@@ -114,6 +114,6 @@ class Leader:
     def reload(self, find: FindLayout, index: int) -> None:
         """Compare with the references as they are now from a pane on."""
         for key, evaluator in self._evaluators.items():
-            layout = find(key.name)
+            layout = find(key)
             if layout is not None and layout.digest != evaluator.newest.digest:
                 evaluator.replace(layout, index)

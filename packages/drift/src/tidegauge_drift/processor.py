@@ -7,7 +7,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from tidegauge import group as groups
-from tidegauge import guard
+from tidegauge import guard, state_folder
 from tidegauge.announce import announce
 from tidegauge.misconfiguration import misconfigured
 from tidegauge.settings import SettingError, load
@@ -24,6 +24,8 @@ from tidegauge_drift.settings import CLASSIC, PREVIOUS_WEEK, DriftSettings
 from tidegauge_drift.status_files import StatusFiles
 from tidegauge_drift.streams import StreamsUnavailableError, load_river
 from tidegauge_drift.together import together
+from tidegauge_drift.warmup import Warmup
+from tidegauge_drift.warmup_files import check_folder
 from tidegauge_drift.week import Week
 from tidegauge_drift.week_files import WeekFiles, read
 from tidegauge_drift.worker import Worker
@@ -80,6 +82,8 @@ class DriftProcessor:
         self._group = group if group is not None else groups.current()
         try:
             self._settings = settings if settings is not None else load(DriftSettings)
+            if self._settings.warmup is not None:
+                check_folder()
         except SettingError as error:
             misconfigured(_logger, error.subject, f"{error} Drift is off.")
             self._settings = DriftSettings()
@@ -106,9 +110,12 @@ class DriftProcessor:
         self._budget = export.budget(chosen.max_series, len(chosen.windows), chosen.export)
         self._references: References | None = None
         if chosen.reference:
+            spec = chosen.warmup
             self._references = References(
-                chosen.reference, chosen.include, chosen.exclude, chosen.wanted
-            )
+                chosen.reference if spec is None else str(state_folder.folder()),
+                chosen.include, chosen.exclude, chosen.wanted,
+                learnt=spec is not None,
+            )  # fmt: skip
             with guard.guarded("drift.reference"):
                 self._references.check()
         self.reset()
@@ -124,9 +131,11 @@ class DriftProcessor:
         self._news: deque[StateChange] = deque(maxlen=_MAXIMUM_NEWS)
         self._status = StatusFiles()
         self._weeks = WeekFiles()
+        spec = self._settings.warmup
+        self._warmup = None if spec is None else Warmup(spec, self._settings)
 
-    def _find(self, name: str) -> Layout | None:
-        return self._references.get(name) if self._references is not None else None
+    def _find(self, key: ModelKey) -> Layout | None:
+        return self._references.get(key) if self._references is not None else None
 
     def _look(self) -> bool:
         return self._references is not None and self._references.look()
@@ -138,6 +147,11 @@ class DriftProcessor:
         if self._references is None:
             return
         panes = self._worker.take(batch)
+        if self._warmup is not None:
+            if self._worker.compares(batch.model):
+                self._warmup.drop(batch.model)
+            else:
+                self._warmup.take(batch)
         if panes and self._leads:
             self._leader.evaluator(batch.model)
         if panes > _CROWDED:
@@ -149,7 +163,7 @@ class DriftProcessor:
         """Return the buckets of prediction values that the model's reference suggests."""
         if self._settings.operation not in ("", operation):
             return None
-        layout = self._find(model.name)
+        layout = self._find(model)
         return None if layout is None else layout.value_bounds(outputs)
 
     # -- time ------------------------------------------------------------------------------------
@@ -168,11 +182,15 @@ class DriftProcessor:
         if self._references is not None:
             self._share(now_s, self._worker.close(now_s), last=True)
             self._work()
+        if self._warmup is not None:
+            self._warmup.end()
 
     def on_end(self, now_s: float, timeout_s: float) -> None:
         """Judge the windows that a short job never closed."""
         if self._references is None:
             return
+        if self._warmup is not None:
+            self._warmup.end()
         self._share(now_s, self._worker.close(now_s))
         if self._group.member and not self._group.leads:
             return
@@ -266,14 +284,14 @@ class DriftProcessor:
             self._leader = Leader(self._settings.pane_s, self._make, self._keep)
 
     def _make(self, key: ModelKey) -> Evaluator | None:
-        exchange, layout = self._exchange, self._find(key.name)
+        exchange, layout = self._exchange, self._find(key)
         if layout is None:
             return None
         judged = "" if exchange is None else exchange.layout(key)
         if judged not in ("", layout.digest) and self._look():
             # The leader before this one had noticed a changed file, this process had not.
             self._worker.reload(0)
-            layout = self._find(key.name) or layout
+            layout = self._find(key) or layout
         chosen = self._settings
         evaluator = Evaluator(
             key, layout, chosen.windows, chosen.pane_s,
@@ -314,6 +332,8 @@ class DriftProcessor:
             announce(self._news.popleft())
         self._status.write(self._settings.windows, now_s)
         self._weeks.write()
+        if self._warmup is not None:
+            self._warmup.tell(now_s, leads=self._group.leads or not self._group.member)
 
     # -- reading ---------------------------------------------------------------------------------
 

@@ -7,11 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tidegauge.batch import ModelKey
 from tidegauge.misconfiguration import misconfigured
 
 from tidegauge_drift.columns import chosen
 from tidegauge_drift.layout import Layout
 from tidegauge_drift.profile import LeftOut, ProfileError, ReferenceProfile
+from tidegauge_drift.status_files import file_name
 from tidegauge_drift.store import load
 from tidegauge_drift.wanted import DEFAULT, Wanted
 
@@ -28,7 +30,10 @@ _Stamp = tuple[int, int, int] | None
 
 
 class References:
-    """Loads references, keeps the last good one of each file, and notices changed files."""
+    """Loads references, keeps the last good one of each file, and notices changed files.
+
+    ``learnt`` says that the path is a folder in which each version of a model gets its own.
+    """
 
     def __init__(
         self,
@@ -36,8 +41,11 @@ class References:
         include: Sequence[str] = (),
         exclude: Sequence[str] = (),
         wanted: Wanted = DEFAULT,
+        *,
+        learnt: bool = False,
     ) -> None:
         self._wanted = wanted
+        self._learnt = learnt
         self._path = Path(path)
         self._include = include
         self._exclude = exclude
@@ -48,10 +56,10 @@ class References:
 
     def check(self) -> None:
         """Read a single file now, so that what is wrong with it is said at the start."""
-        if not self._path.is_dir():
-            self.get("")
+        if not (self._learnt or self._path.is_dir()):
+            self.get(ModelKey(""))
 
-    def get(self, model: str) -> Layout | None:
+    def get(self, model: ModelKey) -> Layout | None:
         """Return the reference of a model, or None: missing files have been logged once."""
         file = self._file(model)
         if file not in self._stamps:
@@ -77,10 +85,12 @@ class References:
                 found = self._read(file) or found
         return found
 
-    def _file(self, model: str) -> Path:
+    def _file(self, model: ModelKey) -> Path:
+        if self._learnt:
+            return self._path / file_name(model, SUFFIX)
         if not self._path.is_dir():
             return self._path
-        name = model.replace("/", "_").replace("\\", "_").replace("\0", "_")
+        name = model.name.replace("/", "_").replace("\\", "_").replace("\0", "_")
         return self._path / f"{name}{SUFFIX}"
 
     def _read(self, file: Path) -> bool:
@@ -89,7 +99,8 @@ class References:
         try:
             layout = Layout(self._selected(load(file)), self._wanted)
         except ProfileError as error:
-            if file not in self._broken:
+            waited_for = self._learnt and self._stamps[file] is None and before is None
+            if file not in self._broken and not waited_for:
                 self._broken.add(file)
                 kept = "the reference before stays" if file in self._layouts else "no drift"
                 # In a folder a model without a reference is no fault.

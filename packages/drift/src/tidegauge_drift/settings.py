@@ -8,6 +8,7 @@ from tidegauge.settings import SettingError, setting
 
 from tidegauge_drift.streams import BINARY, DETECTORS
 from tidegauge_drift.wanted import Wanted
+from tidegauge_drift.warmup_spec import WarmupSpec
 from tidegauge_drift.week import WEEK_S
 from tidegauge_drift.window import WindowSpec
 
@@ -17,6 +18,11 @@ _EXPORTED = (PSI, KS, DETECTED, KL, JS, WASSERSTEIN)
 REFERENCE, PREVIOUS_WEEK = "reference", "previous_week"
 PAGING, CLASSIC = "paging", "classic"
 _MAXIMUM_WINDOWS = 4
+
+
+def _reference(text: str) -> str:
+    WarmupSpec.parse(text)
+    return text
 
 
 def _list(text: str) -> tuple[str, ...]:
@@ -54,8 +60,19 @@ class DriftSettings:
     reference: str = setting(
         "TIDEGAUGE_REFERENCE",
         "",
-        "Reference profile: a file, or a folder of <model>.reference.json. Without it no drift.",
-        expected="a file or a folder",
+        "Reference profile: a file, or a folder of <model>.reference.json; or warmup, to learn one "
+        "from the first 5,000 live rows and 24 hours of each model: "
+        "warmup:<rows>,<duration>[,shared]. Without it no drift.",
+        parse=_reference,
+        expected="a file, a folder, or warmup:<rows>,<duration>[,shared] with 1000 to 1000000 rows "
+        "and 1m to 30d",
+    )
+    warmup_bytes: int = setting(
+        "TIDEGAUGE_WARMUP_BYTES",
+        67_108_864,
+        "Memory of one process for the rows that references are learnt from, for all models.",
+        minimum=1_048_576,
+        maximum=17_179_869_184,
     )
     windows: tuple[WindowSpec, ...] = setting(
         "TIDEGAUGE_DRIFT_WINDOWS",
@@ -154,8 +171,20 @@ class DriftSettings:
         kl, js, wasserstein = (name in self.export for name in (KL, JS, WASSERSTEIN))
         return Wanted(kl, js, wasserstein, classic=self.mode == CLASSIC)
 
+    @property
+    def warmup(self) -> WarmupSpec | None:
+        """What a reference is learnt from; None where one is given."""
+        return WarmupSpec.parse(self.reference)
+
     def __post_init__(self) -> None:
         """Refuse windows shorter than a pane, or longer than what they are compared with."""
+        if self.fleet and self.warmup is not None and not self.warmup.shared:
+            raise SettingError(
+                f"TIDEGAUGE_REFERENCE: got {self.reference!r} from the settings; expected one that "
+                "all replicas have, as TIDEGAUGE_DRIFT_FLEET is true. Name a file, or, if all "
+                "replicas have the same TIDEGAUGE_STATE_DIR, add ',shared' "
+                f"(warmup:{self.warmup.rows},{self.warmup.seconds}s,shared)."
+            )
         long = [spec.label for spec in self.windows if spec.seconds > WEEK_S]
         if self.baseline == PREVIOUS_WEEK and long:
             raise SettingError(

@@ -88,13 +88,14 @@ class StatusFiles:
                 if file.due:
                     file.due = False
                     file.touched_s = now_s
-                    _write(model, document(file.snapshot, windows, file.rows), now_s)
+                    write(model, document(file.snapshot, windows, file.rows), now_s)
                 elif not 0 <= now_s - file.touched_s < TOUCH_S:
                     file.touched_s = now_s
                     state_folder.touch(file_name(model))
 
 
-def _write(model: ModelKey, status: Any, now_s: float) -> None:
+def write(model: ModelKey, status: Any, now_s: float) -> None:
+    """Write a model's status, with who wrote it; what is wrong is logged once."""
     status |= {"written_s": round(now_s, 3), "pid": os.getpid(), "host": socket.gethostname()}
     content = json.dumps(status, allow_nan=False, separators=(",", ":"))
     try:

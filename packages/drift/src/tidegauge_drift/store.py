@@ -48,16 +48,13 @@ def save(profile: ReferenceProfile, path: str | os.PathLike[str]) -> None:
     ProfileError
         The file cannot be written.
     """
-    content = to_dict(profile)
-    found = _checksum(profile.format, content)
-    document = {"format": profile.format, "checksum": found, "profile": content}
+    content = dumps(profile)
     target = Path(path)
     name = ""
     try:
         handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(document, file, allow_nan=False, separators=(",", ":"))
-            file.write("\n")
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         Path(name).chmod(0o644)  # a temporary file is private, a reference is read by the service
@@ -69,6 +66,14 @@ def save(profile: ReferenceProfile, path: str | os.PathLike[str]) -> None:
             f"{target}: got {error.strerror!r} from the file system; expected a file that can be "
             "written. Choose another place with -o."
         ) from error
+
+
+def dumps(profile: ReferenceProfile) -> bytes:
+    """Return the content of a profile's file."""
+    content = to_dict(profile)
+    found = _checksum(profile.format, content)
+    document = {"format": profile.format, "checksum": found, "profile": content}
+    return json.dumps(document, allow_nan=False, separators=(",", ":")).encode() + b"\n"
 
 
 def load(path: str | os.PathLike[str]) -> ReferenceProfile:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tidegauge_drift.layout import Layout
     from tidegauge_drift.pane import Pane
 
-FindLayout: TypeAlias = "Callable[[str], Layout | None]"
+FindLayout: TypeAlias = "Callable[[ModelKey], Layout | None]"
 
 
 @dataclass(slots=True)
@@ -32,7 +32,7 @@ class Worker:
     Parameters
     ----------
     find : callable
-        Returns the layout for a model's name, or None.
+        Returns the layout for a model, or None.
     pane_s : int
         Length of a pane.
     operation : str
@@ -68,7 +68,7 @@ class Worker:
         return model
 
     def _counter(self, key: ModelKey) -> PaneCounter | None:
-        layout = self._find(key.name)
+        layout = self._find(key)
         if layout is None:
             return None
         counter = PaneCounter(key, layout, self._pane_s)
@@ -103,6 +103,11 @@ class Worker:
                 counter.close(limit)
         return self.closed
 
+    def compares(self, key: ModelKey) -> bool:
+        """Tell whether a model's rows are counted: it has a reference."""
+        model = self._models.get(key)
+        return model is not None and model.counter is not None
+
     def counters(self) -> Iterator[PaneCounter]:
         """Yield the counter of each model that has a reference."""
         for model in self._models.values():
@@ -124,6 +129,6 @@ class Worker:
             if model.counter is None:
                 model.counter = self._counter(key)
                 continue
-            layout = self._find(key.name)
+            layout = self._find(key)
             if layout is not None and layout.digest != model.counter.newest.digest:
                 model.counter.replace(layout, index)

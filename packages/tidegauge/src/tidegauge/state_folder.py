@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import stat
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tidegauge.runtime import read_settings, shared
 from tidegauge.settings import environment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 #: In place of a folder: nothing is left anywhere.
 NONE = "none"
@@ -76,10 +81,38 @@ def write(name: str, content: bytes) -> None:
     StateFolderError
         It cannot be written, or somebody else can write there.
     """
+    _put(name, f".{name}.{os.getpid()}", content, Path.replace)
+
+
+def create(name: str, content: bytes) -> bool:
+    """Write a file as ``write`` does, unless it is there; tell whether it was not.
+
+    Of several processes that try at once one creates the file.
+
+    Raises
+    ------
+    StateFolderError
+        As ``write``.
+    """
+    try:
+        # Pids of hosts that share a folder may be equal.
+        _put(name, f".{name}.{secrets.token_hex(8)}", content, _link)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _link(new: Path, target: Path) -> None:
+    os.link(new, target)
+    new.unlink()
+
+
+def _put(name: str, by: str, content: bytes, move: Callable[[Path, Path], object]) -> None:
+    """Write a file by another name and move it to its own."""
     place = folder()
     if place is None:
         return
-    new = place / f".{name}.{os.getpid()}"
+    new = place / by
     try:
         if shared.settings.state_dir:
             place.mkdir(0o700, parents=True, exist_ok=True)
@@ -92,10 +125,12 @@ def write(name: str, content: bytes) -> None:
         handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "wb") as file:
             file.write(content)
-        new.replace(place / name)
+        move(new, place / name)
     except OSError as error:
         with suppress(OSError):
             new.unlink()
+        if move is _link and isinstance(error, FileExistsError) and (place / name).is_file():
+            raise
         raise StateFolderError(
             f"TIDEGAUGE_STATE_DIR: got {error.strerror!r} from {str(place)!r}; expected a folder "
             f"that can be written. Choose another one, or {NONE!r} to leave no files."

@@ -1,0 +1,259 @@
+"""A model's live rows for a reference, in bounded memory: blocks of rows, spread over all of them.
+
+Blocks and not single rows: how much rows depend on each other can only be measured on rows that
+follow each other. Thinned one by one, rows of one minute would pass for independent ones.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tidegauge_drift.dependence import FEWEST_BLOCKS
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    from numpy.typing import NDArray
+    from tidegauge.batch import Batch, Table
+
+    from tidegauge_drift.grid import Floats
+
+#: Rows of a block where memory is not short. Dependence over more rows than this is not seen.
+BLOCK_ROWS = 500
+# Blocks are not made shorter than this.
+_SHORTEST = 25
+#: With a longer gap than this a new interval of service begins.
+GAP_S = 3600.0
+# A clock that went back further was set; less is calls that ended out of order.
+_BACKWARDS_S = 60.0
+_MAXIMUM_INTERVALS = 100
+# The name of the column of times: none that a model has.
+TIME = "\0time"
+# Rows of which the size of objects is looked at.
+_LOOKED_AT = 8
+# Rows that are handed to the builder at once.
+_PART_ROWS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What rows must have in common to stand in one table."""
+
+    operation: str
+    names: tuple[str, ...] | None
+    width: int
+    outputs: tuple[str, ...]
+
+    @classmethod
+    def of(cls, batch: Batch, features: Table) -> Shape:
+        """Return the shape of a batch."""
+        out = batch.outputs
+        width = 0 if out is None else _width(out)
+        unnamed = ("output",) if width == 1 else tuple(f"output{j}" for j in range(width))
+        outputs = unnamed if out is None or out.names is None else tuple(out.names)
+        return cls(batch.operation, features.names, _width(features), outputs)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Chunk:
+    times: Floats
+    features: Sequence[NDArray[Any]]
+    outputs: Sequence[NDArray[Any]]
+
+    def head(self, rows: int) -> _Chunk:
+        return _Chunk(
+            self.times[:rows].copy(),
+            [column[:rows].copy() for column in self.features],
+            [column[:rows].copy() for column in self.outputs],
+        )
+
+
+@dataclass(slots=True, eq=False)
+class _Block:
+    start: int
+    rows: int = 0
+    chunks: list[_Chunk] = field(default_factory=list)
+
+    def cut(self, rows: int) -> None:
+        """Keep only the first rows."""
+        kept: list[_Chunk] = []
+        self.rows = 0
+        for chunk in self.chunks:
+            some = min(rows - self.rows, chunk.times.size)
+            if some > 0:
+                kept.append(chunk if some == chunk.times.size else chunk.head(some))
+                self.rows += some
+        self.chunks = kept
+
+
+class Reservoir:
+    """The first rows of every so many, of all rows that come; all methods under one lock.
+
+    A block begins at each multiple of ``period`` rows and has ``length`` of them. Where they get
+    too many every second block is given up, or, with few blocks, the second half of each.
+    """
+
+    def __init__(self, shape: Shape, row_bytes: int) -> None:
+        self.shape = shape
+        self.row_bytes = row_bytes
+        self.period = self.length = BLOCK_ROWS
+        self.seen = 0
+        #: Rows before those of a call were thinned.
+        self.served = 0
+        self.kept = 0
+        self.skipped = 0
+        self.intervals: list[list[float]] = []
+        self._blocks: list[_Block] = []
+        self._last_s = -np.inf
+
+    def add(self, batch: Batch, features: Table, capacity: int) -> None:
+        """Take the rows that fall into a block."""
+        times = np.asarray(batch.end_times, np.float64)
+        if not times.size or not np.isfinite(times).all():
+            return
+        self._note(times)
+        # Of a clock that was set back only the order counts.
+        times = np.maximum.accumulate(np.maximum(times, self._last_s))
+        self._last_s = float(times[-1])
+        at = 0
+        while at < times.size:
+            offset = self.seen % self.period
+            inside = offset < self.length
+            rows = min((self.length if inside else self.period) - offset, times.size - at)
+            if inside:
+                self._take(self.seen - offset, times, features, batch.outputs, slice(at, at + rows))
+            self.seen += rows
+            at += rows
+        self.served += times.size * batch.stride
+        self.fit(capacity)
+
+    def _note(self, times: Floats) -> None:
+        first, last = float(times[0]), float(times[-1])
+        now = self.intervals[-1] if self.intervals else None
+        if now is None or not -_BACKWARDS_S <= first - now[1] <= GAP_S:
+            self.intervals.append([first, last])
+            del self.intervals[:-_MAXIMUM_INTERVALS]
+        else:
+            now[1] = max(now[1], last)
+
+    def _take(
+        self, start: int, times: Floats, features: Table, outputs: Table | None, which: slice
+    ) -> None:
+        if not self._blocks or self._blocks[-1].start != start:
+            self._blocks.append(_Block(start))
+        block = self._blocks[-1]
+        out = () if outputs is None or not self.shape.outputs else _columns(outputs, which)
+        block.chunks.append(_Chunk(times[which].copy(), _columns(features, which), out))
+        block.rows += times[which].size
+        self.kept += times[which].size
+
+    def fit(self, capacity: int) -> None:
+        """Give up rows until there are no more than these."""
+        while self.kept > capacity and len(self._blocks) > 1:
+            if len(self._blocks) < 2 * FEWEST_BLOCKS and self.length > _SHORTEST:
+                self.length //= 2
+                for block in self._blocks:
+                    block.cut(self.length)
+            else:
+                self._thin()
+            self._count()
+
+    def thin_to(self, share: float) -> None:
+        """Keep no more than twice this share of the rows: that is how others are kept."""
+        while self.kept > 2 * share * self.seen and len(self._blocks) > 1:
+            self._thin()
+            self._count()
+
+    def _thin(self) -> None:
+        self.period *= 2
+        self._blocks = [block for block in self._blocks if block.start % self.period == 0]
+
+    def _count(self) -> None:
+        self.kept = sum(block.rows for block in self._blocks)
+
+    def rows(self) -> LiveRows:
+        """Return the rows as they are now; what comes later is not among them."""
+        return LiveRows(self.shape, [chunk for block in self._blocks for chunk in block.chunks])
+
+
+class LiveRows:
+    """A table of kept rows; ``outputs`` is the table of what the model gave for them."""
+
+    source = "live rows"
+
+    def __init__(self, shape: Shape, chunks: list[_Chunk], *, given: bool = False) -> None:
+        self._shape = shape
+        self._chunks = chunks
+        self._given = given
+        self.named = given or shape.names is not None
+        inputs = shape.names or tuple(f"x{j}" for j in range(shape.width))
+        self.names = (*(shape.outputs if given else inputs), TIME)
+        self.kept = sum(chunk.times.size for chunk in chunks)
+
+    @property
+    def outputs(self) -> LiveRows | None:
+        """The same rows' outputs, None where they are not known."""
+        return LiveRows(self._shape, self._chunks, given=True) if self._shape.outputs else None
+
+    def parts(
+        self,
+        wanted: Sequence[str],
+        as_text: Collection[str],  # noqa: ARG002 - values in memory are what they are
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the wanted columns of some rows after others, in the order of time."""
+        places = {name: j for j, name in enumerate(self.names)}
+        for chunks in self._grouped():
+            yield {name: np.concatenate([self._column(c, places[name]) for c in chunks])
+                   for name in wanted}  # fmt: skip
+
+    def _grouped(self) -> Iterator[list[_Chunk]]:
+        group: list[_Chunk] = []
+        rows = 0
+        for chunk in self._chunks:
+            group.append(chunk)
+            rows += chunk.times.size
+            if rows >= _PART_ROWS:
+                yield group
+                group, rows = [], 0
+        if group:
+            yield group
+
+    def _column(self, chunk: _Chunk, place: int) -> NDArray[Any]:
+        columns = chunk.outputs if self._given else chunk.features
+        return chunk.times if place == len(columns) else columns[place]
+
+    def total(self) -> int | None:
+        """Return about how many parts there are."""
+        return None
+
+
+def row_bytes(features: Table, outputs: Table | None) -> int:
+    """Estimate the memory that one kept row takes, from the first rows of a batch."""
+    found = 8
+    for table in (features, outputs):
+        if table is not None and table.matrix is not None:
+            found += 8 * table.matrix.shape[1]
+        for column in () if table is None else table.columns or ():
+            found += _value_bytes(np.asarray(column))
+    return found
+
+
+def _value_bytes(column: NDArray[Any]) -> int:
+    if column.dtype != object:
+        return int(column.itemsize)
+    looked = column[:_LOOKED_AT].tolist()
+    return 8 + max([sys.getsizeof(value) for value in looked], default=0)
+
+
+def _width(table: Table) -> int:
+    return table.matrix.shape[1] if table.matrix is not None else len(table.columns or ())
+
+
+def _columns(table: Table, which: slice) -> list[NDArray[Any]]:
+    if table.matrix is not None:  # one copy: rows of its transpose are the columns
+        return list(np.array(table.matrix[which].T, order="C"))
+    return [np.array(np.asarray(column)[which]) for column in table.columns or ()]
