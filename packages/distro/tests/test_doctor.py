@@ -188,6 +188,31 @@ def test_a_reference_of_too_short_a_time_is_noted(
     assert [note.split(": ")[1] for note in notes] == ([said] if said else [])
 
 
+def test_a_warm_up_is_noted(tidegauge: Run, tmp_path: Path) -> None:
+    """What is learnt, what is still to be, what a day of rows cannot tell; a folder is needed."""
+    lines = [f"{3600 * hour},{hour % 7}" for hour in range(25)]
+    (tmp_path / "train.csv").write_text("\n".join(["at,a", *lines]), encoding="utf-8")
+    (tmp_path / "state").mkdir()
+    for worker in ("0", "1"):
+        (tmp_path / "state" / f"scores.7.{worker}.warmup").touch()
+    file = "state/fraud.3.reference.json"
+    assert tidegauge(
+        "reference", "build", "train.csv", "-o", file, "--time-column", "at"
+    ).returncode == 0  # fmt: skip
+    chosen = {**HEALTHY, "TIDEGAUGE_REFERENCE": "warmup:5000,24h"}
+    done = tidegauge("doctor", "--json", **chosen, TIDEGAUGE_STATE_DIR="state")
+    notes = json.loads(done.stdout)["notes"]
+    lost = tidegauge("doctor", "--json", **chosen)
+
+    assert any("learn their reference from live rows, 1 now" in note for note in notes)
+    assert any(
+        note.startswith("fraud.3.reference.json: its rows span 1.0 days, fewer than 2")
+        for note in notes
+    )
+    assert problems(done) == []
+    assert [problem.split(":")[0] for problem in problems(lost)] == ["TIDEGAUGE_STATE_DIR"]
+
+
 def test_a_reference_is_read_and_its_series_are_counted(tidegauge: Run, tmp_path: Path) -> None:
     """Two features: 5 series each, one for the reference, 10 for each of two windows."""
     (tmp_path / "train.csv").write_text(

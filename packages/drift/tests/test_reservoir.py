@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -144,3 +145,31 @@ def test_a_row_is_a_copy() -> None:
     assert values(reservoir.rows()) == [1, 1, 1, 1]
     assert given is not None
     assert values(given, "output") == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("numeric", [True, False])
+def test_the_memory_is_as_estimated(numeric: bool) -> None:
+    """Though rows come one by one: 100 numbers, or 10 columns of which one has texts."""
+    width = 100 if numeric else 10
+    shape = Shape("predict", None, width, ())
+    rng = np.random.default_rng(0)
+
+    def table() -> Table:
+        if numeric:
+            return Table(1, None, matrix=rng.normal(size=(1, width)))
+        text = np.array([f"category {rng.integers(0, 10**9):010d}"], object)
+        return Table(1, None, columns=(text, *rng.normal(size=(width - 1, 1))))
+
+    estimated = row_bytes(table(), None)
+    tracemalloc.start()
+    before, _ = tracemalloc.get_traced_memory()
+    reservoir = Reservoir(shape, estimated)
+    for at in range(6000):
+        some = table()
+        batch = Batch(ModelKey("m"), "predict", np.array([START_S + at]), some, None)
+        reservoir.add(batch, some, 4000)
+    after, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert 2000 <= reservoir.kept <= 4000
+    assert after - before < 1.3 * estimated * 4000

@@ -21,7 +21,6 @@ from tidegauge.runtime import shared
 from tidegauge.settings import SettingError
 from tidegauge.settings import load as load_settings
 from tidegauge_drift import DriftProcessor, DriftSettings, build, load, warmup_files
-from tidegauge_drift import warmup as warmups
 from tidegauge_drift.explanation import explain
 from tidegauge_drift.status_files import read
 from tidegauge_drift.store import dumps
@@ -75,7 +74,7 @@ def batch(rows: Any, times: Matrix, **more: Any) -> Batch:
     outputs = more.get("outputs")
     table = rows if isinstance(rows, Table) else Table(len(rows), None, matrix=np.asarray(rows))
     if outputs is not None:
-        outputs = Table(len(times), None, matrix=table.matrix[:, :1] * outputs)
+        outputs = Table(len(times), None, matrix=np.asarray(rows)[:, :1] * outputs)
     return Batch(
         more.get("model", MODEL), more.get("operation", "predict"), times, table, outputs,
         more.get("stride", 1),
@@ -242,7 +241,7 @@ def test_categories_and_columns_of_all_kinds_are_learnt(state: Path, hashed: boo
     for start in range(0, 3000, 20):
         columns = (
             rng.normal(size=20),
-            np.array(rng.choice(["SE", "NO", None], 20), object),
+            np.array([("SE", "NO", None)[i] for i in rng.integers(0, 3, 20)], object),
             np.array([f"row {start + i}" for i in range(20)], object),
             np.ones(20),
             np.full(20, np.nan),
@@ -314,10 +313,9 @@ def test_a_fault_of_ours_is_said_once_and_tried_again(
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("secret")
 
-    original = warmups.learn
-    monkeypatch.setattr(warmups, "learn", broken)
-    service = Service().serve(normal(3000))
-    monkeypatch.setattr(warmups, "learn", original)
+    with monkeypatch.context() as patched:
+        patched.setattr("tidegauge_drift.warmup.learn", broken)
+        service = Service().serve(normal(3000))
     errors = [record for record in caplog.records if record.levelno == logging.ERROR]
     assert ["(ZeroDivisionError)" in record.message for record in errors] == [True]
     assert "secret" not in errors[0].message

@@ -49,6 +49,7 @@ class References:
         self._path = Path(path)
         self._include = include
         self._exclude = exclude
+        self._files: dict[ModelKey, Path] = {}
         self._layouts: dict[Path, Layout] = {}
         self._stamps: dict[Path, _Stamp] = {}
         self._broken: set[Path] = set()
@@ -87,7 +88,10 @@ class References:
 
     def _file(self, model: ModelKey) -> Path:
         if self._learnt:
-            return self._path / file_name(model, SUFFIX)
+            file = self._files.get(model)
+            if file is None:
+                file = self._files[model] = self._path / file_name(model, SUFFIX)
+            return file
         if not self._path.is_dir():
             return self._path
         name = model.name.replace("/", "_").replace("\\", "_").replace("\0", "_")

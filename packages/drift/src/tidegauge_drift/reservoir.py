@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,6 +36,8 @@ _MAXIMUM_INTERVALS = 100
 TIME = "\0time"
 # Rows of which the size of objects is looked at.
 _LOOKED_AT = 8
+# Rows that came one by one are put together when there are so many.
+_MANY = 32
 # Rows that are handed to the builder at once.
 _PART_ROWS = 4096
 
@@ -59,17 +62,54 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class _Columns:
+    """Rows of a table: a matrix where all are numbers, else an array a column."""
+
+    matrix: Floats | None
+    arrays: tuple[NDArray[Any], ...] = ()
+
+    @classmethod
+    def of(cls, table: Table | None, which: slice) -> _Columns:
+        """Copy some rows: the table may be large, and used again."""
+        if table is None:
+            return cls(None)
+        if table.matrix is not None:
+            return cls(table.matrix[which].copy())
+        return cls(None, tuple(np.array(np.asarray(each)[which]) for each in table.columns or ()))
+
+    def head(self, rows: int) -> _Columns:
+        """Copy the first rows."""
+        if self.matrix is not None:
+            return _Columns(self.matrix[:rows].copy())
+        return _Columns(None, tuple(array[:rows].copy() for array in self.arrays))
+
+    def column(self, place: int) -> NDArray[Any]:
+        """Return one column."""
+        return self.arrays[place] if self.matrix is None else self.matrix[:, place]
+
+    @staticmethod
+    def joined(parts: Sequence[_Columns]) -> _Columns:
+        """Return rows one after the other; all of one kind."""
+        if parts[0].matrix is not None:
+            return _Columns(
+                np.concatenate([part.matrix for part in parts if part.matrix is not None])
+            )
+        arrays = zip(*(part.arrays for part in parts), strict=True)
+        return _Columns(None, tuple(np.concatenate(each) for each in arrays))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class _Chunk:
     times: Floats
-    features: Sequence[NDArray[Any]]
-    outputs: Sequence[NDArray[Any]]
+    features: _Columns
+    outputs: _Columns
 
     def head(self, rows: int) -> _Chunk:
-        return _Chunk(
-            self.times[:rows].copy(),
-            [column[:rows].copy() for column in self.features],
-            [column[:rows].copy() for column in self.outputs],
-        )
+        return _Chunk(self.times[:rows].copy(), self.features.head(rows), self.outputs.head(rows))
+
+    @property
+    def kind(self) -> tuple[bool, bool]:
+        return self.features.matrix is None, self.outputs.matrix is None
 
 
 @dataclass(slots=True, eq=False)
@@ -88,6 +128,17 @@ class _Block:
                 kept.append(chunk if some == chunk.times.size else chunk.head(some))
                 self.rows += some
         self.chunks = kept
+
+    def join(self) -> None:
+        """Put what came row by row together: small arrays take more memory than their rows."""
+        self.chunks = [
+            _Chunk(
+                np.concatenate([chunk.times for chunk in group]),
+                _Columns.joined([chunk.features for chunk in group]),
+                _Columns.joined([chunk.outputs for chunk in group]),
+            )
+            for group in (list(found) for _, found in groupby(self.chunks, lambda c: c.kind))
+        ]
 
 
 class Reservoir:
@@ -144,10 +195,16 @@ class Reservoir:
         self, start: int, times: Floats, features: Table, outputs: Table | None, which: slice
     ) -> None:
         if not self._blocks or self._blocks[-1].start != start:
+            if self._blocks:
+                self._blocks[-1].join()
             self._blocks.append(_Block(start))
         block = self._blocks[-1]
-        out = () if outputs is None or not self.shape.outputs else _columns(outputs, which)
-        block.chunks.append(_Chunk(times[which].copy(), _columns(features, which), out))
+        chunk = _Chunk(
+            times[which].copy(), _Columns.of(features, which), _Columns.of(outputs, which)
+        )
+        block.chunks.append(chunk)
+        if len(block.chunks) > _MANY:
+            block.join()
         block.rows += times[which].size
         self.kept += times[which].size
 
@@ -223,8 +280,9 @@ class LiveRows:
             yield group
 
     def _column(self, chunk: _Chunk, place: int) -> NDArray[Any]:
-        columns = chunk.outputs if self._given else chunk.features
-        return chunk.times if place == len(columns) else columns[place]
+        if place == len(self.names) - 1:
+            return chunk.times
+        return (chunk.outputs if self._given else chunk.features).column(place)
 
     def total(self) -> int | None:
         """Return about how many parts there are."""
@@ -251,9 +309,3 @@ def _value_bytes(column: NDArray[Any]) -> int:
 
 def _width(table: Table) -> int:
     return table.matrix.shape[1] if table.matrix is not None else len(table.columns or ())
-
-
-def _columns(table: Table, which: slice) -> list[NDArray[Any]]:
-    if table.matrix is not None:  # one copy: rows of its transpose are the columns
-        return list(np.array(table.matrix[which].T, order="C"))
-    return [np.array(np.asarray(column)[which]) for column in table.columns or ()]

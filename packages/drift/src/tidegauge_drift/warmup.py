@@ -132,6 +132,7 @@ class Warmup:
     def tell(self, now_s: float, *, leads: bool) -> None:
         """Leave what is due to a thread of its own: building a profile takes seconds."""
         if self._ending:
+            self._ending = False
             self._last(now_s)
             return
         running = self._thread is not None and self._thread.is_alive()
@@ -178,8 +179,8 @@ class Warmup:
                     self.drop(model)
                     continue
                 self._align(reservoir, known.get(model, []))
-                at_s, seen = self._turns.get(model, (float("-inf"), 0))
-                if reservoir.seen > seen and not 0 <= now_s - at_s < self._turn_s:
+                at_s, _ = self._turns.get(model, (float("-inf"), 0))
+                if not 0 <= now_s - at_s < self._turn_s:
                     self._learn(model, reservoir, now_s)
             if leads:
                 self._conclude(now_s)
@@ -206,7 +207,8 @@ class Warmup:
     def _learn(self, model: ModelKey, reservoir: Reservoir, now_s: float) -> None:
         with self._lock:
             head, rows = self._head(model, reservoir), reservoir.rows()
-        if rows.kept < MINIMUM_ROWS or files.is_learnt(model):
+        _, seen = self._turns.get(model, (0.0, 0))
+        if rows.kept < MINIMUM_ROWS or head.seen == seen or files.is_learnt(model):
             return
         self._turns[model] = (now_s, head.seen)
         chosen = self._settings

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 _FORMAT = 1
 # Parts are taken together if none keeps more than so many times the share of rows of another.
-_ALIKE = 2.0
+# Processes that follow each other are within 2 of the smallest share when they look.
+_ALIKE = 3.0
 
 Intervals: TypeAlias = "Sequence[tuple[float, float]]"
 

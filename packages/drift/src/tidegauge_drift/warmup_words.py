@@ -18,7 +18,7 @@ def headline(warmup: dict[str, Any]) -> str:
 
 def lines(warmup: dict[str, Any], done: str) -> Iterator[str]:
     """Yield what there is to say beside; ``done`` is when it will be learnt, empty if unknown."""
-    yield "  reference  none yet: it is learnt from live rows, and nothing is judged until then"
+    yield "  reference  none yet: learnt from live rows; nothing is judged until then"
     kept, parts = int(warmup["rows_kept"]), int(warmup["processes"])
     yield f"  kept       {kept} rows in blocks, of {parts} process{'es' if parts != 1 else ''}"
     if done:

@@ -28,6 +28,9 @@ _SHOW = "reference show"
 # With fewer cycles one odd day or week passes for what is normal.
 _CYCLES = 2
 _PATH = "TIDEGAUGE_REFERENCE"
+# In place of a path: references are learnt from live rows, into the folder of states.
+_WARMUP = "warmup"
+_STATE = "TIDEGAUGE_STATE_DIR"
 
 # Of a window: its rows, its features by state (6), three families.
 _SERIES_OF_A_WINDOW = 1 + 6 + 3
@@ -76,8 +79,9 @@ def examine(report: Report, environ: Mapping[str, str]) -> None:
             "how a reference is made."
         )
         return
-    files = _files(Path(path))
-    if not files:
+    learns = str(path).partition(":")[0] == _WARMUP
+    files = _learnt(report, str(in_force(_STATE) or "")) if learns else _files(Path(path))
+    if not files and not learns:
         report.problems.append(
             f"{_PATH}: got {str(path)!r} from the environment; expected a file or a folder of "
             f"<model>{SUFFIX}. Build one with `tidegauge reference build`."
@@ -128,6 +132,23 @@ def examine(report: Report, environ: Mapping[str, str]) -> None:
             if series and name.strip() not in ("", exporters.NONE)
         ],
     )
+
+
+def _learnt(report: Report, state: str) -> list[Path]:
+    """Say what is learnt, and return what has been."""
+    if state in ("", "none"):
+        report.problems.append(
+            f"{_STATE}: got {state!r} from the environment; expected a folder that outlives the "
+            f"service, as {_PATH}={_WARMUP} keeps there what it learns. Set it, or name a "
+            "reference file."
+        )
+        return []
+    waiting = len({path.name.rsplit(".", 2)[0] for path in Path(state).glob(f"*.{_WARMUP}")})
+    report.notes.append(
+        f"{_PATH} is {_WARMUP}: models without a file in {state} learn their reference from live "
+        f"rows, {waiting} now, and are not judged until then. `tidegauge explain` says how far."
+    )
+    return _files(Path(state)) if Path(state).is_dir() else []
 
 
 def _in_all(exporter: str, models: int, beside_core: int) -> tuple[str, ...]:
