@@ -161,7 +161,9 @@ def test_new_categories_of_last_week_are_expected_this_week(layout: Layout) -> N
     last = run(evaluator(layout, seen), stream(layout, 2, 6, {}))
     verdicts = by_week(seen)[1]
     window = last.snapshot.closed[HOUR[0]][1].window
-    compared_slot, counts = compared(window, layout, 2)  # type: ignore[misc]
+    against = compared(window, layout, 2)
+    assert not isinstance(against, str)
+    compared_slot, counts = against
 
     assert [v.features[2].flagged for v in verdicts] == [False] * 6
     assert [v.quality[2].flagged for v in verdicts] == [False] * 6
@@ -330,10 +332,11 @@ def test_a_service_that_starts_again_goes_on(state: Path, tmp_path: Path) -> Non
     save(build(rng.normal(size=(2000, 2))), path)
     chosen = DriftSettings(reference=str(path), windows=HOUR, baseline="previous_week")
     reasons = []
+    seen: list[WindowVerdict] = []
     for week in range(2):
-        seen: list[WindowVerdict] = []
+        seen.clear()
         processor = DriftProcessor(
-            settings=chosen, listener=lambda _, verdict, seen=seen: seen.append(verdict)
+            settings=chosen, listener=lambda _, verdict: seen.append(verdict)
         )
         now = float(START_S + week * WEEK_S)
         for _ in range(30):
