@@ -16,6 +16,7 @@ from tidegauge.configuration import CoreSettings
 from tidegauge.runtime import shared
 from tidegauge.settings import SettingError, load
 from tidegauge_drift import DriftProcessor, DriftSettings, build, save
+from tidegauge_drift.calls import CALLS
 from tidegauge_drift.evaluator import Evaluator
 from tidegauge_drift.explanation import explain
 from tidegauge_drift.layout import Layout
@@ -200,6 +201,19 @@ def test_rows_of_the_smaller_side_are_what_a_value_is_worth(layout: Layout) -> N
 
     assert (finding.rows, finding.psi) == (600, None)
     assert finding.effective_rows == pytest.approx(100)
+
+
+def test_last_weeks_rows_of_one_call_are_worth_less(layout: Layout) -> None:
+    """Calls have one row now and had fifty then: how alike those are is not known."""
+    rng = np.random.default_rng(12)
+    seen: list[WindowVerdict] = []
+    before = pane(layout, START_S, rows(rng, 300))
+    calls = np.zeros(2 + 20 * len(layout.slots), np.uint16)
+    calls[:2] = 6, 300 * 49
+    before.add_extra({CALLS: calls})
+    run(evaluator(layout, seen), [before, pane(layout, START_S + WEEK_S, rows(rng, 300))])
+
+    assert [verdict.dependence for verdict in seen if verdict.rows] == ["", "unknown"]
 
 
 def test_a_week_that_had_an_alarm_is_said_to_be_the_baseline(layout: Layout) -> None:

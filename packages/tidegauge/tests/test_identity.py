@@ -7,12 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tidegauge import identity, set_model_info
+from tidegauge import Model, identity, set_model_info
 from tidegauge.batch import ModelKey
 from tidegauge.configuration import CoreSettings
 from tidegauge.identity import resolve
 from tidegauge.info import ModelInfo
 from tidegauge.runtime import shared
+from tidegauge.settings import SettingError, load
 
 pytestmark = pytest.mark.usefixtures("core")
 
@@ -45,6 +46,51 @@ NAMED = CoreSettings(model_name="served", model_version="7")
 def test_precedence(info: ModelInfo, settings: CoreSettings, expected: ModelKey) -> None:
     """Registry metadata before the environment before the class."""
     assert expected == resolve(Thing(), info, settings)
+
+
+@pytest.mark.parametrize(
+    ("role", "setting", "expected"),
+    [
+        ("", "", "live"),
+        ("", "canary", "canary"),
+        ("shadow", "canary", "shadow"),
+        ("", "fraud=shadow, churn=canary", "shadow"),
+        ("", "fraud=shadow,fraud:4=canary", "canary"),
+        ("", "fraud:5=canary", "live"),
+        ("live", "fraud=shadow", "live"),
+    ],
+)
+def test_the_role_is_what_is_said_of_the_version(role: str, setting: str, expected: str) -> None:
+    """The app before the environment, a version before its model, a model before all."""
+    settings = load(CoreSettings, {"TIDEGAUGE_MODEL_ROLE": setting})
+    thing = Thing()
+    assert resolve(thing, ModelInfo("f", "R", "fraud", "4", role=role), settings).role == expected
+    set_model_info(thing, "fraud", "4", role=role)
+    assert resolve(thing, ModelInfo("f", "R"), settings).role == expected
+
+
+@pytest.mark.parametrize("wrong", ["primary", "fraud=primary", "=canary", "a=live,a=shadow", ","])
+def test_another_role_is_refused(wrong: str) -> None:
+    """With those that there are."""
+    with pytest.raises(SettingError, match="the roles are live, canary, shadow"):
+        load(CoreSettings, {"TIDEGAUGE_MODEL_ROLE": wrong})
+    for call in (lambda: Model("m", role=wrong), lambda: set_model_info(Thing(), "m", role=wrong)):
+        with pytest.raises(ValueError, match="expected one of live, canary, shadow"):
+            call()
+
+
+def test_a_version_that_is_promoted_has_its_new_role_at_once(core: Any) -> None:
+    """Calls before are the canary's, calls after are live."""
+    model = core.model()
+    roles = []
+    for role in ("canary", "live"):
+        set_model_info(model, "m", "1", role=role)
+        model.predict([[1.0]])
+        core.pipeline.flush()
+        roles += [batch.model.role for batch in core.recorder.batches]
+        core.recorder.batches.clear()
+
+    assert roles == ["canary", "live"]
 
 
 def test_an_explicit_name_comes_first() -> None:

@@ -111,6 +111,11 @@ def unseen(slots: int) -> Integers:
     return np.zeros((slots, _EACH), np.int64)
 
 
+def pairs(extra: Mapping[str, NDArray[np.integer[Any]]]) -> int:
+    """Return the ordered pairs of different rows of one call in a pane."""
+    return int(extra[CALLS][1]) if CALLS in extra else 0
+
+
 def head(counted: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:
     """Return the number of calls and that of their pairs: what a window keeps of calls."""
     return counted[:_HEAD].copy()
@@ -126,9 +131,11 @@ def effects(
     are in large calls then.
     """
     counted = window.extra.get(CALLS)
-    if counted is None or not window.rows:
+    at_most = 0.0 if counted is None or not window.rows else int(counted[1]) / window.rows
+    if window.baseline is not None:  # the side that is worth less decides
+        at_most = max(at_most, window.baseline.pairs)
+    if not at_most:
         return np.ones(features), np.zeros(features, np.bool_)
-    at_most = int(counted[1]) / window.rows
     r = np.full(features, np.nan) if alike is None else alike
     return 1 + at_most * np.nan_to_num(r), np.isnan(r) & (at_most > _NEGLIGIBLE)
 

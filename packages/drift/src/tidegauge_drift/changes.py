@@ -35,22 +35,27 @@ def changes(
     window: ClosedWindow,
     before: WindowVerdict | None,
     after: WindowVerdict,
+    *,
+    reference: str,
 ) -> list[StateChange]:
     """Return the alarms that a window has raised or ended: families first, then features.
 
-    A first verdict that is ``ok`` is no change.
+    A first verdict that is ``ok`` is no change. ``reference`` is what the window was compared with.
     """
-    features = sorted(_features(model, layout, window, before, after), key=lambda each: -each[0])
-    found = list(_families(model, layout, before, after))
+    features = sorted(
+        _features(model, layout, window, before, after, reference=reference),
+        key=lambda each: -each[0],
+    )
+    found = list(_families(model, reference, before, after))
     return found + [change for _, change in features[:MAXIMUM_FEATURES]]
 
 
 def ended(
-    model: ModelKey, layout: Layout, verdicts: Iterable[WindowVerdict], at_s: float
+    model: ModelKey, reference: str, verdicts: Iterable[WindowVerdict], at_s: float
 ) -> list[StateChange]:
     """Return the families whose alarms were on when windows began anew."""
     return [
-        StateChange(model, layout.reference, family, "", verdict.spec.label, UNKNOWN, at_s)
+        StateChange(model, reference, family, "", verdict.spec.label, UNKNOWN, at_s)
         for verdict in verdicts
         for family, state in _states(verdict).items()
         if state != OK
@@ -68,7 +73,7 @@ def _states(verdict: WindowVerdict | None) -> dict[str, str]:
 
 
 def _families(
-    model: ModelKey, layout: Layout, before: WindowVerdict | None, after: WindowVerdict
+    model: ModelKey, reference: str, before: WindowVerdict | None, after: WindowVerdict
 ) -> Iterator[StateChange]:
     known = _states(before)
     for family, state in _states(after).items():
@@ -79,7 +84,7 @@ def _families(
         number = float(on[ours].sum())
         why = ("", None, None) if state == MISMATCH else (_NUMBER, number, 1.0)
         yield StateChange(
-            model, layout.reference, family, "", after.spec.label, state, after.closed_s, *why
+            model, reference, family, "", after.spec.label, state, after.closed_s, *why
         )
 
 
@@ -89,13 +94,13 @@ def _features(
     window: ClosedWindow,
     before: WindowVerdict | None,
     after: WindowVerdict,
+    *,
+    reference: str,
 ) -> Iterator[tuple[float, StateChange]]:
     def change(i: int, family: str, on: bool, why: tuple[str, float, float]) -> StateChange:
         state = DRIFTED if on else OK
         name, label = after.slots[i].name, after.spec.label
-        return StateChange(
-            model, layout.reference, family, name, label, state, after.closed_s, *why
-        )
+        return StateChange(model, reference, family, name, label, state, after.closed_s, *why)
 
     for i, on in _flips(before, after, "detected"):
         finding = after.features[i].finding

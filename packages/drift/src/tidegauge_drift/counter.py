@@ -128,7 +128,7 @@ class PaneCounter:
         pane = self._panes.get(key)
         if pane is None or pane.layout != layout.digest:
             counts = np.zeros(layout.size, np.uint8)
-            pane = Pane(self.model, batch.operation, layout.digest, index, self._pane_s, counts)
+            pane = Pane(batch.model, batch.operation, layout.digest, index, self._pane_s, counts)
             self._panes[key] = pane
         pane.rows += rows
         for block, counted, extra in found:

@@ -16,7 +16,9 @@ from tidegauge_drift.budget import choose
 from tidegauge_drift.calls import CALLS, Likeness, head
 from tidegauge_drift.changes import changes, ended
 from tidegauge_drift.counter import went_back
+from tidegauge_drift.layout import OUTPUTS
 from tidegauge_drift.pane import Pane
+from tidegauge_drift.rivals import LIVE, Rivals, label, shown_outputs
 from tidegauge_drift.verdict import WindowVerdict, alarmed_since
 from tidegauge_drift.window import ClosedWindow, Tumbler, WindowSpec
 from tidegauge_drift.window_judge import judge
@@ -68,13 +70,16 @@ class Snapshot:
     """What collections read: replaced as a whole when a window closes, never changed.
 
     ``closed`` has the last two windows of each kind, the newest first. ``members`` are the features
-    that are exported, with how long each has been outside of the largest effects.
+    that are exported, with how long each has been outside of the largest effects. Of a canary or
+    shadow ``versus`` has the last window of each kind as it is compared with the live version.
     """
 
     model: ModelKey
     layout: Layout
     closed: dict[WindowSpec, tuple[Closed, ...]] = field(default_factory=dict)
     members: dict[str, int] = field(default_factory=dict)
+    role: str = LIVE
+    versus: dict[WindowSpec, Closed] = field(default_factory=dict)
 
     def verdict(self, spec: WindowSpec) -> WindowVerdict | None:
         """Return the last verdict of one kind of window."""
@@ -133,6 +138,8 @@ class Evaluator:
         self.snapshot = Snapshot(model, layout)
         #: How alike rows of one call are, of the reference in use.
         self.likeness = Likeness(layout.slots)
+        #: Of a canary or shadow: the live rows in its open windows.
+        self.rivals: Rivals | None = None
         #: Whether there is something to keep; its reader sets it back.
         self.changed = False
         #: Alarms that went on or off; whoever keeps the state takes them, after that.
@@ -147,20 +154,20 @@ class Evaluator:
         self.tumblers = tumblers
         self.snapshot = snapshot
 
-    def fold(self, panes: Sequence[Pane]) -> None:
-        """Add all closed panes of one index, of whatever process, operation or reference."""
-        index = panes[0].index
+    def fold(self, panes: Sequence[Pane], live: Sequence[Pane] = ()) -> None:
+        """Add all closed panes of one index, of whatever process, operation or reference.
+
+        ``live`` are those of the live versions of the same name, for a canary or shadow; then there
+        may be none of its own.
+        """
+        index = (panes or live)[0].index
         if self.first is not None and index < self.first:
             return  # folded before, by this process or the leader before it
         self._swap(index)
-        self._choose(panes)
+        if panes:
+            self._choose(panes)
         now = self.snapshot
-        equal = [
-            pane
-            for pane in panes
-            if (pane.operation, pane.layout, pane.length_s, pane.counts.size)
-            == (self.operation, now.layout.digest, self.pane_s, now.layout.size)
-        ]
+        equal = self._equal(panes)
         if any(pane.layout != now.layout.digest for pane in panes):
             guard.once(
                 "drift.unequal",
@@ -168,10 +175,41 @@ class Evaluator:
                 "leader's are compared until all have noticed the change.",
                 now.model.name, now.model.version, level=logging.INFO,
             )  # fmt: skip
+        if equal and not self.tumblers:
+            self.tumblers = tuple(Tumbler(spec, self.pane_s, index) for spec in self.windows)
+        if equal:
+            self._assume(min(pane.model.role for pane in equal))
+        if self.rivals is not None and self.tumblers and live:
+            for tumbler in self.tumblers:
+                self._judge(tumbler.advance(index))
+            self.rivals.fold(self._equal(live))
         if equal:
             self._add(reduce(Pane.merge, equal))
         self.first = index + 1
         self.changed = True
+
+    def _equal(self, panes: Sequence[Pane]) -> list[Pane]:
+        now = self.snapshot
+        wanted = (self.operation, now.layout.digest, self.pane_s, now.layout.size)
+        return [
+            pane
+            for pane in panes
+            if (pane.operation, pane.layout, pane.length_s, pane.counts.size) == wanted
+        ]
+
+    def _assume(self, role: str) -> None:
+        """Be what the version is now: what was compared with live rows before is over."""
+        if role != self.snapshot.role:
+            self._forget_versus(self.snapshot.versus.values())
+            self.snapshot = replace(self.snapshot, role=role, versus={})
+            self.rivals = None if role == LIVE else Rivals(self.windows)
+
+    def _forget_versus(self, closed: Iterable[Closed]) -> None:
+        now, at_s = self.snapshot, float((self.first or 0) * self.pane_s)
+        with guard.guarded("drift.changes"):
+            for each in closed:
+                name = label(each.window.baseline)
+                self.news += _of_outputs(ended(now.model, name, [each.verdict], at_s))
 
     def _choose(self, panes: Sequence[Pane]) -> None:
         """Go over to the highest operation that any process has seen: windows start anew."""
@@ -184,8 +222,6 @@ class Evaluator:
             self.likeness = Likeness(self.snapshot.layout.slots)
 
     def _add(self, pane: Pane) -> None:
-        if not self.tumblers:
-            self.tumblers = tuple(Tumbler(spec, self.pane_s, pane.index) for spec in self.windows)
         if self.totals is not None:
             with guard.guarded("drift.totals"):
                 self.totals.fold(self.snapshot.layout, pane)
@@ -216,6 +252,8 @@ class Evaluator:
             self.changed = True
             if self.week is not None:
                 self.week.went_back(limit * self.pane_s)
+            if self.rivals is not None:
+                self.rivals.clear()
         for tumbler in self.tumblers:
             self._judge(tumbler.advance(limit))
         if self.first is not None:
@@ -253,9 +291,12 @@ class Evaluator:
         with guard.guarded("drift.changes"):
             last = [kept[0].verdict for kept in now.closed.values()]
             at_s = float((self.first or 0) * self.pane_s)
-            self.news += ended(now.model, now.layout, last, at_s)
+            self.news += ended(now.model, now.layout.reference, last, at_s)
+        self._forget_versus(now.versus.values())
         self.tumblers = ()
-        self.snapshot = Snapshot(self.snapshot.model, layout)
+        if self.rivals is not None:
+            self.rivals.clear()
+        self.snapshot = Snapshot(now.model, layout, role=now.role)
         if layout.events_digest != now.layout.events_digest:
             self.likeness = Likeness(layout.slots)
         self.changed = True
@@ -266,7 +307,7 @@ class Evaluator:
             if self.week is not None:
                 window = replace(each, baseline=self.week.baseline(each, before.layout.slots))
             last = before.verdict(window.spec)
-            alike = self.likeness.correlations() if CALLS in window.extra else None
+            alike = self.likeness.correlations()
             verdict = judge(window, before.layout, len(self.windows), last, alike)
             if self.week is not None and (since_s := alarmed_since(verdict)) is not None:
                 self.week.mark(since_s, window.closed_s)
@@ -276,15 +317,52 @@ class Evaluator:
             kept = (Closed(window, verdict), *before.closed.get(window.spec, ()))[:KEPT]
             members = before.members
             if window.spec == self.windows[0]:
-                members = choose(verdict.ranked(), self._budget, members)
+                members = choose(verdict.ranked(), self._room(before), members)
             closed_windows = {**before.closed, window.spec: kept}
-            self.snapshot = Snapshot(before.model, before.layout, closed_windows, members)
+            self.snapshot = replace(before, closed=closed_windows, members=members)
             self.changed = True
+            if self.rivals is not None:
+                with guard.guarded("drift.versus"):
+                    self._compare(self.rivals, each)
             with guard.guarded("drift.changes"):
-                self.news += changes(before.model, before.layout, window, last, verdict)
+                self.news += changes(
+                    before.model, before.layout, window, last, verdict,
+                    reference=before.layout.reference,
+                )  # fmt: skip
             if self._listener is not None:
                 with guard.guarded("drift.listener"):
                     self._listener(before.model, verdict)
+
+    def _room(self, now: Snapshot) -> int:
+        """Return how many features may be exported beside what is compared with a live version."""
+        outputs = len(shown_outputs(now.layout.slots))
+        taken = 0 if now.role == LIVE else outputs + 2 * len(self.windows)
+        return max(1, self._budget - taken)
+
+    def _compare(self, rivals: Rivals, window: ClosedWindow) -> None:
+        """Judge a window once more, against the live version's rows in it."""
+        now, last = self.snapshot, self.snapshot.versus.get(window.spec)
+        before = last.window.baseline if last is not None else None
+        baseline = rivals.take(window.spec, (before and before.version) or "")
+        if last is not None and before is not None and before.version != baseline.version:
+            self._forget_versus([last])
+            last = None
+        previous = None if last is None else last.verdict
+        # A second look at the same rows: each has half of the budget of a kind of window.
+        compared, kinds = replace(window, baseline=baseline), 2 * len(self.windows)
+        alike = self.likeness.correlations()
+        found = Closed(compared, judge(compared, now.layout, kinds, previous, alike))
+        self.snapshot = replace(now, versus={**now.versus, window.spec: found})
+        with guard.guarded("drift.changes"):
+            self.news += _of_outputs(changes(
+                now.model, now.layout, found.window, previous, found.verdict,
+                reference=label(baseline),
+            ))  # fmt: skip
+
+
+def _of_outputs(news: list[StateChange]) -> list[StateChange]:
+    """Return what is told of a canary or shadow: other inputs are no fault of its."""
+    return [each for each in news if each.family == OUTPUTS]
 
 
 def _say_mismatch(model: ModelKey) -> None:

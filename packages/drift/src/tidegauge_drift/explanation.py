@@ -18,6 +18,7 @@ WIDTH = 80
 OLD_S = 180.0
 TOP = 5
 _BARS = 6
+_OUTPUTS = 3
 _BAR = 12
 _LABEL = 24
 # A bin has moved if its share has changed by so much.
@@ -39,6 +40,8 @@ _REASONS = {
     "dependent": "too few rows that are independent",
     "season": "the reference has no rows of these hours",
     "week": "no week before: too few rows at these hours",
+    "live": "too few rows of the live version",
+    "traffic": "its inputs differ from the live version's",
     "fault": "a fault, see the service's log",
 }
 
@@ -47,7 +50,8 @@ def explain(found: Found, now_s: float) -> Iterator[str]:
     """Yield the lines that say how a model's drift stands and why it alarms."""
     status = found.status
     judged = [window for window in status["windows"] if "closed_s" in window]
-    yield f"{title(status)}: {_headline(status, judged, now_s)}"
+    head = f"{title(status)}: {_headline(status, judged, now_s)}"
+    yield from [head] if len(head) <= WIDTH else head.replace("; ", ";\n  ").split("\n")
     yield from _old(found, now_s)
     if "warmup" in status:
         done_s = status["warmup"]["done_s"]
@@ -103,6 +107,10 @@ def _headline(status: dict[str, Any], judged: list[dict[str, Any]], now_s: float
         times = [since for since in on.values() if since]
         since = f" since {moment(min(times), now_s)} UTC" if times else ""
         said.append(f"ALARM{since} in {', '.join(sorted(on))}")
+    lives = [window["live"] for window in judged if window.get("live")]
+    beside = sorted({text(live["version"]) for live in lives if live["detected"]})
+    if beside:
+        said.append(f"ALARM against live {', '.join(beside)}".rstrip())
     if any(window["reference_mismatch"] for window in judged):
         said.append("REFERENCE MISMATCH")
     return "; ".join(said) or "no alarm"
@@ -130,6 +138,7 @@ def _window(window: dict[str, Any], now_s: float) -> Iterator[str]:
     if window.get("dependence") == "unknown":
         yield f"{'':13}How alike rows of one call are is unknown before 30 calls of"
         yield f"{'':13}several rows: until then nothing raises an alarm."
+    yield from _versus(window.get("live"), now_s)
     if window["reference_mismatch"]:
         yield f"{'':13}Half of the inputs or more differed in the first window: the"
         yield f"{'':13}reference is probably of other data, and input alarms are off."
@@ -144,6 +153,34 @@ def _baseline(baseline: dict[str, Any] | None) -> Iterator[str]:
         share = _percent(baseline["alarmed"])
         yield f"{'':13}That week had an alarm itself, at {share} of these rows' hours:"
         yield f"{'':13}what had changed by then counts as usual here."
+
+
+def _versus(live: dict[str, Any] | None, now_s: float) -> Iterator[str]:
+    """Yield how a canary or shadow compares with the live version."""
+    if live is None:
+        return
+    version = f"live {text(live['version'])}".rstrip()
+    if not live["rows"]:
+        yield _cut(f"{'':13}against {version}: it had no rows in this window")
+        return
+    since = f" since {moment(live['since_s'], now_s)} UTC" if live["since_s"] else ""
+    said = f"outputs ALARM{since}" if live["detected"] else "outputs no alarm"
+    yield _cut(f"{'':13}against {version}, {live['rows']} rows: {said}")
+    for output in live["outputs"][:_OUTPUTS]:
+        numbers = [
+            f"{name} {output[key]:.3g}"
+            for name, key in (("KS", "ks"), ("PSI", "psi"))
+            if output[key] is not None
+        ]
+        if output["reason"]:
+            numbers = [_REASONS.get(output["reason"], text(output["reason"]))]
+        told = ", ".join([text(output["state"]), *numbers])
+        yield _cut(f"{'':15}{text(output['output'])}: {told}")
+    if live["inputs_differ"]:
+        names = ", ".join(map(text, live["inputs_differ"][:TOP]))
+        yield _cut(f"{'':13}inputs differ from {version}'s: {names}")
+        yield f"{'':13}It gets other traffic, or prepares it otherwise: its outputs are"
+        yield f"{'':13}not compared until that ends."
 
 
 def _sampling(window: dict[str, Any]) -> str:

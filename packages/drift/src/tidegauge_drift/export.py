@@ -8,13 +8,15 @@ from tidegauge.batch import GaugePoint
 from tidegauge_semconv import MetricSpec
 from tidegauge_semconv import metrics as m
 
+from tidegauge_drift.layout import OUTPUTS
+from tidegauge_drift.rivals import label, shown_outputs
 from tidegauge_drift.settings import DETECTED, JS, KL, KS, PSI, WASSERSTEIN
 from tidegauge_drift.verdict import FAMILIES, QUALITY, STATES, WindowVerdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Container, Iterator, Sequence
 
-    from tidegauge_drift.evaluator import Snapshot
+    from tidegauge_drift.evaluator import Closed, Snapshot
     from tidegauge_drift.judge import Finding
     from tidegauge_drift.window import WindowSpec
 
@@ -56,36 +58,59 @@ def points(
         yield from _aggregates(verdict, head, export)
         if spec == windows[0]:
             yield from _features(verdict, head, export, snapshot.members)
+        if spec in snapshot.versus:
+            yield from _versus(snapshot.versus[spec], head, export, first=spec == windows[0])
+
+
+def _versus(
+    closed: Closed, head: tuple[str, str, str], export: Sequence[str], *, first: bool
+) -> Iterator[GaugePoint]:
+    """Yield how the outputs of a canary or shadow compare with the live version's.
+
+    Its inputs are not alarmed about: a canary may well be meant to get other traffic.
+    """
+    verdict, baseline = closed.verdict, closed.window.baseline
+    if baseline is None or not (baseline.rows or baseline.version):
+        return  # there has been no live version
+    at = (*head[:2], label(baseline))
+    yield from _aggregates(verdict, at, export, (OUTPUTS,))
+    if first:
+        yield from _features(verdict, at, export, shown_outputs(verdict.slots), OUTPUTS)
 
 
 def _aggregates(
-    verdict: WindowVerdict, head: tuple[str, str, str], export: Sequence[str]
+    verdict: WindowVerdict,
+    head: tuple[str, str, str],
+    export: Sequence[str],
+    families: Sequence[str] = FAMILIES,
 ) -> Iterator[GaugePoint]:
-    label = verdict.spec.label
-    yield GaugePoint(m.DRIFT_WINDOW_ROWS, (*head, label), float(verdict.rows))
+    window = verdict.spec.label
+    yield GaugePoint(m.DRIFT_WINDOW_ROWS, (*head, window), float(verdict.rows))
     for state, number in verdict.states().items():
-        yield GaugePoint(m.DRIFT_FEATURES, (*head, label, state), float(number))
+        yield GaugePoint(m.DRIFT_FEATURES, (*head, window, state), float(number))
     if DETECTED in export:
         for family, detected in verdict.detected.items():
-            yield GaugePoint(m.DRIFT_DETECTED, (*head, "", label, family), float(detected))
+            if family in families:
+                yield GaugePoint(m.DRIFT_DETECTED, (*head, "", window, family), float(detected))
 
 
 def _features(
     verdict: WindowVerdict,
     head: tuple[str, str, str],
     export: Sequence[str],
-    members: dict[str, int],
+    members: Container[str],
+    only: str = "",
 ) -> Iterator[GaugePoint]:
-    label = verdict.spec.label
+    window = verdict.spec.label
     for feature, quality in zip(verdict.features, verdict.quality, strict=True):
-        if feature.name not in members:
+        if feature.name not in members or only not in ("", feature.family):
             continue
-        at = (*head, feature.name, label)
+        at = (*head, feature.name, window)
         for spec, value in _values(feature.finding, export):
             yield GaugePoint(spec, at, value)
         if DETECTED in export:
             for family, run in ((feature.family, feature.run), (QUALITY, quality.run)):
-                if run.detected is not None:
+                if run.detected is not None and only in ("", family):
                     yield GaugePoint(m.DRIFT_DETECTED, (*at, family), float(run.detected))
 
 

@@ -39,8 +39,9 @@ class Finding:
     ``rows`` are those with a value. ``effect`` is in units of the floor: 1 and more is worth a
     word. ``reason`` says why there is no p-value: rows, dependent (enough rows that are worth too
     few), missing, sampling, season (no reference rows of these hours), week (no rows of the week
-    before), fault. ``kl``, ``js`` and ``wasserstein`` are None where nobody wants them, too.
-    ``rules`` are those of the classic mode that fired.
+    before), live (too few of the live version), traffic (inputs differ from the live version's),
+    fault. ``kl``, ``js`` and ``wasserstein`` are None where nobody wants them, too. ``rules`` are
+    those of the classic mode that fired.
     """
 
     rows: int

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from tidegauge import guard
 
 from tidegauge_drift.counter import MAXIMUM_MODELS, went_back
+from tidegauge_drift.rivals import LIVE
 
 if TYPE_CHECKING:
     from tidegauge.batch import ModelKey
@@ -43,7 +44,7 @@ class Leader:
         self._make = make
         self._keep = keep
         self._evaluators: dict[ModelKey, Evaluator] = {}
-        self._work: deque[tuple[ModelKey, list[Pane]]] = deque()
+        self._work: deque[tuple[ModelKey, list[Pane], list[Pane]]] = deque()
         self._limit: int | None = None
         #: All panes below it are folded.
         self.through = through
@@ -71,8 +72,13 @@ class Leader:
         """Take over all panes below ``limit``, of whatever process; none of them comes again."""
         ordered = sorted(panes, key=lambda pane: (pane.model, pane.index))
         waiting = {key: list(group) for key, group in groupby(ordered, lambda pane: pane.model)}
+        live: dict[str, list[Pane]] = {}
+        for pane in ordered:
+            if pane.model.role == LIVE:
+                live.setdefault(pane.model.name, []).append(pane)
         for key in {**self._evaluators, **waiting}:
-            self._work.append((key, waiting.get(key, [])))
+            others = [pane for pane in live.get(key.name, ()) if pane.model != key]
+            self._work.append((key, waiting.get(key, []), others))
         self._limit = limit
         if not self._work:
             self.through = limit
@@ -81,9 +87,9 @@ class Leader:
         """Fold and judge, one model at a time, until all is done or the time is used up."""
         started = time.perf_counter()
         while self._work and self._limit is not None:
-            key, panes = self._work.popleft()
+            key, panes, others = self._work.popleft()
             with guard.guarded("drift.advance"):
-                self._fold(key, panes, self._limit)
+                self._fold(key, panes, others, self._limit)
             if not self._work:
                 self.through = self._limit
             if time.perf_counter() - started > budget_s:
@@ -100,12 +106,14 @@ class Leader:
                 evaluator.end()
                 self._keep(evaluator)
 
-    def _fold(self, key: ModelKey, panes: list[Pane], limit: int) -> None:
+    def _fold(self, key: ModelKey, panes: list[Pane], others: list[Pane], limit: int) -> None:
         evaluator = self.evaluator(key)
         if evaluator is None:
             return
-        for _, group in groupby(panes, lambda pane: pane.index):
-            evaluator.fold(list(group))
+        role = min((pane.model.role for pane in panes), default=evaluator.snapshot.role)
+        own, live = _by_index(panes), _by_index(() if role == LIVE else others)
+        for index in sorted(own.keys() | live.keys()):
+            evaluator.fold(own.get(index, ()), live.get(index, ()))
         evaluator.advance(limit)
         if evaluator.changed:
             evaluator.changed = False
@@ -117,3 +125,10 @@ class Leader:
             layout = find(key)
             if layout is not None and layout.digest != evaluator.newest.digest:
                 evaluator.replace(layout, index)
+
+
+def _by_index(panes: Iterable[Pane]) -> dict[int, list[Pane]]:
+    found: dict[int, list[Pane]] = {}
+    for pane in panes:
+        found.setdefault(pane.index, []).append(pane)
+    return found

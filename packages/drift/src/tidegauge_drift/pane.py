@@ -104,7 +104,9 @@ class Pane:
             )
         rows = self.rows + other.rows
         counts = narrow(self.counts, rows) + other.counts
-        merged = Pane(*self.key()[:5], counts=counts, rows=rows, extra=extra)
+        # Where processes disagree about the role: one of theirs, whichever pane is merged first.
+        model = min(self.model, other.model, key=lambda each: each.role)
+        merged = Pane(model, *self.key()[1:5], counts=counts, rows=rows, extra=extra)
         for pane in (self, other):
             if pane.rows:
                 merged.saw_stride(pane.stride_min, pane.stride_max)
@@ -113,7 +115,7 @@ class Pane:
     def to_bytes(self) -> bytes:
         """Return the pane in its one form, which says by itself whose it is."""
         header = {
-            "model": [self.model.name, self.model.version],
+            "model": [self.model.name, self.model.version, self.model.role],
             "operation": self.operation,
             "layout": self.layout,
             "index": self.index,

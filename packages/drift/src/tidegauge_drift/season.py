@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tidegauge_drift.judge import MINIMUM_ROWS
 from tidegauge_drift.times import SEASONS
 
 if TYPE_CHECKING:
@@ -27,9 +28,9 @@ def compared(window: ClosedWindow, layout: Layout, i: int) -> tuple[Slot, NDArra
         return expected(layout, i, window.hours) or "season"
     slot = layout.slots[i]
     found = window.baseline.counts
-    counts = None if found is None else found[slot.start : slot.stop]
-    if counts is None or not counts.any():
-        return "week"
+    counts = None if found is None else found[slot.start : slot.stop].astype(np.float64)
+    if counts is None or counts.sum() < MINIMUM_ROWS * slot.deff:
+        return "week" if window.baseline.version is None else "live"
     if slot.numeric:
         return slot, counts
     # As a reference has it: what is new is among the rare, and its number apart.

@@ -10,6 +10,7 @@ from tidegauge import guard
 from tidegauge_drift import extras
 from tidegauge_drift.evaluator import Closed, Evaluator, Snapshot
 from tidegauge_drift.packing import PackingError, pack, unpack
+from tidegauge_drift.rivals import Rivals
 from tidegauge_drift.verdict import WindowVerdict
 from tidegauge_drift.window import Baseline, ClosedWindow, Tumbler, WindowSpec
 
@@ -46,12 +47,24 @@ def dump(evaluator: Evaluator) -> bytes:
             [_closed(each, arrays) for each in snapshot.closed.get(spec, ())]
             for spec in evaluator.windows
         ],
+        "role": snapshot.role,
+        "versus": [
+            None if spec not in snapshot.versus else _closed(snapshot.versus[spec], arrays)
+            for spec in evaluator.windows
+        ],
+        "rivals": None if evaluator.rivals is None else _rivals(evaluator.rivals, arrays),
         "week": None if evaluator.week is None else _week(evaluator.week, arrays),
         "totals": evaluator.totals is not None,
     }
     if evaluator.totals is not None:
         arrays.append(evaluator.totals.to_bytes())
     return pack(_MAGIC, header, arrays)
+
+
+def _rivals(rivals: Rivals, arrays: list[NDArray[Any] | bytes]) -> list[dict[str, list[int]]]:
+    found = rivals.state()
+    arrays += [each for _, counts in found for each in counts]
+    return [rows for rows, _ in found]
 
 
 def _week(week: Week, arrays: list[NDArray[Any] | bytes]) -> dict[str, Any]:
@@ -71,7 +84,9 @@ def _closed(closed: Closed, arrays: list[NDArray[Any] | bytes]) -> dict[str, Any
     baseline = closed.window.baseline
     if baseline is not None:
         window["baseline"] = {
-            "alarmed": baseline.alarmed, "counts": _put(baseline.counts, arrays)
+            "alarmed": baseline.alarmed, "version": baseline.version, "rows": baseline.rows,
+            "pairs": baseline.pairs,
+            "counts": _put(baseline.counts, arrays),
         }  # fmt: skip
     arrays.append(closed.verdict.table.tobytes())
     verdict = {**closed.verdict.state(), "extra": _put_extra(closed.verdict.extra, arrays)}
@@ -131,6 +146,15 @@ def restore(evaluator: Evaluator, content: bytes) -> None:
             for spec, states in zip(evaluator.windows, header["closed"], strict=True)
             if states
         }
+        versus = {
+            spec: _restored(evaluator, spec, state, rest)
+            for spec, state in zip(evaluator.windows, header["versus"], strict=True)
+            if state is not None
+        }
+        rivals = None if header["rivals"] is None else Rivals(evaluator.windows)
+        if rivals is not None:
+            for spec, rows in zip(evaluator.windows, header["rivals"], strict=True):
+                rivals.go_on(spec, rows, [_own(rest) for _ in rows])
         week = evaluator.week
         if week is not None:
             week = week.copy()
@@ -140,9 +164,11 @@ def restore(evaluator: Evaluator, content: bytes) -> None:
         raise
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise StateError(str(error)) from error
-    snapshot = Snapshot(snapshot.model, snapshot.layout, closed, members)
+    snapshot = Snapshot(
+        snapshot.model, snapshot.layout, closed, members, str(header["role"]), versus
+    )
     evaluator.resume(operation, first, tumblers, snapshot)
-    evaluator.week = week
+    evaluator.week, evaluator.rivals = week, rivals
     _restore_calls(evaluator, header["calls"], calls)
     _restore_totals(evaluator, totals)
 
@@ -190,7 +216,10 @@ def _restored(
 
 
 def _baseline(state: dict[str, Any] | None, rest: deque[NDArray[Any]]) -> Baseline | None:
-    return None if state is None else Baseline(_get(state, rest), float(state["alarmed"]))
+    if state is None:
+        return None
+    names = ("alarmed", "version", "rows", "pairs")
+    return Baseline(_get(state, rest), **{name: state[name] for name in names})
 
 
 def _get(state: dict[str, Any], rest: deque[NDArray[Any]]) -> Cells | None:

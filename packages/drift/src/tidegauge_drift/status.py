@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tidegauge_drift.layout import INPUTS, OUTPUTS
 from tidegauge_drift.moves import Sides
 from tidegauge_drift.settings import CLASSIC, PAGING
 from tidegauge_drift.verdict import MISMATCH, QUALITY, SUSPECTED, VALUES
@@ -47,6 +48,7 @@ def document(snapshot: Snapshot, windows: Sequence[WindowSpec], rows: dict[str, 
         "format": FORMAT,
         "model": model.name,
         "version": model.version,
+        "role": snapshot.role,
         "reference": {
             "id": layout.reference,
             "source": layout.source,
@@ -57,6 +59,7 @@ def document(snapshot: Snapshot, windows: Sequence[WindowSpec], rows: dict[str, 
         "windows": [
             {"window": spec.label, "open_rows": rows.get(spec.label, 0)}
             | (_closed(snapshot.closed[spec][0], layout) if snapshot.closed.get(spec) else {})
+            | ({"live": _versus(snapshot.versus[spec])} if spec in snapshot.versus else {})
             for spec in windows
         ],
     }
@@ -94,6 +97,37 @@ def _baseline(baseline: Baseline | None) -> dict[str, Any] | None:
     if baseline is None:
         return None
     return {"kind": "previous_week", "alarmed": _number(baseline.alarmed)}
+
+
+def _versus(closed: Closed) -> dict[str, Any]:
+    """Return how a canary or shadow compares with the live version in the same window."""
+    verdict, baseline = closed.verdict, closed.window.baseline
+    assert baseline is not None  # noqa: S101 - it is what makes it one
+    pairs = list(zip(verdict.features, verdict.quality, strict=True))
+    inputs = [pair for pair in pairs if pair[0].family == INPUTS]
+    outputs = [pair[0] for pair in pairs if pair[0].family == OUTPUTS]
+    return {
+        "version": baseline.version,
+        "rows": baseline.rows,
+        "detected": bool(verdict.detected.get(OUTPUTS)),
+        "since_s": _since(pairs, OUTPUTS),
+        "inputs_differ": [
+            feature.name[:_LONGEST_NAME]
+            for feature, quality in sorted(inputs, key=lambda pair: -effect(*pair))
+            if feature.flagged or quality.flagged
+        ][:MAXIMUM_BINS],
+        "outputs": [
+            {
+                "output": feature.name[:_LONGEST_NAME],
+                "state": feature.state,
+                "reason": feature.finding.reason,
+                "effect": _number(feature.finding.effect),
+                "psi": _number(feature.finding.psi),
+                "ks": _number(feature.finding.ks),
+            }
+            for feature in sorted(outputs, key=lambda each: -each.finding.effect)
+        ][:MAXIMUM_BINS],
+    }
 
 
 def _rank(feature: FeatureVerdict, quality: QualityVerdict) -> tuple[int, float]:

@@ -32,7 +32,9 @@ STATES = (OK, SUSPECTED, DRIFTED, UNDECIDED, MISSING, MISMATCH)
 #: Of rows of one call: too few calls of several rows were seen.
 UNKNOWN = "unknown"
 
-REASONS = ("", "rows", "missing", "sampling", "fault", "dependent", "season", "week")
+REASONS = (
+    "", "rows", "missing", "sampling", "fault", "dependent", "season", "week", "live", "traffic",
+)  # fmt: skip
 CHECKS = ("missing", "type_error", "out_of_range", "new_category")
 
 #: Values that have a column of their own where they are wanted.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from tidegauge_drift.calls import pairs
 from tidegauge_drift.judge import MINIMUM_ROWS
 from tidegauge_drift.packing import PackingError, narrow, pack, unpack
 from tidegauge_drift.season import MOST_UNKNOWN
@@ -38,6 +39,7 @@ class Hour:
 
     counts: Cells = field(repr=False)
     rows: int
+    pairs: int = 0
     #: Whether an alarm was on: what had changed then is part of the baseline.
     alarmed: bool = False
 
@@ -79,12 +81,12 @@ class Week:
         hour = pane.start_s // SLOT_S
         known = self._hours.get(hour)
         if known is None:
-            self._hours[hour] = Hour(pane.counts, pane.rows)
+            self._hours[hour] = Hour(pane.counts, pane.rows, pairs(pane.extra))
             return
         rows = known.rows + pane.rows
-        self._hours[hour] = replace(
-            known, counts=narrow(known.counts, rows) + pane.counts, rows=rows
-        )
+        counts = narrow(known.counts, rows) + pane.counts
+        together = known.pairs + pairs(pane.extra)
+        self._hours[hour] = replace(known, counts=counts, rows=rows, pairs=together)
 
     def forget(self, opened_s: int) -> None:
         """Leave out what no window needs that opens at this time or later."""
@@ -109,20 +111,21 @@ class Week:
 
         Weighted as the window's own rows are; see ``season.expected``, whose slots are hours here.
         """
-        pairs = list(self._before(window))
+        found = list(self._before(window))
         asked = sum(window.hours.values())
-        if not pairs or not asked:
+        if not found or not asked:
             return Baseline()
         starts = [each.start for each in slots]
-        sums = np.array([np.add.reduceat(h.counts, starts, dtype=np.float64) for _, h in pairs])
-        weights = np.array([[float(rows)] for rows, _ in pairs])
+        sums = np.array([np.add.reduceat(h.counts, starts, dtype=np.float64) for _, h in found])
+        weights = np.array([[float(rows)] for rows, _ in found])
         factors = _factors(weights, sums, asked)
         lengths = [each.stop - each.start for each in slots]
         counts = np.zeros(slots[-1].stop)
-        for factor, (_, hour) in zip(factors, pairs, strict=True):
+        for factor, (_, hour) in zip(factors, found, strict=True):
             counts += np.repeat(factor, lengths) * hour.counts
-        alarmed = sum(rows for rows, hour in pairs if hour.alarmed)
-        return Baseline(counts, alarmed / asked)
+        alarmed = sum(rows for rows, hour in found if hour.alarmed)
+        together = sum(rows * hour.pairs / hour.rows for rows, hour in found)
+        return Baseline(counts, alarmed / asked, pairs=together / asked)
 
     def _before(self, window: ClosedWindow) -> Any:
         """Yield the window's rows in an hour, and the hour a week before, where there is one."""
@@ -146,7 +149,7 @@ class Week:
         if newest is None:
             return state, None
         found = self._hours[newest]
-        return {**state, "rows": found.rows}, found.counts
+        return {**state, "rows": found.rows, "pairs": found.pairs}, found.counts
 
     def go_on(self, state: Mapping[str, Any], counts: Cells | None) -> None:
         """Take over the open hour; the complete ones are those of ``restore``.
@@ -165,7 +168,8 @@ class Week:
         }
         if counts is not None:
             newest = max(wanted)
-            hours[newest] = Hour(counts, int(state["rows"]), newest in alarmed)
+            numbers = int(state["rows"]), int(state["pairs"])
+            hours[newest] = Hour(counts, *numbers, newest in alarmed)
         self._whose, self._hours = whose, hours
 
     def to_bytes(self) -> bytes:
@@ -173,7 +177,7 @@ class Week:
         hours = sorted(self._hours.items())
         header = {
             "whose": list(self._whose),
-            "hours": [[hour, each.rows, each.alarmed] for hour, each in hours],
+            "hours": [[hour, each.rows, each.pairs, each.alarmed] for hour, each in hours],
         }
         return pack(_MAGIC, header, [each.counts for _, each in hours])
 
@@ -189,8 +193,10 @@ class Week:
             header, arrays = unpack(_MAGIC, content)
             whose = str(header["whose"][0]), str(header["whose"][1])
             hours = {
-                int(hour): Hour(counts.copy(), int(rows), bool(alarmed))
-                for (hour, rows, alarmed), counts in zip(header["hours"], arrays, strict=True)
+                int(hour): Hour(counts.copy(), int(rows), int(together), bool(alarmed))
+                for (hour, rows, together, alarmed), counts in zip(
+                    header["hours"], arrays, strict=True
+                )
             }
         except (PackingError, LookupError, TypeError, ValueError) as error:
             raise WeekError(

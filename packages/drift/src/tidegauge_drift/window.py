@@ -61,11 +61,16 @@ class Baseline:
 
     ``counts`` are on the reference's cells, as many as the rows are worth: zeros for a feature of
     which there were too few, None where there were none. ``alarmed`` is the share of the window's
-    rows at hours in which an alarm was on already.
+    rows at hours in which an alarm was on already. ``version`` is the live version whose rows in
+    the same window they are, ``rows`` many; None: the model's own, of the week before. ``pairs``
+    are, for each of those rows, the other rows of its call.
     """
 
     counts: NDArray[Any] | None = field(default=None, repr=False)
     alarmed: float = 0.0
+    version: str | None = None
+    rows: int = 0
+    pairs: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

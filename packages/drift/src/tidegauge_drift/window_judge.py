@@ -83,7 +83,8 @@ def judge(
     deff, unknown = effects(window, len(layout.slots), alike)
     references = [_reference(window, layout, i, deff[i]) for i in range(len(layout.slots))]
     levels = _levels(window, kinds, references)
-    classic = layout.wanted.classic
+    # Rows of the model itself and of its live version have no bins of equal width.
+    classic = layout.wanted.classic and window.baseline is None
     find = _classic if classic else _finding
     findings = [find(window, layout, i, found) for i, found in enumerate(references)]
     shares = [_shares(window, found) for found in references]
@@ -103,6 +104,11 @@ def judge(
     mismatch, judged = _mismatch(certain, layout, previous)
     # A baseline is of this very model, and classic rules stand as they are.
     mismatch = mismatch and window.baseline is None and not classic
+    quality = _quality(layout, shares, quality_runs, levels.get(QUALITY, 0.0), unknown)
+    if _other_traffic(window, layout, flags, quality):
+        for i, slot in enumerate(layout.slots):
+            if slot.family == OUTPUTS and flags[i] is not None:
+                findings[i], flags[i] = replace(findings[i], reason="traffic"), None
     after = [
         runs[i].at_once(flag) if classic else _run(runs[i], flag, unknown=bool(unknown[i]))
         for i, flag in enumerate(flags)
@@ -114,7 +120,6 @@ def judge(
         )
         for i, slot in enumerate(layout.slots)
     )  # fmt: skip
-    quality = _quality(layout, shares, quality_runs, levels.get(QUALITY, 0.0), unknown)
     table = tabulate(features, quality)
     date(table, None if previous is None else previous.table, window.opened_s)
     return WindowVerdict(
@@ -131,6 +136,21 @@ def _dependence(flags: Sequence[bool | None], unknown: NDArray[np.bool_]) -> str
 
 def _run(run: Run, flagged: bool | None, *, unknown: bool) -> Run:
     return run.held() if unknown and flagged is not None else run.after(flagged)
+
+
+def _other_traffic(
+    window: ClosedWindow,
+    layout: Layout,
+    flags: Sequence[bool | None],
+    quality: Sequence[QualityVerdict],
+) -> bool:
+    """Tell whether a version has got other inputs than the live one: other outputs follow."""
+    if window.baseline is None or window.baseline.version is None:
+        return False
+    return any(
+        slot.family == INPUTS and (flag or found.flagged)
+        for slot, flag, found in zip(layout.slots, flags, quality, strict=True)
+    )
 
 
 def paging_levels(window: ClosedWindow, layout: Layout, kinds: int) -> dict[str, float]:

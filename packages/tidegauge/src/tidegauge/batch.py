@@ -17,10 +17,15 @@ Sizes: TypeAlias = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, order=True)
 class ModelKey:
-    """The identity that every metric of a model carries."""
+    """The identity that every metric of a model carries.
+
+    ``role`` is what the version does (``info.Role``). No metric has it, and two keys that differ in
+    it alone are one model.
+    """
 
     name: str
     version: str = ""
+    role: str = field(default="live", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

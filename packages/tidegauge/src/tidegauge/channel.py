@@ -93,7 +93,7 @@ class Channels:
     """All channels of the process."""
 
     def __init__(self) -> None:
-        self._all: dict[tuple[ModelKey, str, ModelInfo], Channel] = {}
+        self._all: dict[tuple[ModelKey, str, str, ModelInfo], Channel] = {}
         self._models: set[ModelKey] = set()
         #: Estimate of all that waits. Callers add to it without a lock; ``size_bytes``, of which
         #: the background asks at each turn, puts it right.
@@ -116,7 +116,7 @@ class Channels:
             # Models that are made again and again, each with names or classes of its own.
             info = ModelInfo(info.framework, info.class_name, task=info.task)
         # All of it: a model that was fitted again may have other names and classes.
-        identity = (key, operation, info)
+        identity = (key, key.role, operation, info)
         channel = self._all.get(identity)
         if channel is None:
             # setdefault, not assignment: two threads may meet a new model at once.

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tidegauge.info import Role
 from tidegauge.settings import setting
+
+
+def _roles(text: str) -> tuple[tuple[str, str], ...]:
+    found: dict[str, str] = {}
+    for part in text.split(","):
+        model, _, role = (each.strip() for each in part.rpartition("="))
+        if role not in tuple(Role) or model in found or ("=" in part and not model):
+            raise ValueError(text)
+        found[model] = role
+    return tuple(found.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +29,16 @@ class CoreSettings:
     )
     model_version: str = setting(
         "TIDEGAUGE_MODEL_VERSION", "", "Version of the served model, used like the name."
+    )
+    model_role: tuple[tuple[str, str], ...] = setting(
+        "TIDEGAUGE_MODEL_ROLE",
+        (),
+        "What the served model's answers are for: live, canary or shadow; or of several models "
+        "fraud:4=canary,churn=shadow, the rest being live. A canary or shadow is compared with the "
+        "live version of its name.",
+        parse=_roles,
+        expected="a role, or <model>=<role> and <model>:<version>=<role> with commas between; the "
+        "roles are live, canary, shadow",
     )
     cpu_budget_percent: float = setting(
         "TIDEGAUGE_CPU_BUDGET_PERCENT",

@@ -17,13 +17,22 @@ class Task(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Role(StrEnum):
+    """What a version's answers are for: users, some users, nobody yet."""
+
+    LIVE = "live"
+    CANARY = "canary"
+    SHADOW = "shadow"
+
+
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
     """Facts that the library's object carries.
 
     ``name`` and ``version`` come from registry metadata only and stay empty where the library has
     none; ``class_name`` is the fallback (``Pipeline[LogisticRegression]``). Never a path or data.
-    ``classes`` are the labels of a classifier's probability columns, in their order.
+    ``classes`` are the labels of a classifier's probability columns, in their order. ``role`` is
+    one of ``Role`` where the app says so, else empty.
     """
 
     framework: str
@@ -33,6 +42,7 @@ class ModelInfo:
     feature_names: tuple[str, ...] | None = None
     task: Task = Task.UNKNOWN
     classes: tuple[str, ...] | None = None
+    role: str = ""
 
 
 Describe: TypeAlias = Callable[[object], ModelInfo]

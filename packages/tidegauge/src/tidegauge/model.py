@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar
 import numpy as np
 
 from tidegauge.channel import Channel, Trace
-from tidegauge.identity import clean_name
+from tidegauge.identity import checked_role, clean_name
 from tidegauge.info import ModelInfo, Task
 from tidegauge.observe import Calls, new_prediction_id
 from tidegauge.snapshot import Snapshot
@@ -32,6 +32,9 @@ class Model:
         What they carry as ``model_version``.
     operation : str
         What they carry as ``operation``.
+    role : str
+        ``live``, ``canary`` (answers some users) or ``shadow`` (answers nobody yet), whose answers
+        are compared with those of the live version; by default what ``TIDEGAUGE_MODEL_ROLE`` says.
     task : str
         ``classification`` where outputs are labels (they are counted, not put in a histogram of
         values), ``regression`` or ``unknown`` where they are numbers.
@@ -44,7 +47,13 @@ class Model:
     """
 
     def __init__(
-        self, name: str, version: str = "", *, operation: str = "predict", task: str = "unknown"
+        self,
+        name: str,
+        version: str = "",
+        *,
+        operation: str = "predict",
+        role: str = "",
+        task: str = "unknown",
     ) -> None:
         if not isinstance(name, str) or not name.strip():
             raise ValueError(
@@ -58,7 +67,10 @@ class Model:
                 f"Model task: got {task!r} from the argument; expected one of {', '.join(Task)}. "
                 "Leave it out where you do not know."
             )
-        info = ModelInfo("manual", self.name, self.name, self.version, task=Task(task))
+        info = ModelInfo(
+            "manual", self.name, self.name, self.version, task=Task(task),
+            role=checked_role("Model", role),
+        )  # fmt: skip
         #: Whether outputs are labels, of which text is one form; else text is not looked at.
         self.labels = info.task in (Task.CLASSIFICATION, Task.OUTLIER)
         self._calls = Calls(operation, lambda _: info, "")
