@@ -10,6 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
+import caution
 import days
 import live
 import page
@@ -40,6 +41,7 @@ def main() -> int:
 COMMANDS = {
     "live": live.run,
     "delay": live.run_delays,
+    "caution": caution.run,
     "rules": rules.run,
     "days": days.run,
     "render": page.render,

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from caution import CASES
+from caution import RULES as CAUTION
 from live import SHIFTS, Summary, cases, summarise, upper
 from paging import PANE_S, Case, shape
 from results import read
@@ -20,20 +22,23 @@ if TYPE_CHECKING:
 
     Lines = Sequence[dict[str, Any]]
 
-PAGE = Path(__file__).parents[2] / "docs" / "reference" / "false-alarms.md"
+_DOCS = Path(__file__).parents[2] / "docs"
+PAGES = (_DOCS / "reference" / "false-alarms.md", _DOCS / "explanation" / "level-of-an-alarm.md")
 
 
 def render(given: argparse.Namespace) -> None:
     """Put the tables between their marks; one without results stays as it is."""
-    text = PAGE.read_text("utf-8")
-    for name, make in TABLES.items():
-        table = make(read(given.results / f"{name}.jsonl"))
-        if table:
-            before, rest = text.split(f"<!-- made: {name} -->\n", 1)
-            _, after = rest.split("<!-- end -->", 1)
-            lines = "\n".join(table)
-            text = f"{before}<!-- made: {name} -->\n{lines}\n<!-- end -->{after}"
-    PAGE.write_text(text, "utf-8")
+    for page in PAGES:
+        text = page.read_text("utf-8")
+        for name, make in TABLES.items():
+            mark = f"<!-- made: {name} -->\n"
+            table = make(read(given.results / f"{name}.jsonl")) if mark in text else []
+            if table:
+                before, rest = text.split(mark, 1)
+                _, after = rest.split("<!-- end -->", 1)
+                lines = "\n".join(table)
+                text = f"{before}{mark}{lines}\n<!-- end -->{after}"
+        page.write_text(text, "utf-8")
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
@@ -127,6 +132,22 @@ def _late(found: list[float]) -> str:
     return ", ".join("never" if math.isinf(rows) else f"{rows:,.0f}" for rows in (half, most))
 
 
+def _caution(lines: Lines) -> list[str]:
+    rows = []
+    for case, results in _seen(lines, CASES):
+        numbers = [
+            _short(float(np.mean([line[what][rule] for line in results])))
+            for what in ("onsets", "seen")
+            for rule in CAUTION
+        ]
+        kind = f"AR(1) {case.rho:g}".replace("0.", ".")
+        rows.append(
+            [f"{case.reference:,}", kind, f"{shape(case).rows:,}", f"{len(results)}", *numbers]
+        )
+    head = [f"{what}: {rule}" for what in ("onsets", "seen") for rule in CAUTION]
+    return _table(("reference", "rows are", "rows", "models", *head), rows)
+
+
 def _rules(lines: Lines) -> list[str]:
     found = _by_case(lines)
     labels = {"20": "20 features", **{f"zipf{k}": f"one of {k} levels" for k in LEVELS}}
@@ -137,9 +158,9 @@ def _rules(lines: Lines) -> list[str]:
         if ours:
             theirs = [line for line in windows if line["rule"] == PEER]
             shares = [_share(ours, rule) for rule in ("ours", "anything", "classic")]
-            shares += [f"{len(theirs)}" if theirs else "", _share(theirs, "flagged")]
+            shares += [_share(theirs, "flagged"), f"{len(theirs)}" if theirs else ""]
             rows.append([labels[name], f"{size:,}", f"{reference:,}", f"{len(ours)}", *shares])
-    head = ("windows", "report", "anything", "classic", "windows", "Evidently")
+    head = ("windows", "report", "anything", "classic", "Evidently", "of windows")
     return _table(("features", "rows", "reference", *head), rows)
 
 
@@ -161,4 +182,4 @@ def _share(windows: Lines, rule: str) -> str:
     return f"{np.mean(known):.3f}" if known else ""
 
 
-TABLES = {"live": _live, "delay": _delays, "rules": _rules, "days": _days}
+TABLES = {"live": _live, "delay": _delays, "rules": _rules, "days": _days, "caution": _caution}

@@ -37,7 +37,7 @@ REFERENCES = (10_000, 1000)
 LEVELS = (30, 100)
 # Windows of each line; Evidently takes seconds for one, so it sees the first of them.
 _WINDOWS, _PEERS = 400, 40
-_FEWER = 4  # of 100,000 rows so many times fewer
+_FEWER = 10  # of 100,000 rows so many times fewer
 OURS, PEER = "report", "Evidently"
 _NUMBERS = 17
 _PSI, _P, _KL = 0.2, 0.05, 0.1

@@ -58,7 +58,7 @@ class Sieve:
         for i, slot in enumerate(self._layout.slots):
             part = windows[:, slot.start : slot.stop]
             reference = self._reference[slot.start : slot.stop]
-            values[slot.family].append(self._values(slot, reference, part))
+            values[slot.family].append(self.values(slot, reference, part))
             p_value, many = self._shares(i, slot, reference, part)
             np.minimum(smallest, p_value, out=smallest)
             small += many
@@ -67,7 +67,8 @@ class Sieve:
         limit = self._levels[QUALITY] * _SLACK * small / (_CHECKS * len(self._layout.slots))
         return np.asarray(found | (smallest <= limit))
 
-    def _values(self, slot: Slot, reference: Counts, part: Counts) -> Values:
+    def values(self, slot: Slot, reference: Counts, part: Counts) -> Values:
+        """Return the p-values of a feature's values, NaN where it is undecided."""
         bins = self._layout.bins[slot.start : slot.stop - 2]
         p, q = reference[:-2].astype(np.float64), part[:, :-2].astype(np.float64)
         found = np.full(len(q), np.nan)
