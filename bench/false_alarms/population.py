@@ -99,7 +99,7 @@ class Series:
     def next(self, rows: int) -> NDArray[np.int32]:
         """Return the next places."""
         noise = self._rng.standard_normal(rows, np.float32)
-        if self._rho:
+        if self._rho and rows:  # of no rows the filter forgets where it was
             noise *= np.float32(np.sqrt(1 - self._rho**2))
             filters = np.array([1], np.float32), np.array([1, -self._rho], np.float32)
             noise, self._last = lfilter(*filters, noise, zi=self._last)
