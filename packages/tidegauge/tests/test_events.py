@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from tidegauge import announce, guard
 from tidegauge.batch import ModelKey
-from tidegauge.events import Event, StateChange
+from tidegauge.events import Event, SchemaChange, StateChange
 from tidegauge.log_events import LogEvents
-from tidegauge_semconv.events import MODEL_DRIFT_DETECTED
+from tidegauge_semconv.events import MODEL_DRIFT_DETECTED, MODEL_SCHEMA_CHANGED
 
 CHANGE = StateChange(
     ModelKey("fraud", "3"), "ab12cd34", "inputs", "amount", "1000rows", "drifted",
@@ -58,6 +58,24 @@ def test_an_end_is_for_information_and_leaves_out_what_is_not_known(logs: Any) -
     assert record.severity_text == "INFO"
     assert record.body == "m: inputs ok in window 1d"
     assert not {"value", "threshold"} & set(record.attributes)
+
+
+def test_columns_that_differ_are_a_log_record_of_their_own(logs: Any) -> None:
+    """A WARNING with the columns in its body when it begins, for information when it ends."""
+    for state in ("changed", "ok"):
+        found = SchemaChange(ModelKey("fraud", "3"), "ab", "missing_columns", ("a", "b"), state, 1)
+        LogEvents().on_event(found)
+    begun, ended = (each.log_record for each in logs.finished())
+    attributes = dict(begun.attributes)
+    name = getattr(begun, "event_name", "") or attributes.pop("event.name")
+
+    assert "model.schema.changed" == name == MODEL_SCHEMA_CHANGED.name
+    assert ("WARN", "INFO") == (begun.severity_text, ended.severity_text)
+    assert "fraud 3: missing_columns changed (a, b)" == begun.body
+    assert {
+        "model_name": "fraud", "model_version": "3", "reference": "ab",
+        "subject": "missing_columns", "state": "changed",
+    } == {key: attributes[key] for key in MODEL_SCHEMA_CHANGED.attributes}  # fmt: skip
 
 
 def test_without_a_provider_of_logs_nothing_happens(

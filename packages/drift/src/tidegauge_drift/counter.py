@@ -12,6 +12,7 @@ from tidegauge.batch import Batch, ModelKey, Table
 from tidegauge_drift.calls import CALLS, unseen, whole
 from tidegauge_drift.layout import INPUTS, OUTPUTS
 from tidegauge_drift.pane import Pane
+from tidegauge_drift.schema import notes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from tidegauge_drift.extras import Extra
     from tidegauge_drift.layout import Block, Layout
     from tidegauge_drift.matching import Match
+    from tidegauge_drift.schema import Note
 
 _logger = logging.getLogger("tidegauge.drift")
 
@@ -69,7 +71,7 @@ class PaneCounter:
         self._next: tuple[Layout, int] | None = None
         self._closed: int | None = None  # the first pane that is not closed yet
         self._panes: dict[_Key, Pane] = {}
-        self._matches: dict[str, tuple[object, Match]] = {}
+        self._matches: dict[str, tuple[object, Match, tuple[Note, ...]]] = {}
         self._said: set[str] = set()
         self.late_rows = 0
         self.dropped_rows = 0
@@ -107,29 +109,31 @@ class PaneCounter:
     def _count(self, batch: Batch, index: int, rows: int, chosen: NDArray[np.bool_] | None) -> None:
         layout = self._at(index)
         found: list[tuple[Block, NDArray[np.intp], Extra]] = []
+        said: tuple[Note, ...] = ()
         sizes, several = _calls(batch, rows, chosen)
         alike = {block: unseen(len(block.slots)) for block in (layout.inputs, layout.outputs)}
         for side, table in ((INPUTS, batch.features), (OUTPUTS, batch.outputs)):
             block = layout.inputs if side == INPUTS else layout.outputs
             if table is None or not block.slots:
                 continue
-            matched = self._match(layout, side, table)
+            matched, new = self._match(layout, side, table)
+            said += new
             if matched.reason and side == INPUTS:
-                return  # another model's rows: its outputs are not comparable either
+                # Another model's rows: its outputs are not comparable either.
+                self._pane(batch, index, layout).note(new)
+                return
             if not matched.reason:
                 part = table if chosen is None else _rows(table, chosen, rows)
                 found.append((block, *block.measure(part, matched.columns)))
                 if sizes.size:
                     part = _rows(part, several, int(sizes.sum()))
                     alike[block] = block.count_calls(part, matched.columns, sizes)
+        if not found and not said:
+            return
+        pane = self._pane(batch, index, layout)
+        pane.note(said)
         if not found:
             return
-        key = (index, batch.operation)
-        pane = self._panes.get(key)
-        if pane is None or pane.layout != layout.digest:
-            counts = np.zeros(layout.size, np.uint8)
-            pane = Pane(batch.model, batch.operation, layout.digest, index, self._pane_s, counts)
-            self._panes[key] = pane
         pane.rows += rows
         for block, counted, extra in found:
             pane.add(block.start, counted)
@@ -138,21 +142,31 @@ class PaneCounter:
             pane.add_extra({CALLS: whole(sizes, list(alike.values()))})
         pane.saw_stride(batch.stride, batch.stride)
 
+    def _pane(self, batch: Batch, index: int, layout: Layout) -> Pane:
+        key = (index, batch.operation)
+        pane = self._panes.get(key)
+        if pane is None or pane.layout != layout.digest:
+            counts = np.zeros(layout.size, np.uint8)
+            pane = Pane(batch.model, batch.operation, layout.digest, index, self._pane_s, counts)
+            self._panes[key] = pane
+        return pane
+
     def _at(self, index: int) -> Layout:
         if self._next is not None and index >= self._next[1]:
             return self._next[0]
         return self.layout
 
-    def _match(self, layout: Layout, side: str, table: Table) -> Match:
+    def _match(self, layout: Layout, side: str, table: Table) -> tuple[Match, tuple[Note, ...]]:
         width = table.matrix.shape[1] if table.matrix is not None else len(table.columns or ())
         key = (layout, table.names, width)
         kept = self._matches.get(side)
         if kept is not None and kept[0] == key:
-            return kept[1]
+            return kept[1:]
         found = layout.match_inputs(table) if side == INPUTS else layout.match_outputs(table)
-        self._matches[side] = (key, found)
+        said = notes(side, found)
+        self._matches[side] = (key, found, said)
         self._say(layout, side, found)
-        return found
+        return found, said
 
     def _say(self, layout: Layout, side: str, found: Match) -> None:
         if found.reason:

@@ -19,12 +19,13 @@ from tidegauge_drift.counter import went_back
 from tidegauge_drift.layout import OUTPUTS
 from tidegauge_drift.pane import Pane
 from tidegauge_drift.rivals import LIVE, Rivals, label, shown_outputs
+from tidegauge_drift.schema import Difference, Schema
 from tidegauge_drift.verdict import WindowVerdict, alarmed_since
 from tidegauge_drift.window import ClosedWindow, Tumbler, WindowSpec
 from tidegauge_drift.window_judge import judge
 
 if TYPE_CHECKING:
-    from tidegauge.events import StateChange
+    from tidegauge.events import Event
 
     from tidegauge_drift.layout import Layout
     from tidegauge_drift.week import Week
@@ -72,6 +73,7 @@ class Snapshot:
     ``closed`` has the last two windows of each kind, the newest first. ``members`` are the features
     that are exported, with how long each has been outside of the largest effects. Of a canary or
     shadow ``versus`` has the last window of each kind as it is compared with the live version.
+    ``schema`` is how columns differ now; ``compared`` tells whether rows could ever be compared.
     """
 
     model: ModelKey
@@ -80,6 +82,8 @@ class Snapshot:
     members: dict[str, int] = field(default_factory=dict)
     role: str = LIVE
     versus: dict[WindowSpec, Closed] = field(default_factory=dict)
+    schema: tuple[Difference, ...] = ()
+    compared: bool = False
 
     def verdict(self, spec: WindowSpec) -> WindowVerdict | None:
         """Return the last verdict of one kind of window."""
@@ -136,6 +140,8 @@ class Evaluator:
         self.first: int | None = None  # the first pane that is not folded yet
         self.tumblers: tuple[Tumbler, ...] = ()
         self.snapshot = Snapshot(model, layout)
+        #: How columns differ from those of the reference in use.
+        self.schema = Schema(pane_s)
         #: How alike rows of one call are, of the reference in use.
         self.likeness = Likeness(layout.slots)
         #: Of a canary or shadow: the live rows in its open windows.
@@ -143,7 +149,7 @@ class Evaluator:
         #: Whether there is something to keep; its reader sets it back.
         self.changed = False
         #: Alarms that went on or off; whoever keeps the state takes them, after that.
-        self.news: list[StateChange] = []
+        self.news: list[Event] = []
 
     def resume(
         self, operation: str, first: int | None, tumblers: tuple[Tumbler, ...], snapshot: Snapshot
@@ -175,16 +181,20 @@ class Evaluator:
                 "leader's are compared until all have noticed the change.",
                 now.model.name, now.model.version, level=logging.INFO,
             )  # fmt: skip
-        if equal and not self.tumblers:
+        pane = reduce(Pane.merge, equal) if equal else None
+        if pane is not None:
+            self._assume(pane.model.role)
+            self._read(pane)
+            if pane.notes and not pane.rows:
+                pane = None  # of rows that cannot be compared
+        if pane is not None and not self.tumblers:
             self.tumblers = tuple(Tumbler(spec, self.pane_s, index) for spec in self.windows)
-        if equal:
-            self._assume(min(pane.model.role for pane in equal))
         if self.rivals is not None and self.tumblers and live:
             for tumbler in self.tumblers:
                 self._judge(tumbler.advance(index))
             self.rivals.fold(self._equal(live))
-        if equal:
-            self._add(reduce(Pane.merge, equal))
+        if pane is not None:
+            self._add(pane)
         self.first = index + 1
         self.changed = True
 
@@ -210,6 +220,14 @@ class Evaluator:
             for each in closed:
                 name = label(each.window.baseline)
                 self.news += _of_outputs(ended(now.model, name, [each.verdict], at_s))
+
+    def _read(self, pane: Pane) -> None:
+        """Take what a pane says of columns."""
+        now = self.snapshot
+        self.news += self.schema.fold(now.model, now.layout.reference, pane)
+        differences, compared = self.schema.differences(), now.compared or pane.rows > 0
+        if (differences, compared) != (now.schema, now.compared):
+            self.snapshot = replace(now, schema=differences, compared=compared)
 
     def _choose(self, panes: Sequence[Pane]) -> None:
         """Go over to the highest operation that any process has seen: windows start anew."""
@@ -250,6 +268,7 @@ class Evaluator:
             self.tumblers = ()
             self.first = limit
             self.changed = True
+            self.schema.went_back(limit)
             if self.week is not None:
                 self.week.went_back(limit * self.pane_s)
             if self.rivals is not None:
@@ -288,15 +307,17 @@ class Evaluator:
     def _restart(self, layout: Layout) -> None:
         """Forget all windows: what follows is not comparable with what came before."""
         now = self.snapshot
+        at_s = float((self.first or 0) * self.pane_s)
         with guard.guarded("drift.changes"):
             last = [kept[0].verdict for kept in now.closed.values()]
-            at_s = float((self.first or 0) * self.pane_s)
             self.news += ended(now.model, now.layout.reference, last, at_s)
         self._forget_versus(now.versus.values())
         self.tumblers = ()
         if self.rivals is not None:
             self.rivals.clear()
-        self.snapshot = Snapshot(now.model, layout, role=now.role)
+        if layout.digest != now.layout.digest:
+            self.news += self.schema.end(now.model, now.layout.reference, at_s)
+        self.snapshot = Snapshot(now.model, layout, role=now.role, schema=self.schema.differences())
         if layout.events_digest != now.layout.events_digest:
             self.likeness = Likeness(layout.slots)
         self.changed = True

@@ -51,7 +51,8 @@ class Exchange:
         self.place = group.worker
         self._worker = worker
         self._pane_s = pane_s
-        self._published: dict[str, tuple[int, int]] = {}  # name: index, rows
+        # By name: index, rows, notes.
+        self._published: dict[str, tuple[int, int, int]] = {}
         self._given: set[str] = set()
         self._said = ""
         self._turn = 0
@@ -94,11 +95,11 @@ class Exchange:
     def _write(self, pane: Pane) -> bool:
         name = pane.name
         known = self._published.get(name)
-        if known is not None and known[1] == pane.rows:
+        if known is not None and known[1:] == (pane.rows, len(pane.notes)):
             return True
         written = self._group.publish(name, pane.to_bytes())
         if written:
-            self._published[name] = (pane.index, pane.rows)
+            self._published[name] = (pane.index, pane.rows, len(pane.notes))
         return written
 
     def _withdraw(self, name: str) -> None:
@@ -116,7 +117,7 @@ class Exchange:
         # After a clock was set back the leader may still speak of the time before.
         through = min(index["through"], closed)
         for pane in self._worker.pop(through):
-            _, published = self._published.get(pane.name, (0, 0))
+            _, published, _ = self._published.get(pane.name, (0, 0, 0))
             if published < pane.rows:
                 guard.once(
                     "drift.unseen",
@@ -127,7 +128,7 @@ class Exchange:
 
     def settle(self, through: int) -> None:
         """Remove the records of panes that are folded: this process's, and dead ones'."""
-        for name in [name for name, (index, _) in self._published.items() if index < through]:
+        for name in [name for name, (index, *_) in self._published.items() if index < through]:
             self._withdraw(name)
         for record in self._dead:
             self._group.drop(record)

@@ -33,6 +33,12 @@ _CHECKS = {
     "out_of_range": "values out of the reference's range",
     "new_category": "categories that the reference does not have",
 }
+_SCHEMA = {
+    "other_inputs": "other ones, NOTHING IS COMPARED",
+    "other_outputs": "other outputs, these are not compared",
+    "missing_columns": "some are missing",
+    "extra_columns": "some are not in the reference",
+}
 _REASONS = {
     "rows": "too few rows",
     "missing": "not among the live columns",
@@ -59,6 +65,7 @@ def explain(found: Found, now_s: float) -> Iterator[str]:
     else:
         for window in status["windows"]:
             yield from _window(window, now_s)
+        yield from _schema(status.get("schema", []), now_s)
         yield from _reference(status, now_s)
     if status.get("mode") == "classic":
         yield f"  mode       classic, window by window: {', '.join(RULES.values())}"
@@ -95,7 +102,7 @@ def _headline(status: dict[str, Any], judged: list[dict[str, Any]], now_s: float
     if "warmup" in status:
         return warmup_words.headline(status["warmup"])
     if not judged:
-        return "not judged yet, no window has closed"
+        return "not judged yet, no window has closed" + _uncompared(status)
     on = {
         family: state.get("since_s")
         for window in judged
@@ -113,7 +120,12 @@ def _headline(status: dict[str, Any], judged: list[dict[str, Any]], now_s: float
         said.append(f"ALARM against live {', '.join(beside)}".rstrip())
     if any(window["reference_mismatch"] for window in judged):
         said.append("REFERENCE MISMATCH")
-    return "; ".join(said) or "no alarm"
+    return ("; ".join(said) or "no alarm") + _uncompared(status)
+
+
+def _uncompared(status: dict[str, Any]) -> str:
+    kinds = {found["kind"] for found in status.get("schema", [])}
+    return "; OTHER COLUMNS" if "other_inputs" in kinds else ""
 
 
 def _old(found: Found, now_s: float) -> Iterator[str]:
@@ -181,6 +193,14 @@ def _versus(live: dict[str, Any] | None, now_s: float) -> Iterator[str]:
         yield _cut(f"{'':13}inputs differ from {version}'s: {names}")
         yield f"{'':13}It gets other traffic, or prepares it otherwise: its outputs are"
         yield f"{'':13}not compared until that ends."
+
+
+def _schema(found: list[dict[str, Any]], now_s: float) -> Iterator[str]:
+    """Yield how columns differ: a line for what, and one for which."""
+    for each in found:
+        what = _SCHEMA.get(each["kind"], text(each["kind"]))
+        yield f"  {'columns':<10} {what} since {moment(each['since_s'], now_s)} UTC"
+        yield _cut(f"{'':13}{', '.join(map(text, each['texts']))}")
 
 
 def _sampling(window: dict[str, Any]) -> str:

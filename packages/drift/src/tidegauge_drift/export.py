@@ -47,6 +47,8 @@ def points(
 ) -> Iterator[GaugePoint]:
     """Yield the gauges of one model; ``weekly`` if the week before is the baseline."""
     layout, model = snapshot.layout, snapshot.model
+    if snapshot.schema and not snapshot.compared:
+        return  # the reference is of another model
     head = (model.name, model.version, layout.reference)
     source = f"previous_week on {layout.source}" if weekly else layout.source
     info = (*head, source, layout.built, str(layout.rows))

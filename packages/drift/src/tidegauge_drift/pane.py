@@ -10,12 +10,14 @@ from tidegauge.batch import ModelKey
 
 from tidegauge_drift.extras import added, arrays, names, restored
 from tidegauge_drift.packing import PackingError, digest, narrow, pack, unpack
+from tidegauge_drift.schema import joined
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tidegauge_drift.extras import Extra
     from tidegauge_drift.packing import Cells
+    from tidegauge_drift.schema import Note
 
 _MAGIC = b"tgpane03"
 
@@ -36,7 +38,8 @@ class Pane:
     ``operation`` is the one whose rows these are; ``layout`` the digest of what they are counted
     on. ``counts`` are as wide as ``rows`` asks for. ``stride_min`` and ``stride_max`` are the
     thinning of its rows: one row in so many was kept. ``extra`` are further arrays, by name, which
-    are merged by addition too; none by default.
+    are merged by addition too; none by default. ``notes`` say how columns differ from the
+    reference's; a pane of rows that cannot be compared has nothing else.
     """
 
     model: ModelKey
@@ -49,6 +52,7 @@ class Pane:
     stride_min: int = 0
     stride_max: int = 0
     extra: Extra = field(default_factory=dict, repr=False)
+    notes: tuple[Note, ...] = ()
 
     @property
     def start_s(self) -> int:
@@ -73,6 +77,11 @@ class Pane:
     def add_extra(self, more: Extra) -> None:
         """Add to the arrays beside the counts; a new one begins with zeros."""
         self.extra = added(self.extra, more)
+
+    def note(self, more: tuple[Note, ...]) -> None:
+        """Add notes."""
+        if more:
+            self.notes = joined(self.notes, more)
 
     def saw_stride(self, smallest: int, largest: int) -> None:
         """Widen the range of strides."""
@@ -104,9 +113,10 @@ class Pane:
             )
         rows = self.rows + other.rows
         counts = narrow(self.counts, rows) + other.counts
+        said = joined(self.notes, other.notes)
         # Where processes disagree about the role: one of theirs, whichever pane is merged first.
         model = min(self.model, other.model, key=lambda each: each.role)
-        merged = Pane(model, *self.key()[1:5], counts=counts, rows=rows, extra=extra)
+        merged = Pane(model, *self.key()[1:5], counts=counts, rows=rows, extra=extra, notes=said)
         for pane in (self, other):
             if pane.rows:
                 merged.saw_stride(pane.stride_min, pane.stride_max)
@@ -123,6 +133,7 @@ class Pane:
             "rows": self.rows,
             "strides": [self.stride_min, self.stride_max],
             "extra": names(self.extra),
+            "notes": self.notes,
         }
         return pack(_MAGIC, header, [self.counts, *arrays(self.extra)])
 
@@ -142,6 +153,7 @@ class Pane:
                 ModelKey(*header["model"]), header["operation"], header["layout"],
                 int(header["index"]), int(header["length_s"]), counts, int(header["rows"]),
                 smallest, largest, restored(header["extra"], extra),
+                tuple((str(kind), str(text)) for kind, text in header["notes"]),
             )  # fmt: skip
         except PackingError as error:
             raise PaneError(str(error)) from error

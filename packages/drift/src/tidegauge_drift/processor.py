@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tidegauge.batch import Batch, CountPoint, GaugePoint, ModelKey, ValueBounds
-    from tidegauge.events import StateChange
+    from tidegauge.events import Event
     from tidegauge.group import Group
 
     from tidegauge_drift.layout import Layout
@@ -128,7 +128,7 @@ class DriftProcessor:
         self._leads = True
         self._shared_s = float("-inf")
         self._away_s: float | None = None
-        self._news: deque[StateChange] = deque(maxlen=_MAXIMUM_NEWS)
+        self._news: deque[Event] = deque(maxlen=_MAXIMUM_NEWS)
         self._status = StatusFiles()
         self._weeks = WeekFiles()
         spec = self._settings.warmup

@@ -11,6 +11,7 @@ from tidegauge_drift import extras
 from tidegauge_drift.evaluator import Closed, Evaluator, Snapshot
 from tidegauge_drift.packing import PackingError, pack, unpack
 from tidegauge_drift.rivals import Rivals
+from tidegauge_drift.schema import Schema
 from tidegauge_drift.verdict import WindowVerdict
 from tidegauge_drift.window import Baseline, ClosedWindow, Tumbler, WindowSpec
 
@@ -42,6 +43,7 @@ def dump(evaluator: Evaluator) -> bytes:
         "pane_s": evaluator.pane_s,
         "windows": [spec.label for spec in evaluator.windows],
         "members": snapshot.members,
+        "schema": evaluator.schema.state(),
         "open": [_open(tumbler, arrays) for tumbler in evaluator.tumblers],
         "closed": [
             [_closed(each, arrays) for each in snapshot.closed.get(spec, ())]
@@ -160,15 +162,18 @@ def restore(evaluator: Evaluator, content: bytes) -> None:
             week = week.copy()
             week.go_on(header["week"], _get(header["week"], rest))
         members = {str(name): int(outside) for name, outside in header["members"].items()}
+        schema = Schema(evaluator.pane_s)
+        schema.resume(header["schema"])
     except StateError:
         raise
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise StateError(str(error)) from error
     snapshot = Snapshot(
-        snapshot.model, snapshot.layout, closed, members, str(header["role"]), versus
-    )
+        snapshot.model, snapshot.layout, closed, members, str(header["role"]), versus,
+        schema.differences(), bool(tumblers),
+    )  # fmt: skip
     evaluator.resume(operation, first, tumblers, snapshot)
-    evaluator.week, evaluator.rivals = week, rivals
+    evaluator.week, evaluator.rivals, evaluator.schema = week, rivals, schema
     _restore_calls(evaluator, header["calls"], calls)
     _restore_totals(evaluator, totals)
 

@@ -56,6 +56,10 @@ def document(snapshot: Snapshot, windows: Sequence[WindowSpec], rows: dict[str, 
             "rows": layout.rows,
         },
         "mode": CLASSIC if layout.wanted.classic else PAGING,
+        "schema": [
+            {"kind": found.kind, "texts": list(found.texts), "since_s": found.since_s}
+            for found in snapshot.schema
+        ],
         "windows": [
             {"window": spec.label, "open_rows": rows.get(spec.label, 0)}
             | (_closed(snapshot.closed[spec][0], layout) if snapshot.closed.get(spec) else {})

@@ -29,3 +29,8 @@ CONFIGURATION_ERROR = EventSpec(
     "A setting, a file or a plugin is wrong; what depends on it is off or has its default.",
     (a.SUBJECT,),
 )
+MODEL_SCHEMA_CHANGED = EventSpec(
+    "model.schema.changed",
+    "The columns that a model gets differ from those of its reference, or do no longer.",
+    (a.MODEL_NAME, a.MODEL_VERSION, a.REFERENCE, a.SUBJECT, a.STATE),
+)

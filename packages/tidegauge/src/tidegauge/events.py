@@ -40,6 +40,24 @@ class StateChange(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class SchemaChange(Event):
+    """The columns that a model gets have begun to differ from its reference's, or do no longer.
+
+    ``kind`` is ``missing_columns``, ``extra_columns``, or ``other_inputs`` and ``other_outputs``
+    where nothing of that side can be compared; ``texts`` are the columns, at most ten, or why.
+    ``state`` is ``changed``, ``ok``, or ``unknown`` where the reference was replaced meanwhile.
+    ``at_s`` is the end of the pane that showed it (Unix seconds).
+    """
+
+    model: ModelKey
+    reference: str
+    kind: str
+    texts: tuple[str, ...]
+    state: str
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class ConfigurationError(Event):
     """Something is set up wrongly, and what depends on it is off or works with its default.
 

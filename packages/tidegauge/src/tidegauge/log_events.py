@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from opentelemetry._logs import SeverityNumber, get_logger_provider
 from tidegauge_semconv import attributes as a
-from tidegauge_semconv.events import CONFIGURATION_ERROR, MODEL_DRIFT_DETECTED, EventSpec
+from tidegauge_semconv.events import (
+    CONFIGURATION_ERROR,
+    MODEL_DRIFT_DETECTED,
+    MODEL_SCHEMA_CHANGED,
+    EventSpec,
+)
 
-from tidegauge.events import ConfigurationError, Event, StateChange
+from tidegauge.events import ConfigurationError, Event, SchemaChange, StateChange
 from tidegauge.otel_private import emit_event
 
 _SCOPE = "tidegauge"
+_CHANGED = "changed"
 _ALARMS = frozenset({"drifted", "reference_mismatch"})
 
 
@@ -22,6 +28,9 @@ class LogEvents:
             alarm = event.state in _ALARMS
             severity = SeverityNumber.WARN if alarm else SeverityNumber.INFO
             _emit(MODEL_DRIFT_DETECTED, event.at_s, severity, _text(event), _attributes(event))
+        elif isinstance(event, SchemaChange):
+            severity = SeverityNumber.WARN if event.state == _CHANGED else SeverityNumber.INFO
+            _emit(MODEL_SCHEMA_CHANGED, event.at_s, severity, _columns(event), _of_schema(event))
         elif isinstance(event, ConfigurationError):
             named: dict[str, str | float] = {a.SUBJECT: event.subject}
             _emit(CONFIGURATION_ERROR, event.at_s, SeverityNumber.ERROR, event.message, named)
@@ -59,6 +68,22 @@ def _attributes(event: StateChange) -> dict[str, str | float]:
         a.THRESHOLD: event.threshold,
     }
     return {key: value for key, value in found.items() if value is not None}
+
+
+def _of_schema(event: SchemaChange) -> dict[str, str | float]:
+    return {
+        a.MODEL_NAME: event.model.name,
+        a.MODEL_VERSION: event.model.version,
+        a.REFERENCE: event.reference,
+        a.SUBJECT: event.kind,
+        a.STATE: event.state,
+    }
+
+
+def _columns(event: SchemaChange) -> str:
+    model = f"{event.model.name} {event.model.version}".rstrip()
+    which = f" ({', '.join(event.texts)})" if event.texts else ""
+    return f"{model}: {event.kind} {event.state}{which}"
 
 
 def _text(event: StateChange) -> str:
