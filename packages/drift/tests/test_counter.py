@@ -37,15 +37,16 @@ def test_outputs_alone_are_counted(counter: PaneCounter, batch: Callable[..., An
 def test_outputs_that_do_not_fit_leave_the_inputs(
     counter: PaneCounter, batch: Callable[..., Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Said once, however the columns change; outputs alone are then nothing to count."""
+    """Said once, however the columns change; outputs alone are then noted, not counted."""
     rows = np.zeros((4, 2))
     for width in (2, 3, 2):
         counter.take(batch(rows, np.full(4, START_S), np.zeros((4, width))))
     wide = Table(4, None, matrix=np.zeros((4, 2)))
     counter.take(Batch(MODEL, "predict", np.full(4, START_S + 10), None, wide))
-    (pane,) = counter
+    pane, noted = counter
 
     assert (pane.rows, int(pane.counts.sum())) == (12, 24)
+    assert (noted.rows, [kind for kind, _ in noted.notes]) == (0, ["other_outputs"])
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
     assert caplog.messages == [
         "fraud 3: no drift of its outputs: the reference has 1 outputs, the model gives 2. Build "
