@@ -25,7 +25,7 @@ from tidegauge_drift.window import ClosedWindow, Tumbler, WindowSpec
 from tidegauge_drift.window_judge import judge
 
 if TYPE_CHECKING:
-    from tidegauge.events import Event
+    from tidegauge.events import Event, StateChange
 
     from tidegauge_drift.layout import Layout
     from tidegauge_drift.week import Week
