@@ -43,6 +43,7 @@ SHAPES: dict[str, Draw] = {
     "pareto 1": lambda rng, n, s, k: (1 + s) * rng.pareto(1, n) ** k,
     "bimodal": _bimodal,
     "zero-inflated": _inflated,
+    "mixed scale": lambda rng, n, s, k: s + k * rng.normal(size=n) * 10.0 ** rng.integers(-2, 3, n),
     "ties": lambda rng, n, s, k: rng.poisson(3 + s, n).astype(float),
     "rounded": lambda rng, n, s, k: np.round(rng.normal(s, k, n), 1),
 }

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
-from tidegauge import guard
 from tidegauge.late_import import late_import
 
 from tidegauge_drift.calls import effects
-from tidegauge_drift.classic import judge_classic
-from tidegauge_drift.distances import smoothed
-from tidegauge_drift.divergence import js_distance_from_counts, kl_divergence_from_counts
-from tidegauge_drift.judge import LOW_POWER_ROWS, Finding, Shares, judge_feature, judge_quality
-from tidegauge_drift.layout import INPUTS, OUTPUTS, SUMS, WIDE, Layout, Slot
+from tidegauge_drift.findings import classic_finding_of, finding_of, reference_of, shares_of
+from tidegauge_drift.layout import INPUTS, OUTPUTS, Layout
 from tidegauge_drift.multiplicity import benjamini_hochberg, paging_alpha
-from tidegauge_drift.season import compared
 from tidegauge_drift.verdict import (
     DRIFTED,
     MISMATCH,
@@ -34,18 +29,17 @@ from tidegauge_drift.verdict import (
     date,
     tabulate,
 )
-from tidegauge_drift.wanted import DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+    from tidegauge_drift.findings import Reference
     from tidegauge_drift.grid import Floats
+    from tidegauge_drift.judge import Finding, Shares
+    from tidegauge_drift.layout import Slot
     from tidegauge_drift.window import ClosedWindow
-
-    # A feature as a window is compared with it, and its counts.
-    Reference: TypeAlias = tuple[Slot, NDArray[Any]]
 
 
 def judge(
@@ -81,13 +75,13 @@ def judge(
     with late_import():  # the tests' p-values; a fork in the middle would leave it half imported
         from scipy import special  # noqa: F401, PLC0415 - slow: only the first verdict pays
     deff, unknown = effects(window, len(layout.slots), alike)
-    references = [_reference(window, layout, i, deff[i]) for i in range(len(layout.slots))]
+    references = [reference_of(window, layout, i, deff[i]) for i in range(len(layout.slots))]
     levels = _levels(window, kinds, references)
     # Rows of the model itself and of its live version have no bins of equal width.
     classic = layout.wanted.classic and window.baseline is None
-    find = _classic if classic else _finding
+    find = classic_finding_of if classic else finding_of
     findings = [find(window, layout, i, found) for i, found in enumerate(references)]
-    shares = [_shares(window, found) for found in references]
+    shares = [shares_of(window, found) for found in references]
     runs = [f.run for f in previous.features] if previous else [Run()] * len(findings)
     quality_runs = [q.run for q in previous.quality] if previous else [Run()] * len(findings)
     adjusted: dict[int, float] = {}
@@ -155,7 +149,7 @@ def _other_traffic(
 
 def paging_levels(window: ClosedWindow, layout: Layout, kinds: int) -> dict[str, float]:
     """Return the level of each family of tests: the numbers of rows decide, not their values."""
-    references = [_reference(window, layout, i) for i in range(len(layout.slots))]
+    references = [reference_of(window, layout, i) for i in range(len(layout.slots))]
     return _levels(window, kinds, references)
 
 
@@ -175,106 +169,6 @@ def _levels(
         family: paging_alpha(window.a_month, window.rows / (window.rows + reference)) / kinds
         for family, reference in rows.items()
     }
-
-
-def _reference(window: ClosedWindow, layout: Layout, i: int, deff: float = 1.0) -> Reference | str:
-    """Return what a feature is compared with, or why it is not; ``deff`` is that of calls."""
-    if window.counts is None:
-        return "rows"
-    if window.stride_max > 2 * window.stride_min:
-        return "sampling"
-    try:
-        found = compared(window, layout, i)
-        if isinstance(found, str):
-            return found
-        slot, counts = found
-        return replace(slot, deff=max(slot.deff, float(deff))), counts
-    except Exception as error:  # one broken feature must not silence the others
-        guard.fault("drift.reference", error)
-        return "fault"
-
-
-def _finding(window: ClosedWindow, layout: Layout, i: int, found: Reference | str) -> Finding:
-    if isinstance(found, str):
-        return Finding(0, reason=found)
-    slot, reference = found
-    place = slice(slot.start, slot.stop)
-    try:
-        current = _counts(window, slot)
-        finding = judge_feature(slot, reference, current, layout.bins[place], slot.deff)
-        if window.baseline is not None:
-            finding = _both(finding, float(reference[:-2].sum()))
-        if finding.reason or layout.wanted == DEFAULT:
-            return finding
-        return _measured(finding, window, layout, i, (slot, reference, current))
-    except Exception as error:  # as above
-        guard.fault("drift.verdict", error)
-        return Finding(0, reason="fault")
-
-
-def _classic(window: ClosedWindow, layout: Layout, i: int, found: Reference | str) -> Finding:
-    if isinstance(found, str) and found != "season":
-        return Finding(0, reason=found)
-    slot = layout.slots[i]
-    try:
-        current = _counts(window, slot)
-        finding = judge_classic(layout, i, current, layout.further(WIDE, i, window.extra))
-        if finding.reason:
-            return finding
-        reference = layout.counts[slot.start : slot.stop].astype(np.int64)
-        more = _measured(finding, window, layout, i, (replace(slot, deff=1.0), reference, current))
-    except Exception as error:  # as above
-        guard.fault("drift.verdict", error)
-        return Finding(0, reason="fault")
-    return replace(more, kl=finding.kl)
-
-
-def _both(finding: Finding, other: float) -> Finding:
-    """Return a finding whose rows are worth what those of the smaller side are.
-
-    A baseline of a few hours can have fewer rows than the window; PSI is noise then too.
-    """
-    rows = finding.rows or 1
-    effective = min(finding.effective_rows, other * finding.effective_rows / rows)
-    psi = finding.psi if effective >= LOW_POWER_ROWS else None
-    return replace(finding, effective_rows=effective, psi=psi)
-
-
-def _measured(
-    finding: Finding,
-    window: ClosedWindow,
-    layout: Layout,
-    i: int,
-    sides: tuple[Slot, NDArray[Any], NDArray[Any]],
-) -> Finding:
-    """Add what is wanted beside the test; divergences of few rows are noise, as PSI is."""
-    wanted, (slot, reference, current) = layout.wanted, sides
-    if not finding.low_power and (wanted.kl or wanted.js):
-        cells = smoothed(slot, reference, current, slot.deff)
-        kl = kl_divergence_from_counts(*cells) if wanted.kl else None
-        js = js_distance_from_counts(*cells) if wanted.js else None
-        finding = replace(finding, kl=kl, js=js)
-    sums = layout.further(SUMS, i, window.extra)
-    if sums is None or window.baseline is not None:  # of a week's rows there are no sums
-        return finding
-    distance = layout.points[i].distance(reference, current, sums)
-    return replace(finding, wasserstein=distance)
-
-
-def _shares(window: ClosedWindow, found: Reference | str) -> Shares:
-    if isinstance(found, str):
-        return Shares(0)
-    slot, reference = found
-    try:
-        return judge_quality(slot, reference, _counts(window, slot), slot.deff)
-    except Exception as error:  # as above
-        guard.fault("drift.quality", error)
-        return Shares(0)
-
-
-def _counts(window: ClosedWindow, slot: Slot) -> NDArray[Any]:
-    assert window.counts is not None  # noqa: S101 - there is a reference for none otherwise
-    return window.counts[slot.start : slot.stop].astype(np.int64)
 
 
 def _adjust(members: Sequence[int], p_values: Sequence[float | None]) -> dict[int, float]:
