@@ -23,6 +23,7 @@ from tidegauge_drift.layout import Layout
 from tidegauge_drift.leader import Leader
 from tidegauge_drift.reservoir import Reservoir, Shape
 from tidegauge_drift.warmup_part import Head, combined, learn
+from tidegauge_drift.warmup_spec import WarmupSpec
 from tidegauge_drift.window import WindowSpec
 from tidegauge_drift.worker import Worker
 
@@ -66,7 +67,8 @@ def warmed(rows: NDArray[np.float64], owner: NDArray[np.int64]) -> ReferenceProf
             reservoir.add(batch, some, KEPT_ROWS)
         kept = reservoir.rows()
         head = Head(
-            MODEL, "predict", str(process), (1, 1.0), kept.kept, reservoir.seen, reservoir.served,
+            MODEL, "predict", str(process), WarmupSpec(),
+            kept.kept, reservoir.seen, reservoir.served,
             tuple((a, b) for a, b in reservoir.intervals),
         )  # fmt: skip
         parts.append((head, learn(kept, include=(), exclude=(), hashed=False)))
@@ -114,7 +116,7 @@ def main() -> int:
     shown = "  ".join(f"n={n:<5}" for n in WINDOWS)
     print(
         f"{'rho':<5}{'reference':<14}{'design effect':>14}   "
-        f"p < {LEVEL}, of windows' features: {shown}"
+        f"p < {LEVEL}, of windows' features: {shown} onsets"
     )
     for rho in (0.0, 0.5, 0.9):
         makers = {
@@ -125,12 +127,18 @@ def main() -> int:
         for name, make in makers.items():
             low = dict.fromkeys(WINDOWS, 0)
             total = dict.fromkeys(WINDOWS, 0)
-            effects = []
+            effects: list[float] = []
+            onsets = 0
             for model in range(models):
                 rng = np.random.default_rng([model, round(100 * rho)])
                 profile = make(series(rng, rho, ROWS))
                 effects += [feature.deff for feature in profile.features]
+                on: set[tuple[str, str]] = set()
                 for verdict in judged(profile, series(rng, rho, BEHIND)):
+                    for family, detected in verdict.detected.items():
+                        alarm = (verdict.spec.label, family)
+                        onsets += bool(detected) and alarm not in on
+                        (on.add if detected else on.discard)(alarm)
                     for feature in verdict.features:
                         if feature.finding.p_value is not None:
                             total[verdict.spec.rows] += 1

@@ -24,6 +24,7 @@ from tidegauge_drift import DriftProcessor, DriftSettings, build, load, warmup_f
 from tidegauge_drift.explanation import explain
 from tidegauge_drift.status_files import read
 from tidegauge_drift.store import dumps
+from tidegauge_drift.warmup_part import Head
 from tidegauge_drift.warmup_spec import WarmupSpec
 from tidegauge_drift.window import WindowSpec
 
@@ -489,3 +490,88 @@ def test_a_setting_out_of_bounds_is_refused(text: str) -> None:
     """At the start, by the settings."""
     with pytest.raises(SettingError, match="expected a file, a folder, or warmup:<rows>"):
         load_settings(DriftSettings, {"TIDEGAUGE_REFERENCE": text})
+
+
+def test_parts_that_cannot_be_added_leave_the_largest(
+    state: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One process was given numbers, the other texts: said once, and the reference is of one."""
+    one, two = Service("warmup:2000,2m"), Service("warmup:2000,2m")
+    rng = np.random.default_rng(0)
+    for _ in range(140):
+        for service, some in ((one, 20), (two, 10)):
+            numbers = rng.normal(size=some)
+            texts = np.array([str(round(value, 1)) for value in numbers], object)
+            column = numbers if service is one else texts
+            table = Table(some, ("a", "b"), columns=(column, rng.normal(size=some)))
+            service.drift.on_batch(batch(table, service.now_s + np.arange(some) / 20))
+            service.now_s += 1
+            service.tick()
+
+    assert load(state / FILE).rows > 2000
+    assert "cannot be added: profiles: got the feature 'a' with other kinds" in caplog.text
+
+
+def test_less_than_was_asked_for_is_said(state: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Memory had no room for 30,000 rows of a hundred columns: the reference has what it had."""
+    service = Service("warmup:30000,2m", warmup_bytes=1_048_576)
+    for at in range(140):
+        service.drift.on_batch(batch(normal(256, at, 40), np.full(256, service.now_s)))
+        service.now_s += 1
+        if at % 20 == 19:
+            service.tick()
+    kept = load(state / FILE).rows
+
+    assert 1000 <= kept < 3300
+    assert f"had room for {kept} of the 30000 rows that TIDEGAUGE_REFERENCE asks" in caplog.text
+
+
+def test_very_many_short_lives_leave_a_bounded_number_of_files(state: Path) -> None:
+    """Those of ended processes are thinned, evenly over the time."""
+    content = build(normal(1200))
+    for life in range(80):
+        head = Head(
+            MODEL, "predict", f"{life:03d}", WarmupSpec(10**6, 10**6), 1200, 1200, 1200,
+            ((START_S + 100 * life, START_S + 100 * life + 99),),
+        )  # fmt: skip
+        warmup_files.write_part(head, content)
+    Service("warmup:1000000,30d", now_s=START_S + 8000).serve(normal(1200))
+    left = sorted(int(path.name.split(".")[2], 10) for path in state.glob("*.0*.warmup"))
+
+    assert left == list(range(1, 80, 2))
+
+
+def test_a_folder_that_nobody_can_write_to_breaks_nothing(
+    state: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A file is in its place: one ERROR for what is learnt, one for the status."""
+    state.write_text("in the way")
+    service = Service().serve(normal(3000))
+    errors = [record for record in caplog.records if record.levelno == logging.ERROR]
+
+    assert len(errors) == 2
+    assert all("TIDEGAUGE_STATE_DIR: got" in record.message for record in errors)
+    state.unlink()
+    service.serve(normal(600, 1))
+    assert (state / FILE).exists()
+
+
+def test_a_reference_that_cannot_be_written_stays_in_its_parts(
+    state: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The disk is full when all is there: said once, and written when it can be."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "link", full)
+        service = Service().serve(normal(3000))
+    assert not (state / FILE).exists()
+    assert [r.levelname for r in caplog.records if "The warm-up is complete" in r.message] == [
+        "ERROR"
+    ]
+    assert len(list(state.glob("*.warmup"))) == 1
+    service.serve(normal(600, 1))
+
+    assert load(state / FILE).rows > 2400

@@ -20,7 +20,7 @@ from tidegauge_drift import warmup_files as files
 from tidegauge_drift.profile import ProfileError
 from tidegauge_drift.reservoir import Reservoir, Shape, row_bytes
 from tidegauge_drift.status_files import write as write_status
-from tidegauge_drift.warmup_part import Head, alike, by_model, combined, covered_s, learn
+from tidegauge_drift.warmup_part import Head, alike, by_model, combined, covered_s, learn, target
 from tidegauge_drift.warmup_spec import MINIMUM_ROWS
 from tidegauge_drift.warmup_status import document
 
@@ -199,8 +199,7 @@ class Warmup:
     def _head(self, model: ModelKey, reservoir: Reservoir) -> Head:
         return Head(
             model, reservoir.shape.operation, self._worker,
-            (self._spec.rows, float(self._spec.seconds)),
-            reservoir.kept, reservoir.seen, reservoir.served,
+            self._spec, reservoir.kept, reservoir.seen, reservoir.served,
             tuple((first, last) for first, last in reservoir.intervals),
         )  # fmt: skip
 
@@ -237,8 +236,7 @@ class Warmup:
     # -- the leader's part -----------------------------------------------------------------------
 
     def _conclude(self, now_s: float) -> None:
-        heads = [head for head in files.heads() if head.target == self._target]
-        found = by_model(heads)
+        found = by_model(files.heads())
         for model, parts in found.items():
             with guard.guarded("drift.warmup.conclude"):
                 if files.is_learnt(model):
@@ -254,19 +252,16 @@ class Warmup:
             if not files.is_learnt(model):
                 others = [h for h in found.get(model, []) if h.worker != self._worker]
                 mine = [self._head(model, own[model])] if model in own else []
-                status = document(model, self._spec, others + mine, now_s, self._settings.windows)
+                status = document(model, others + mine, now_s, self._settings.windows)
                 write_status(model, status, now_s)
-
-    @property
-    def _target(self) -> tuple[int, float]:
-        return self._spec.rows, float(self._spec.seconds)
 
     def _is_enough(self, heads: list[Head]) -> bool:
         parts = alike(heads)
+        wanted = target(heads)
         return (
-            sum(head.seen for head in parts) >= self._spec.rows
+            sum(head.seen for head in parts) >= wanted.rows
             and sum(head.kept for head in parts) >= MINIMUM_ROWS
-            and covered_s(parts) >= self._spec.seconds
+            and covered_s(parts) >= wanted.seconds
         )
 
     def _finish(self, model: ModelKey, heads: list[Head]) -> None:
@@ -282,11 +277,12 @@ class Warmup:
                 "%s %s: a reference was learnt from %d live rows of %.3g hours.",
                 model.name, model.version, profile.rows, hours,
             )  # fmt: skip
-            if profile.rows < self._spec.rows:
+            wanted = target(heads).rows
+            if profile.rows < wanted:
                 _logger.warning(
                     "TIDEGAUGE_WARMUP_BYTES: got %d from the settings, which had room for %d of "
                     "the %d rows that TIDEGAUGE_REFERENCE asks for. The reference has those.",
-                    self._settings.warmup_bytes, profile.rows, self._spec.rows,
+                    self._settings.warmup_bytes, profile.rows, wanted,
                 )  # fmt: skip
 
     def _combined(

@@ -16,6 +16,7 @@ from tidegauge_drift.merging import merge
 from tidegauge_drift.profile import Feature, ReferenceProfile
 from tidegauge_drift.reservoir import GAP_S, TIME
 from tidegauge_drift.store import dumps, loads
+from tidegauge_drift.warmup_spec import WarmupSpec
 
 if TYPE_CHECKING:
     from tidegauge_drift.reservoir import LiveRows
@@ -37,13 +38,14 @@ class Head:
     """What is known of a part without its profile.
 
     ``kept`` rows of ``seen`` are in the profile; ``served`` are those before calls were thinned.
-    ``intervals`` are the times (Unix seconds) in which rows came. ``worker`` is who has learnt it.
+    ``intervals`` are the times (Unix seconds) in which rows came. ``worker`` is who has learnt it,
+    and what was ``wanted`` of all.
     """
 
     model: ModelKey
     operation: str
     worker: str
-    target: tuple[int, float]
+    wanted: WarmupSpec
     kept: int
     seen: int
     served: int
@@ -58,7 +60,8 @@ class Head:
         """Return the content of a part's file."""
         content = {
             "format": _FORMAT, "model": self.model.name, "version": self.model.version,
-            "operation": self.operation, "worker": self.worker, "target": list(self.target),
+            "operation": self.operation, "worker": self.worker,
+            "wanted": [self.wanted.rows, self.wanted.seconds],
             "kept": self.kept, "seen": self.seen, "served": self.served,
             "intervals": [list(each) for each in self.intervals],
         }  # fmt: skip
@@ -77,10 +80,10 @@ def read_head(line: bytes) -> Head:
         found = json.loads(line)
         if found["format"] != _FORMAT:
             raise PartError("the format of another version")
-        rows, seconds = found["target"]
+        rows, seconds = found["wanted"]
         return Head(
             ModelKey(str(found["model"]), str(found["version"])), str(found["operation"]),
-            str(found["worker"]), (int(rows), float(seconds)),
+            str(found["worker"]), WarmupSpec(int(rows), int(seconds)),
             int(found["kept"]), int(found["seen"]), int(found["served"]),
             tuple((float(first), float(last)) for first, last in found["intervals"]),
         )  # fmt: skip
@@ -133,6 +136,11 @@ def alike(heads: Sequence[Head]) -> list[Head]:
         for one in usable
     ]
     return max(sets, key=lambda found: sum(head.seen for head in found))
+
+
+def target(heads: Sequence[Head]) -> WarmupSpec:
+    """Return what is enough: as the last to serve was told, if somebody has changed it."""
+    return max(heads, key=lambda head: max(last for _, last in head.intervals)).wanted
 
 
 def covered_s(heads: Sequence[Head]) -> float:

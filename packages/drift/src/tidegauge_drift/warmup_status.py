@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tidegauge_drift.status import FORMAT
-from tidegauge_drift.warmup_part import alike, covered_s
+from tidegauge_drift.warmup_part import alike, covered_s, target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,13 +13,11 @@ if TYPE_CHECKING:
     from tidegauge.batch import ModelKey
 
     from tidegauge_drift.warmup_part import Head
-    from tidegauge_drift.warmup_spec import WarmupSpec
     from tidegauge_drift.window import WindowSpec
 
 
 def document(
     model: ModelKey,
-    spec: WarmupSpec,
     heads: Sequence[Head],
     now_s: float,
     windows: Sequence[WindowSpec],
@@ -28,7 +26,7 @@ def document(
 
     ``done_s`` is when it will be learnt if rows go on to come as they did.
     """
-    parts = alike(heads)
+    parts, spec = alike(heads), target(heads)
     rows, seconds = sum(head.seen for head in parts), covered_s(parts)
     wait_s = max(0.0, spec.seconds - seconds)
     missing = max(0, spec.rows - rows)
