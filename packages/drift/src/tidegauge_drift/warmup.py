@@ -44,7 +44,7 @@ _SHORTEST_TURN_S = 5.0
 _LOOK_S = 60.0
 # Seconds of a processor that a value takes to become part of a profile; 1.1e-6 was measured.
 _VALUE_S = 1.5e-6
-# An ending process may take so long to leave what it has learnt.
+# An ending process may take so long to leave what it has learnt, and to wait for its thread.
 _LAST_S = 0.5
 
 
@@ -159,8 +159,10 @@ class Warmup:
         return min(_LONGEST_TURN_S, max(_SHORTEST_TURN_S, self._spec.seconds / _TURNS))
 
     def _last(self, now_s: float) -> None:
-        deadline = time.monotonic() + _LAST_S
         self.wait(_LAST_S)
+        if self._thread is not None and self._thread.is_alive():
+            return  # it is writing what is to be written
+        deadline = time.monotonic() + _LAST_S
         for model, reservoir in self._current().items():
             columns = reservoir.shape.width + len(reservoir.shape.outputs)
             if time.monotonic() + reservoir.kept * columns * _VALUE_S < deadline:
