@@ -575,3 +575,18 @@ def test_a_reference_that_cannot_be_written_stays_in_its_parts(
     service.serve(normal(600, 1))
 
     assert load(state / FILE).rows > 2400
+
+
+def test_a_process_that_ends_leaves_its_last_rows(state: Path) -> None:
+    """What came after its last part; what has not changed is not written again."""
+    service = Service("warmup:5000,10m").serve(normal(1580))
+    (part,) = state.glob("*.warmup")
+    before = json.loads(part.read_bytes().partition(b"\n")[0])["seen"]
+    service.stop()
+    written = part.stat().st_mtime_ns
+    service.drift.on_end(service.now_s, 1.0)
+    service.drift.tell(service.now_s)
+
+    assert before < 1580
+    assert json.loads(part.read_bytes().partition(b"\n")[0])["seen"] == 1580
+    assert part.stat().st_mtime_ns == written
