@@ -317,6 +317,57 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+class Warming:
+    """One process alone; its clock stands still but for the rows that come."""
+
+    def __init__(
+        self, reference: str = "warmup:1000,2m", now_s: float = START_S, **changes: Any
+    ) -> None:
+        options = {"windows": (WindowSpec.parse("300rows"),), "reference": reference, **changes}
+        self.drift = DriftProcessor(settings=DriftSettings(**options))
+        self.now_s = now_s
+
+    def serve(self, rows: Any, *, rate: float = 20.0, **more: Any) -> Warming:
+        """Send rows at a rate, 20 at a time, and do what is due after each."""
+        for start in range(0, len(rows), 20):
+            part = rows[start : start + 20]
+            times = self.now_s + np.arange(len(part)) / rate
+            self.drift.on_batch(self.batch(part, times, **more))
+            self.now_s += len(part) / rate
+            self.tick()
+        return self
+
+    def tick(self) -> None:
+        """Do what is due, the thread's work too."""
+        self.drift.on_tick(self.now_s)
+        self.drift.tell(self.now_s)
+        if self.drift._warmup is not None:
+            self.drift._warmup.wait(60.0)
+
+    def stop(self) -> None:
+        """End as a service that is redeployed."""
+        self.drift.on_leave(self.now_s)
+        self.drift.tell(self.now_s)
+
+    @staticmethod
+    def batch(rows: Any, times: Matrix, **more: Any) -> Batch:
+        """Return a batch of rows without names, or of given columns."""
+        outputs = more.get("outputs")
+        table = rows if isinstance(rows, Table) else Table(len(rows), None, matrix=np.asarray(rows))
+        if outputs is not None:
+            outputs = Table(len(times), None, matrix=np.asarray(rows)[:, :1] * outputs)
+        return Batch(
+            more.get("model", MODEL), more.get("operation", "predict"), times, table, outputs,
+            more.get("stride", 1),
+        )  # fmt: skip
+
+
+@pytest.fixture
+def warming() -> type[Warming]:
+    """Return the maker of services whose models learn their references."""
+    return Warming
+
+
 @pytest.fixture(autouse=True)
 def _forget_causes() -> Iterator[None]:
     guard.reset()

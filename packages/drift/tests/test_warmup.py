@@ -10,24 +10,44 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from tidegauge import state_folder
-from tidegauge.batch import ModelKey, Table
-from tidegauge_drift import build, load, warmup_files
+from tidegauge.batch import GaugePoint, ModelKey, Table
+from tidegauge_drift import DriftProcessor, build, load, warmup_files
 from tidegauge_drift.explanation import explain
 from tidegauge_drift.status_files import read
 from tidegauge_drift.store import dumps
 from tidegauge_drift.window import WindowSpec
-from warming import FILE, MODEL, START_S, Service, batch, info, normal
 
 if TYPE_CHECKING:
     from tidegauge_drift.profile import NumericFeature
 
 MakeLaunch = Callable[..., Any]
 
+Matrix = NDArray[np.float64]
+START_S = 1_700_000_000.0
+MODEL = ModelKey("fraud", "3")
+FILE = "fraud.3.reference.json"
 
-def test_a_model_learns_its_reference_and_is_judged_by_it(state: Path) -> None:
+
+def normal(rows: int, seed: int = 0, columns: int = 3) -> Matrix:
+    """Return independent rows."""
+    return np.random.default_rng(seed).normal(size=(rows, columns))
+
+
+def info(drift: DriftProcessor) -> list[str]:
+    """Return the sources of the references in use."""
+    points = [p for p in drift.points() if isinstance(p, GaugePoint)]
+    return [
+        dict(zip(p.spec.attributes, p.attributes, strict=True))["origin"]
+        for p in points
+        if "origin" in p.spec.attributes
+    ]
+
+
+def test_a_model_learns_its_reference_and_is_judged_by_it(warming: Any, state: Path) -> None:
     """Nothing is said until the rows and the time are there; then windows close as with a file."""
-    service = Service().serve(normal(2200))  # 110 s: rows enough, but not the time
+    service = warming().serve(normal(2200))  # 110 s: rows enough, but not the time
     assert not (state / FILE).exists()
     assert list(service.drift.points()) == []
 
@@ -47,10 +67,10 @@ def test_a_model_learns_its_reference_and_is_judged_by_it(state: Path) -> None:
     assert [f.run.flagged for f in verdict.features] == [False, True, False]
 
 
-def test_rows_are_counted_as_a_file_of_them_is(state: Path) -> None:
+def test_rows_are_counted_as_a_file_of_them_is(warming: Any, state: Path) -> None:
     """Where all rows fit, the profile is that of these rows; outputs are in it."""
     rows = normal(2600, 3)
-    Service(windows=(WindowSpec.parse("30d"),)).serve(rows, outputs=2.0)
+    warming(windows=(WindowSpec.parse("30d"),)).serve(rows, outputs=2.0)
     profile = load(state / FILE)
     feature: NumericFeature = profile.features[0]  # type: ignore[assignment]
     output: NumericFeature = profile.outputs[0]  # type: ignore[assignment]
@@ -63,11 +83,11 @@ def test_rows_are_counted_as_a_file_of_them_is(state: Path) -> None:
     assert profile.order == "time"
 
 
-def test_a_version_that_has_its_reference_begins_with_it(state: Path) -> None:
+def test_a_version_that_has_its_reference_begins_with_it(warming: Any, state: Path) -> None:
     """And learns nothing more, whatever comes; another version learns its own."""
-    Service().serve(normal(3000))
+    warming().serve(normal(3000))
     before = (state / FILE).read_bytes()
-    again = Service(now_s=START_S + 90_000).serve(normal(3000, 1) + 5)
+    again = warming(now_s=START_S + 90_000).serve(normal(3000, 1) + 5)
     assert len(again.drift._leader.shown) == 1
     again.serve(normal(3000, 2) + 5, model=ModelKey("fraud", "4"))
 
@@ -75,13 +95,13 @@ def test_a_version_that_has_its_reference_begins_with_it(state: Path) -> None:
     assert load(state / "fraud.4.reference.json").features[0].minimum > 0  # type: ignore[union-attr]
 
 
-def test_a_service_that_is_redeployed_often_still_learns(state: Path) -> None:
+def test_a_service_that_is_redeployed_often_still_learns(warming: Any, state: Path) -> None:
     """Each life leaves its part; a gap between them is no time of service."""
     now = START_S
     lives = 0
     while not (state / FILE).exists():
         lives += 1
-        service = Service("warmup:5000,10m", now_s=now).serve(normal(3600, lives))  # 3 minutes
+        service = warming("warmup:5000,10m", now_s=now).serve(normal(3600, lives))  # 3 minutes
         service.stop()
         now = service.now_s + 7200
     profile = load(state / FILE)
@@ -128,9 +148,9 @@ def test_a_leader_that_dies_takes_only_its_last_rows_along(launch: MakeLaunch, s
     assert load(state / FILE).merged == 2
 
 
-def test_two_launches_in_one_folder_have_one_reference(state: Path) -> None:
+def test_two_launches_in_one_folder_have_one_reference(warming: Any, state: Path) -> None:
     """They learn together, one of them writes the file, both adopt it."""
-    one, two = Service(), Service()
+    one, two = warming(), warming()
     for start in range(0, 3600, 100):
         one.serve(normal(100, start))
         two.serve(normal(100, start + 1))
@@ -162,10 +182,12 @@ def test_one_of_many_claims_wins(state: Path) -> None:
 
 
 @pytest.mark.parametrize("hashed", [False, True])
-def test_categories_and_columns_of_all_kinds_are_learnt(state: Path, hashed: bool) -> None:
+def test_categories_and_columns_of_all_kinds_are_learnt(
+    warming: Any, state: Path, hashed: bool
+) -> None:
     """Row ids are left out, a constant is a constant; texts are hashed where that is asked for."""
     rng = np.random.default_rng(0)
-    service = Service(hash_categories=hashed)
+    service = warming(hash_categories=hashed)
     names = ("amount", "country", "id", "constant", "empty")
     for start in range(0, 3000, 20):
         columns = (
@@ -176,7 +198,7 @@ def test_categories_and_columns_of_all_kinds_are_learnt(state: Path, hashed: boo
             np.full(20, np.nan),
         )
         times = service.now_s + np.arange(20) / 20
-        service.drift.on_batch(batch(Table(20, names, columns=columns), times))
+        service.drift.on_batch(warming.batch(Table(20, names, columns=columns), times))
         service.now_s += 1
         service.tick()
     profile = load(state / FILE)
@@ -190,9 +212,9 @@ def test_categories_and_columns_of_all_kinds_are_learnt(state: Path, hashed: boo
     assert b"row 1" not in (state / FILE).read_bytes()
 
 
-def test_what_explain_says_of_a_warm_up(state: Path) -> None:
+def test_what_explain_says_of_a_warm_up(warming: Any, state: Path) -> None:
     """How many rows and hours there are, and when it will be done, in 80 columns."""
-    service = Service("warmup:5000,1h").serve(normal(4000))
+    service = warming("warmup:5000,1h").serve(normal(4000))
     found = read(state / "fraud.3.status.json")
     said = list(explain(found, service.now_s))
 
@@ -203,18 +225,18 @@ def test_what_explain_says_of_a_warm_up(state: Path) -> None:
     assert max(map(len, said)) <= 80
 
 
-def test_the_highest_operation_is_learnt(state: Path) -> None:
+def test_the_highest_operation_is_learnt(warming: Any, state: Path) -> None:
     """Rows of predict are given up when the app calls predict_proba, as windows are."""
-    service = Service().serve(normal(1200))
+    service = warming().serve(normal(1200))
     service.serve(normal(2800, 1) + 9, operation="predict_proba")
     service.serve(normal(200, 2), operation="predict")
 
     assert load(state / FILE).features[0].minimum > 4  # type: ignore[union-attr]
 
 
-def test_a_process_that_ends_leaves_its_last_rows(state: Path) -> None:
+def test_a_process_that_ends_leaves_its_last_rows(warming: Any, state: Path) -> None:
     """What came after its last part; what has not changed is not written again."""
-    service = Service("warmup:5000,10m").serve(normal(1580))
+    service = warming("warmup:5000,10m").serve(normal(1580))
     (part,) = state.glob("*.warmup")
     before = json.loads(part.read_bytes().partition(b"\n")[0])["seen"]
     service.stop()

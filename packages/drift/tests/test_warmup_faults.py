@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from tidegauge import guard
 from tidegauge.batch import ModelKey, Table
 from tidegauge.configuration import CoreSettings
@@ -21,16 +22,25 @@ from tidegauge.settings import load as load_settings
 from tidegauge_drift import DriftSettings, build, load, warmup_files
 from tidegauge_drift.warmup_part import Head
 from tidegauge_drift.warmup_spec import WarmupSpec
-from warming import FILE, MODEL, START_S, Service, batch, normal
 
 if TYPE_CHECKING:
     pass
 
 MakeLaunch = Callable[..., Any]
 
+Matrix = NDArray[np.float64]
+START_S = 1_700_000_000.0
+MODEL = ModelKey("fraud", "3")
+FILE = "fraud.3.reference.json"
+
+
+def normal(rows: int, seed: int = 0, columns: int = 3) -> Matrix:
+    """Return independent rows."""
+    return np.random.default_rng(seed).normal(size=(rows, columns))
+
 
 def test_a_full_disk_is_said_once_and_tried_again(
-    state: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    warming: Any, state: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Nothing is lost but time: when there is room again the reference is learnt."""
     original = os.fdopen
@@ -49,7 +59,7 @@ def test_a_full_disk_is_said_once_and_tried_again(
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fdopen", Full)
-    service = Service().serve(normal(3200))
+    service = warming().serve(normal(3200))
     monkeypatch.setattr(os, "fdopen", original)
     errors = [r.message for r in caplog.records if "warm-up is in memory" in r.message]
     assert len(errors) == 1
@@ -61,7 +71,7 @@ def test_a_full_disk_is_said_once_and_tried_again(
 
 
 def test_a_fault_of_ours_is_said_once_and_tried_again(
-    state: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    warming: Any, state: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """An exception while a profile is built, whatever it is: one ERROR, counted, no row's value."""
 
@@ -70,7 +80,7 @@ def test_a_fault_of_ours_is_said_once_and_tried_again(
 
     with monkeypatch.context() as patched:
         patched.setattr("tidegauge_drift.warmup.learn", broken)
-        service = Service().serve(normal(3000))
+        service = warming().serve(normal(3000))
     errors = [record for record in caplog.records if record.levelno == logging.ERROR]
     assert ["(ZeroDivisionError)" in record.message for record in errors] == [True]
     assert "secret" not in errors[0].message
@@ -81,10 +91,10 @@ def test_a_fault_of_ours_is_said_once_and_tried_again(
 
 
 def test_rows_of_which_nothing_can_be_learnt_are_said_once(
-    state: Path, caplog: pytest.LogCaptureFixture
+    warming: Any, state: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Without any value there is no reference; with the first values it is tried again."""
-    service = Service().serve(np.full((3000, 2), np.nan))
+    service = warming().serve(np.full((3000, 2), np.nan))
     errors = [r.message for r in caplog.records if r.levelno == logging.ERROR]
     assert len(errors) == 1
     assert "fraud 3: no reference can be learnt: data: got no column that can take" in errors[0]
@@ -93,9 +103,9 @@ def test_rows_of_which_nothing_can_be_learnt_are_said_once(
     assert (state / FILE).exists()
 
 
-def test_a_clock_that_is_set_back_loses_no_row(state: Path) -> None:
+def test_a_clock_that_is_set_back_loses_no_row(warming: Any, state: Path) -> None:
     """The rows stay in the order in which they came; only time that rows came in counts."""
-    service = Service().serve(normal(1400))
+    service = warming().serve(normal(1400))
     service.now_s -= 86_400
     service.serve(normal(2000, 1))
     profile = load(state / FILE)
@@ -104,34 +114,38 @@ def test_a_clock_that_is_set_back_loses_no_row(state: Path) -> None:
     assert profile.source.startswith("warmup of 0.03")
 
 
-def test_a_clock_that_jumps_ahead_is_no_day_of_service(state: Path) -> None:
+def test_a_clock_that_jumps_ahead_is_no_day_of_service(warming: Any, state: Path) -> None:
     """A gap of more than an hour does not count."""
-    service = Service("warmup:1000,1h").serve(normal(2000))
+    service = warming("warmup:1000,1h").serve(normal(2000))
     service.now_s += 86_400
     service.serve(normal(2000, 1))
 
     assert not (state / FILE).exists()
 
 
-def test_rows_of_another_shape_are_left_out(state: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_rows_of_another_shape_are_left_out(
+    warming: Any, state: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """A few are said and left out; where they are the most, they are what the model gets."""
-    service = Service().serve(normal(400, 0, 2)).serve(normal(300, 1, 3))
+    service = warming().serve(normal(400, 0, 2)).serve(normal(300, 1, 3))
     assert "rows of other columns than those before are not learnt from" in caplog.text
     service.serve(normal(3200, 2, 3))
 
     assert load(state / FILE).columns == 3
 
 
-def test_models_wait_where_memory_is_short(state: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_models_wait_where_memory_is_short(
+    warming: Any, state: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """A thousand models: as many learn at once as there is room for, none gets more than that."""
-    service = Service(warmup_bytes=1_048_576)
+    service = warming(warmup_bytes=1_048_576)
     warmup = service.drift._warmup
     assert warmup is not None
     for round_ in range(40):
         for model in range(1000 if round_ == 0 else 30):
             rows = normal(256, model, 4)
             times = np.full(256, START_S + round_)
-            service.drift.on_batch(batch(rows, times, model=ModelKey(f"m{model}")))
+            service.drift.on_batch(warming.batch(rows, times, model=ModelKey(f"m{model}")))
     current = warmup._current()
     kept = sum(reservoir.kept * reservoir.row_bytes for reservoir in current.values())
 
@@ -141,9 +155,9 @@ def test_models_wait_where_memory_is_short(state: Path, caplog: pytest.LogCaptur
     assert "TIDEGAUGE_WARMUP_BYTES: got 1048576 from the settings; expected enough" in caplog.text
 
 
-def test_a_forked_child_learns_from_its_own_rows(state: Path) -> None:
+def test_a_forked_child_learns_from_its_own_rows(warming: Any, state: Path) -> None:
     """The parent's are the parent's, and its part keeps its name."""
-    service = Service("warmup:1000,10m").serve(normal(1600))
+    service = warming("warmup:1000,10m").serve(normal(1600))
     before = service.drift._warmup
     service.drift.reset()
 
@@ -154,12 +168,14 @@ def test_a_forked_child_learns_from_its_own_rows(state: Path) -> None:
     assert len(list(state.glob("fraud.3.*.warmup"))) == 2
 
 
-def test_a_file_that_is_no_part_is_left_out(state: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_file_that_is_no_part_is_left_out(
+    warming: Any, state: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """Torn, of another version, or somebody else's: said once, the others count."""
     state.mkdir()
     for name, content in (("a", b"torn"), ("b", b'{"format": 9}\n'), ("c", b"")):
         (state / f"fraud.3.{name}.warmup").write_bytes(content)
-    Service().serve(normal(3000))
+    warming().serve(normal(3000))
 
     assert (state / FILE).exists()
     errors = [r for r in caplog.records if r.levelno == logging.ERROR]
@@ -167,14 +183,14 @@ def test_a_file_that_is_no_part_is_left_out(state: Path, caplog: pytest.LogCaptu
     assert "no part of a warm-up" in errors[0].message
 
 
-def test_a_part_whose_profile_is_torn_is_left_out(state: Path) -> None:
+def test_a_part_whose_profile_is_torn_is_left_out(warming: Any, state: Path) -> None:
     """Its first line says 9,000 rows, but there are none in it."""
-    first = Service().serve(normal(1600))
+    first = warming().serve(normal(1600))
     first.stop()
     (part,) = state.glob("*.warmup")
     head = json.loads(part.read_bytes().partition(b"\n")[0])
     part.write_bytes(json.dumps({**head, "kept": 9000, "seen": 9000}).encode() + b"\ntorn")
-    service = Service(now_s=first.now_s).serve(normal(1600, 1))
+    service = warming(now_s=first.now_s).serve(normal(1600, 1))
     assert not (state / FILE).exists()
     service.serve(normal(1600, 2))
 
@@ -182,11 +198,11 @@ def test_a_part_whose_profile_is_torn_is_left_out(state: Path) -> None:
 
 
 def test_the_configuration_is_checked_at_the_start(
-    state: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    warming: Any, state: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Without a folder that lasts there is one ERROR, and no drift."""
     monkeypatch.setattr(shared, "settings", CoreSettings())
-    service = Service().serve(normal(100))
+    service = warming().serve(normal(100))
 
     assert [record.levelname for record in caplog.records] == ["ERROR"]
     assert caplog.records[0].message == (
@@ -238,10 +254,10 @@ def test_a_setting_out_of_bounds_is_refused(text: str) -> None:
 
 
 def test_parts_that_cannot_be_added_leave_the_largest(
-    state: Path, caplog: pytest.LogCaptureFixture
+    warming: Any, state: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """One process was given numbers, the other texts: said once, and the reference is of one."""
-    one, two = Service("warmup:2000,2m"), Service("warmup:2000,2m")
+    one, two = warming("warmup:2000,2m"), warming("warmup:2000,2m")
     rng = np.random.default_rng(0)
     for _ in range(140):
         for service, some in ((one, 20), (two, 10)):
@@ -249,7 +265,7 @@ def test_parts_that_cannot_be_added_leave_the_largest(
             texts = np.array([str(round(value, 1)) for value in numbers], object)
             column = numbers if service is one else texts
             table = Table(some, ("a", "b"), columns=(column, rng.normal(size=some)))
-            service.drift.on_batch(batch(table, service.now_s + np.arange(some) / 20))
+            service.drift.on_batch(warming.batch(table, service.now_s + np.arange(some) / 20))
             service.now_s += 1
             service.tick()
 
@@ -257,11 +273,13 @@ def test_parts_that_cannot_be_added_leave_the_largest(
     assert "cannot be added: profiles: got the feature 'a' with other kinds" in caplog.text
 
 
-def test_less_than_was_asked_for_is_said(state: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_less_than_was_asked_for_is_said(
+    warming: Any, state: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """Memory had no room for 30,000 rows of a hundred columns: the reference has what it had."""
-    service = Service("warmup:30000,2m", warmup_bytes=1_048_576)
+    service = warming("warmup:30000,2m", warmup_bytes=1_048_576)
     for at in range(140):
-        service.drift.on_batch(batch(normal(256, at, 40), np.full(256, service.now_s)))
+        service.drift.on_batch(warming.batch(normal(256, at, 40), np.full(256, service.now_s)))
         service.now_s += 1
         if at % 20 == 19:
             service.tick()
@@ -271,7 +289,7 @@ def test_less_than_was_asked_for_is_said(state: Path, caplog: pytest.LogCaptureF
     assert f"had room for {kept} of the 30000 rows that TIDEGAUGE_REFERENCE asks" in caplog.text
 
 
-def test_very_many_short_lives_leave_a_bounded_number_of_files(state: Path) -> None:
+def test_very_many_short_lives_leave_a_bounded_number_of_files(warming: Any, state: Path) -> None:
     """Those of ended processes are thinned, evenly over the time."""
     content = build(normal(1200))
     for life in range(80):
@@ -280,18 +298,18 @@ def test_very_many_short_lives_leave_a_bounded_number_of_files(state: Path) -> N
             ((START_S + 100 * life, START_S + 100 * life + 99),),
         )  # fmt: skip
         warmup_files.write_part(head, content)
-    Service("warmup:1000000,30d", now_s=START_S + 8000).serve(normal(1200))
+    warming("warmup:1000000,30d", now_s=START_S + 8000).serve(normal(1200))
     left = sorted(int(path.name.split(".")[2], 10) for path in state.glob("*.0*.warmup"))
 
     assert left == list(range(1, 80, 2))
 
 
 def test_a_folder_that_nobody_can_write_to_breaks_nothing(
-    state: Path, caplog: pytest.LogCaptureFixture
+    warming: Any, state: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A file is in its place: one ERROR for what is learnt, one for the status."""
     state.write_text("in the way")
-    service = Service().serve(normal(3000))
+    service = warming().serve(normal(3000))
     errors = [record for record in caplog.records if record.levelno == logging.ERROR]
 
     assert len(errors) == 2
@@ -302,7 +320,7 @@ def test_a_folder_that_nobody_can_write_to_breaks_nothing(
 
 
 def test_a_reference_that_cannot_be_written_stays_in_its_parts(
-    state: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    warming: Any, state: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The disk is full when all is there: said once, and written when it can be."""
 
@@ -311,7 +329,7 @@ def test_a_reference_that_cannot_be_written_stays_in_its_parts(
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "link", full)
-        service = Service().serve(normal(3000))
+        service = warming().serve(normal(3000))
     assert not (state / FILE).exists()
     assert [r.levelname for r in caplog.records if "The warm-up is complete" in r.message] == [
         "ERROR"
