@@ -205,6 +205,26 @@ def test_a_launch_says_it_once_and_a_successor_goes_on(
     assert 1 == len(_changes(told))
 
 
+def test_what_a_killed_process_saw_last_is_known(launch: Callable[..., Any]) -> None:
+    """Its pane had rows already; then it noted other columns, and no further row."""
+    made = launch()
+    processes = [made.process(), made.process()]
+    rng = np.random.default_rng(3)
+    leader, other = processes
+    for second in range(5):
+        for process in processes:
+            process.tick(START_S + second)
+        if second < 4:
+            width = 3 if second < 2 else 4
+            other.send(rng.normal(size=(5, width)), np.full(5, START_S + second))
+    assert leader.group.leads
+    other.die()
+    made.settle([leader], START_S + 5, seconds=40)
+    (evaluator,) = leader.drift._leader.shown
+
+    assert ["other_inputs"] == [found.kind for found in evaluator.snapshot.schema]
+
+
 def test_panes_of_rows_that_are_not_compared_hold_only_notes() -> None:
     """They are merged and read again like any other."""
     layout = Layout(build(np.random.default_rng(0).normal(size=(500, 3))))
