@@ -1,10 +1,11 @@
 """Whether a reference learnt from live rows judges as one that is built from a file of rows.
 
 Clean AR(1) rows, some of them for the reference, and windows after: the share of features in which
-p is below .01. A file holds 10,000 rows one after the other; a warm-up keeps blocks of 200,000 rows
-that one process serves, or four, each of which gets a row by chance.
+p is below .01, and how often an alarm came on. A file holds 10,000 rows one after the other; a
+warm-up keeps blocks of 200,000 rows that one process serves, or four, each of which gets a row by
+chance.
 
-    python bench/warmup.py [--models 20]
+    python bench/warmup.py [--models 20] [--rho 0.9]
 """
 
 from __future__ import annotations
@@ -112,13 +113,15 @@ def main() -> int:
     """Print a line for each dependence and reference."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", type=int, default=20)
-    models = parser.parse_args().models
+    parser.add_argument("--rho", type=float, nargs="*", default=[0.0, 0.5, 0.9])
+    given = parser.parse_args()
+    models = given.models
     shown = "  ".join(f"n={n:<5}" for n in WINDOWS)
     print(
         f"{'rho':<5}{'reference':<14}{'design effect':>14}   "
         f"p < {LEVEL}, of windows' features: {shown} onsets"
     )
-    for rho in (0.0, 0.5, 0.9):
+    for rho in given.rho:
         makers = {
             "file": from_file,
             "warm-up": lambda rows: warmed(rows, np.zeros(len(rows), np.int64)),
@@ -148,7 +151,8 @@ def main() -> int:
             )
             middle, most = np.median(effects), max(effects)
             print(
-                f"{rho:<5}{name:<14}{middle:8.2f} {most:8.2f}   {rates}  of {sum(total.values())}"
+                f"{rho:<5}{name:<14}{middle:8.2f} {most:8.2f}   {rates}  "
+                f"of {sum(total.values()):<6} {onsets}"
             )
     return 0
 

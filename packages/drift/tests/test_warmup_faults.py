@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from tidegauge import guard
-from tidegauge.batch import ModelKey, Table
+from tidegauge.batch import Batch, ModelKey, Table
 from tidegauge.configuration import CoreSettings
 from tidegauge.runtime import shared
 from tidegauge.settings import SettingError
@@ -338,3 +338,51 @@ def test_a_reference_that_cannot_be_written_stays_in_its_parts(
     service.serve(normal(600, 1))
 
     assert load(state / FILE).rows > 2400
+
+
+def test_rows_that_are_not_compared_are_not_learnt_from(warming: Any, state: Path) -> None:
+    """Of another operation than the one that was chosen, or a lower one; without features."""
+    chosen = warming(operation="predict")
+    chosen.serve(normal(40)).serve(normal(60), operation="predict_proba")
+    service = warming().serve(normal(40), operation="predict_proba").serve(normal(60))
+    nothing = Batch(MODEL, "predict_proba", np.ones(1), None, None)
+    service.drift.on_batch(nothing)
+
+    for each in (chosen, service):
+        assert [reservoir.seen for reservoir in each.drift._warmup._current().values()] == [40]
+
+
+def test_an_ending_process_does_not_wait_for_a_wide_part(warming: Any, state: Path) -> None:
+    """1,500 rows of 400 columns would take the better part of a second."""
+    service = warming("warmup:5000,30d")
+    service.drift.on_batch(warming.batch(normal(900, 0, 400), np.full(900, START_S)))
+    service.tick()
+    service.drift.on_batch(warming.batch(normal(600, 0, 400), np.full(600, START_S)))
+    service.stop()
+
+    assert list(state.glob("*.warmup")) == []
+
+
+def test_a_part_that_is_just_being_written_is_left_alone(warming: Any, state: Path) -> None:
+    """It has a name of its own until it is whole; one that goes meanwhile is nobody's fault."""
+    state.mkdir()
+    (state / ".fraud.3.0123456789ab.warmup").write_bytes(b"half")
+    (state / "fraud.3.0123456789ab.warmup").symlink_to(state / "gone")
+    warming().serve(normal(3000))
+
+    assert (state / FILE).exists()
+    assert (state / ".fraud.3.0123456789ab.warmup").read_bytes() == b"half"
+    assert guard.counts() == {}
+
+
+def test_a_warm_up_without_a_folder_any_more_breaks_nothing(
+    warming: Any, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is found, nothing is written, nothing is raised."""
+    service = warming().serve(normal(400))
+    monkeypatch.setattr(shared, "settings", CoreSettings(state_dir="none"))
+    service.serve(normal(3000, 1))
+
+    assert not (state / FILE).exists()
+    assert warmup_files.heads() == []
+    assert list(service.drift.points()) == []

@@ -128,3 +128,29 @@ def test_what_cannot_be_written_is_said_with_what_to_do(
         f"TIDEGAUGE_STATE_DIR: got 'File exists' from {str(tmp_path / 'file')!r}; expected a "
         "folder that can be written. Choose another one, or 'none' to leave no files."
     )
+
+
+def test_a_file_is_created_once(core: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who comes second is told so; nothing half-made stays."""
+    choose(monkeypatch, tmp_path)
+
+    assert state_folder.create("x", b"1")
+    assert not state_folder.create("x", b"2")
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("x", b"1")]
+    assert (tmp_path / "x").stat().st_mode & 0o777 == 0o600
+
+
+def test_what_cannot_be_created_is_said(
+    core: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Something else is in its place, or in that of the folder."""
+    choose(monkeypatch, tmp_path)
+    (tmp_path / "x").mkdir()
+    with pytest.raises(state_folder.StateFolderError, match="got 'File exists' from"):
+        state_folder.create("x", b"1")
+    (tmp_path / "y").touch()
+    choose(monkeypatch, tmp_path / "y")
+    with pytest.raises(state_folder.StateFolderError, match="TIDEGAUGE_STATE_DIR: got"):
+        state_folder.create("x", b"1")
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x", "y"]
