@@ -77,9 +77,10 @@ def run_delays(given: argparse.Namespace) -> None:
     """Simulate shifts of one feature."""
     tasks = (
         ({"case": case.name, "model": model}, functools.partial(delay, case, SHIFTS, model))
+        for dear in (False, True)
         for model in range(1 if given.quick else _TRIALS)
         for case in sorted(cases(), key=lambda each: each.rho)
-        if given.only in case.name
+        if given.only in case.name and Stream(case.rho, case.rate).dear == dear
     )
     complete(given.results / "delay.jsonl", tasks, "delays")
 
