@@ -5,7 +5,7 @@ p is below .01, and how often an alarm came on. A file holds 10,000 rows one aft
 warm-up keeps blocks of 200,000 rows that one process serves, or four, each of which gets a row by
 chance.
 
-    python bench/warmup.py [--models 20] [--rho 0.9]
+    python bench/warmup.py [--models 20] [--rho 0.9] [--days]
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ PANE_S = 10
 WINDOWS = (300, 1000, 5000)
 LEVEL = 0.01
 BEHIND = 60_000
+DAY_ROWS = 86_400
 
 
 def series(rng: np.random.Generator, rho: float, rows: int) -> NDArray[np.float64]:
@@ -114,6 +115,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", type=int, default=20)
     parser.add_argument("--rho", type=float, nargs="*", default=[0.0, 0.5, 0.9])
+    parser.add_argument("--days", action="store_true", help="also rows with the rhythm of a day")
     given = parser.parse_args()
     models = given.models
     shown = "  ".join(f"n={n:<5}" for n in WINDOWS)
@@ -154,7 +156,35 @@ def main() -> int:
                 f"{rho:<5}{name:<14}{middle:8.2f} {most:8.2f}   {rates}  "
                 f"of {sum(total.values()):<6} {onsets}"
             )
+    if given.days:
+        days()
     return 0
+
+
+def days() -> None:
+    """Print what rows with the rhythm of a day do: a day to learn from, and the next one."""
+    names = [f"x{j}" for j in range(FEATURES)]
+    title = f"{'a day':<10}{'reference':<14}{'effect':>8}"
+    print(f"\n{title}   of windows' features: flagged, undecided, all")
+    for height in (0.5, 2.0):
+        rhythm = height * np.sin(2 * np.pi * np.arange(DAY_ROWS) / DAY_ROWS)[:, None]
+        first, second = (
+            rhythm + np.random.default_rng(seed).normal(size=(DAY_ROWS, FEATURES))
+            for seed in (1, 2)
+        )
+        import pandas as pd  # noqa: PLC0415 - for the reference only
+
+        frame = pd.DataFrame(first, columns=names).assign(at=np.arange(DAY_ROWS) * 1.0)
+        for name, profile in (
+            ("file", build(frame, time_column="at")),
+            ("warm-up", warmed(first, np.zeros(DAY_ROWS, np.int64))),
+            ("warm-up of 4", _of_four(np.random.default_rng(0), first)),
+        ):
+            found = [each.flagged for v in judged(profile, second) for each in v.features]
+            print(
+                f"{height:<4} sd   {name:<14}{profile.deff:8.0f}   "
+                f"{found.count(True)}, {found.count(None)}, {len(found)}"
+            )
 
 
 def _of_four(rng: np.random.Generator, rows: NDArray[np.float64]) -> ReferenceProfile:
