@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 # of 2 ** 32 rows at the fence is a whole number of 64 bits.
 STEPS = 2.0**30
 # Values further out than the range is wide count as if they lay there: one cannot move all.
-_FENCES = -STEPS, 2 * STEPS
+FENCES = -STEPS, 2 * STEPS
 
 
 class Misplaced(NamedTuple):
@@ -81,7 +81,7 @@ class SumCounter:
         if misplaced is not None:
             part = t[:, misplaced.columns]
             finite = np.isfinite(x[:, misplaced.columns][misplaced.mask])
-            outside = np.rint(np.where(finite, part[misplaced.mask], 0).clip(*_FENCES))
+            outside = np.rint(np.where(finite, part[misplaced.mask], 0).clip(*FENCES))
             part[misplaced.mask] = 0
             t[:, misplaced.columns] = part
         np.rint(t, out=t)

@@ -120,7 +120,8 @@ DRIFT_WASSERSTEIN_DISTANCE = MetricSpec(
 )  # fmt: skip
 DRIFT_DETECTED = MetricSpec(
     "drift.detected", Kind.GAUGE, "",
-    "1 when two windows in a row differ from the reference; feature is empty for a whole family.",
+    "1 when two windows in a row differ from the reference; in classic mode one whose values "
+    "differ is enough; feature is empty for a whole family.",
     (*_MODEL, a.REFERENCE, a.FEATURE, a.WINDOW, a.FAMILY), Merge.LEADER,
 )  # fmt: skip
 DRIFT_FEATURES = MetricSpec(
