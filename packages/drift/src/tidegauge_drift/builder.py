@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tidegauge_drift.columns import chosen
-from tidegauge_drift.counting import Categories, Numbers
+from tidegauge_drift.correlation import Correlation, Learner
+from tidegauge_drift.counting import Categories, Numbers, numbers
 from tidegauge_drift.profile import (
     IN_TIME,
     UNKNOWN,
     Feature,
     LeftOut,
+    NumericFeature,
     ProfileError,
     ReferenceProfile,
 )
@@ -47,6 +49,7 @@ def build(
     source: str = "memory",
     built: str = "",
     hash_categories: bool = False,
+    correlation: bool = False,
     track: Track = untracked,
 ) -> ReferenceProfile:
     """Build a reference profile.
@@ -72,6 +75,9 @@ def build(
         Base name of the file, and the time of building (ISO 8601, UTC; now if empty).
     hash_categories : bool
         Store hashes instead of the categories' texts.
+    correlation : bool
+        Go through the rows once more and store the correlations of the first 50 numeric inputs, in
+        the order of the columns, that are not constant.
     track : callable
         Wraps the iteration over parts of the table, for a progress bar.
 
@@ -104,6 +110,7 @@ def build(
     places = {name: place for place, name in enumerate(columns)}
     features = _count(table, kept, places, season, hash_categories)
     excluded = {time_column: "holds the rows' times"}
+    known = _learn(table, kept, features) if correlation else None
     left_out = [
         LeftOut(name, places[name], notes.get(name) or excluded.get(name, "excluded by name"))
         for name in columns
@@ -133,6 +140,7 @@ def build(
         time_column=time_column,
         span=table.clock.span() if table.clock is not None else None,
         season=season,
+        correlation=known,
     )
 
 
@@ -221,6 +229,21 @@ def _count(
     if any(f.rows != scan.rows for f, scan in zip(features, scans, strict=True)):
         raise table.changed()
     return features
+
+
+def _learn(
+    table: Table, kept: Mapping[str, str], features: Sequence[Feature]
+) -> Correlation | None:
+    """Go through the rows once more for the correlations of numeric columns, if there are two."""
+    numeric = [feature for feature in features if isinstance(feature, NumericFeature)]
+    learner = Learner(numeric)
+    if len(learner.names) < 2:  # noqa: PLR2004 - a correlation takes two
+        return None
+    column = {shown: name for name, shown in kept.items()}
+    names = [column[shown] for shown in learner.names]
+    for parts, _ in table.parts(names):
+        learner.add(np.column_stack([numbers(parts[name]) for name in names]))
+    return learner.learnt()
 
 
 def _outputs(

@@ -11,7 +11,7 @@ from tidegauge.settings import load as load_settings
 
 from tidegauge_drift.files import build_file
 from tidegauge_drift.merging import merge
-from tidegauge_drift.profile import ProfileError, ReferenceProfile
+from tidegauge_drift.profile import NumericFeature, ProfileError, ReferenceProfile
 from tidegauge_drift.references import SUFFIX
 from tidegauge_drift.scoring import OPERATIONS
 from tidegauge_drift.settings import DriftSettings
@@ -43,6 +43,11 @@ def _build_arguments(parser: ArgumentParser) -> None:
     columns.add_argument(
         "--exclude", action="append", default=[], metavar="GLOB",
         help="features that take no part in drift",
+    )  # fmt: skip
+    columns.add_argument(
+        "--correlation", action="store_true",
+        help="store how the first 50 numeric columns that are not constant correlate, for "
+             "TIDEGAUGE_DRIFT_CORRELATION",
     )  # fmt: skip
     times = parser.add_argument_group("times")
     times.add_argument(
@@ -105,17 +110,28 @@ def _build(arguments: Namespace, terminal: Terminal) -> int:
             time_column=arguments.time_column,
             season=arguments.season,
             hash_categories=settings.hash_categories,
+            correlation=arguments.correlation,
             track=terminal.track,
             say=lambda text: terminal.print(f"  {text}"),
         )
         _save(profile, Path(arguments.output or _name(arguments.table)), terminal)
     except (ProfileError, SettingError) as error:
         raise CommandError(str(error)) from error
+    if arguments.correlation:
+        terminal.print(_correlated(profile))
     if not profile.outputs:
         terminal.print(
             "  no outputs: pass --holdout with --outputs or --model, or --oof, to watch them too"
         )
     return 0
+
+
+def _correlated(profile: ReferenceProfile) -> str:
+    known = profile.correlation
+    if known is None:
+        return "  no correlations: fewer than two numeric columns that are not constant"
+    numeric = sum(isinstance(feature, NumericFeature) for feature in profile.features)
+    return f"  correlations of {len(known.names)} of {numeric} numeric columns"
 
 
 def _save(profile: ReferenceProfile, target: Path, terminal: Terminal) -> None:
@@ -150,6 +166,8 @@ def _merge(arguments: Namespace, terminal: Terminal) -> int:
         raise CommandError(str(error)) from error
     if any(profile.season for profile in profiles):
         terminal.print("  no season: counts of slots are on other cells; build from all rows")
+    if any(profile.correlation is not None for profile in profiles):
+        terminal.print("  no correlations: they are of other cells; build from all rows")
     return 0
 
 

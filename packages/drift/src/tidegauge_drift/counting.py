@@ -72,7 +72,7 @@ class Numbers:
         """Count rows; ``slots`` are those of the season that each is in."""
         if self._counter is None:
             return
-        columns = [_numbers(parts[scan.name]) for scan in self._scans]
+        columns = [numbers(parts[scan.name]) for scan in self._scans]
         matrix = np.column_stack(columns)
         if slots is None:
             counted = self._counter.count(matrix)
@@ -92,7 +92,7 @@ class Numbers:
     def again(self, parts: Mapping[str, Part], slots: NDArray[np.int64]) -> None:
         """Take rows once more, to see how they depend on each other within a season."""
         for j, scan in enumerate(self._scans):
-            happened, found = self._events(j, _numbers(parts[scan.name]), slots)
+            happened, found = self._events(j, numbers(parts[scan.name]), slots)
             if found is not None:
                 self._following[j].again(happened, found)
 
@@ -156,7 +156,7 @@ class Numbers:
         )
 
 
-def _numbers(part: Part) -> Floats:
+def numbers(part: Part) -> Floats:
     """Return a part's numbers; one without a value may be of another type."""
     if part.values.dtype == np.float64:
         return part.values

@@ -58,6 +58,7 @@ def build_file(
     season: str = "",
     built: str = "",
     hash_categories: bool = False,
+    correlation: bool = False,
     track: Track = untracked,
     say: Callable[[str], None] = _silent,
 ) -> ReferenceProfile:
@@ -84,7 +85,7 @@ def build_file(
         that ``model`` has by default.
     in_sample : bool
         Count also the outputs of ``model`` for the rows of ``path``.
-    drop, include, exclude, time_column, season, built, hash_categories, track
+    drop, include, exclude, time_column, season, built, hash_categories, correlation, track
         As for ``build``; the file must be in the order of its times.
     say : callable
         Gets a line about what the model was asked.
@@ -146,6 +147,7 @@ def build_file(
         source=Path(path).name,
         built=built,
         hash_categories=hash_categories,
+        correlation=correlation,
         track=track,
     )
 

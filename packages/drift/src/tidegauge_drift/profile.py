@@ -9,9 +9,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from tidegauge_drift.correlation import Correlation
     from tidegauge_drift.grid import Edges, Floats
 
-# 1 had no leaves, design effects, seasons or times; 2 no counts on bins of equal width.
+# 1 had no leaves, design effects, seasons or times; 2 no counts on bins of equal width and no
+# correlations.
 FORMAT = 3
 OLDEST = 1
 # Categories that get a cell of their own; the others share one.
@@ -141,7 +143,7 @@ class ReferenceProfile:
     effect is known.
     ``deff`` is the largest one of all features. ``span`` are the first and the last time (ISO 8601,
     UTC), ``season`` names the slots of ``by_slot``. ``merged`` is the number of profiles that this
-    one was made of, 0 where it was built from rows.
+    one was made of, 0 where it was built from rows. ``correlation`` is None unless asked for.
     """
 
     rows: int
@@ -158,4 +160,5 @@ class ReferenceProfile:
     span: tuple[str, str] | None = None
     season: str = ""
     merged: int = 0
+    correlation: Correlation | None = None
     format: int = FORMAT

@@ -58,6 +58,8 @@ def _title(profile: ReferenceProfile) -> str:
         parts.append(f"from {profile.span[0]} to {profile.span[1]}")
     if profile.season:
         parts.append(f"season {profile.season}")
+    if profile.correlation is not None:
+        parts.append(f"correlations of {len(profile.correlation.names)} columns")
     return ", ".join(parts)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tidegauge_drift.correlation import Correlation
 from tidegauge_drift.grid import Edges, Grid
 from tidegauge_drift.leaves import pack_numbers, unpack_numbers
 from tidegauge_drift.profile import (
@@ -27,7 +28,7 @@ from tidegauge_drift.profile import (
 from tidegauge_drift.wide import wide_edges
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -150,6 +151,7 @@ def to_dict(profile: ReferenceProfile) -> dict[str, Any]:
         "span": profile.span and list(profile.span),
         "season": profile.season,
         "merged": profile.merged,
+        "correlation": profile.correlation and _correlation_dict(profile.correlation),
     }
     return {
         "rows": profile.rows,
@@ -209,6 +211,34 @@ def _feature_dict(feature: Feature) -> dict[str, Any]:
     }
 
 
+def _correlation_dict(known: Correlation) -> dict[str, Any]:
+    return {
+        "names": list(known.names),
+        "sums": known.sums.tolist(),
+        "rows": pack_numbers(known.rows.tolist()),
+        "spreads": known.spreads.tolist(),
+    }
+
+
+def _correlation(item: Any, features: Sequence[Feature]) -> Correlation | None:
+    if item is None:
+        return None
+    names = tuple(_text(name) for name in item["names"])
+    if not {f.name for f in features if isinstance(f, NumericFeature)}.issuperset(names):
+        raise ValueError("names")
+    found = Correlation(
+        names,
+        np.array([_integer(value) for value in item["sums"]], np.int64),
+        np.array(unpack_numbers(_text(item["rows"])), np.int64),
+        np.array([_number(value) for value in item["spreads"]], np.float64),
+    )
+    width = len(set(names))
+    pairs = width * (width + 1) // 2
+    _same(len(names), width)
+    _same(found.sums.size - width, found.rows.size, found.spreads.size + width, pairs)
+    return found
+
+
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
@@ -253,6 +283,7 @@ def _profile(content: Mapping[str, Any], version: int) -> ReferenceProfile:
         span=_span(content.get("span")),
         season=_text(content.get("season", "")),
         merged=_whole(content.get("merged", 0)),
+        correlation=_correlation(content.get("correlation"), features),
         format=version,
     )
 
@@ -315,7 +346,13 @@ def _same(*sizes: int) -> None:
 
 
 def _whole(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+    if _integer(value) < 0:
+        raise TypeError("integer")
+    return int(value)
+
+
+def _integer(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError("integer")
     return value
 
