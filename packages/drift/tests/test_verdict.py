@@ -361,7 +361,7 @@ def test_a_table_of_other_features_is_refused(layout: Layout) -> None:
     verdict = _judge(layout, _window(layout, _matrix(np.zeros((300, 6)))))
     with pytest.raises(ValueError, match="table"):
         WindowVerdict.restored(
-            SPEC, verdict.state(), layout.slots[1:], verdict.table.view(np.uint8), {}
+            SPEC, verdict.state(), layout.slots[1:], verdict.table.view(np.uint8), {}, pairs={}
         )
 
 

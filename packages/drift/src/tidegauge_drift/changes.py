@@ -8,9 +8,10 @@ import numpy as np
 from tidegauge.events import StateChange
 
 from tidegauge_drift import classic
+from tidegauge_drift.correlation_judge import flipped
 from tidegauge_drift.layout import INPUTS
 from tidegauge_drift.moves import Sides, leading, share_floor
-from tidegauge_drift.verdict import DRIFTED, MISMATCH, OK, QUALITY
+from tidegauge_drift.verdict import CORRELATION, DRIFTED, MISMATCH, OK, QUALITY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 UNKNOWN = "unknown"
 # Of one window, beside its families: the features with the largest effects.
 MAXIMUM_FEATURES = 50
-_NUMBER = "features.drifted"
+_NUMBER, _PAIRS = "features.drifted", "pairs.changed"
 
 
 def changes(
@@ -38,7 +39,7 @@ def changes(
     *,
     reference: str,
 ) -> list[StateChange]:
-    """Return the alarms that a window has raised or ended: families first, then features.
+    """Return the alarms that a window has raised or ended: families, then pairs, then features.
 
     A first verdict that is ``ok`` is no change. ``reference`` is what the window was compared with.
     """
@@ -47,6 +48,7 @@ def changes(
         key=lambda each: -each[0],
     )
     found = list(_families(model, reference, before, after))
+    found += _pairs(model, layout, before, after, reference=reference)
     return found + [change for _, change in features[:MAXIMUM_FEATURES]]
 
 
@@ -79,13 +81,38 @@ def _families(
     for family, state in _states(after).items():
         if state == known.get(family, OK):
             continue
-        on = _alarms(after, "quality_detected" if family == QUALITY else "detected")
-        ours = [family in (QUALITY, slot.family) for slot in after.slots]
-        number = float(on[ours].sum())
-        why = ("", None, None) if state == MISMATCH else (_NUMBER, number, 1.0)
+        number = _number(after, family)
+        name = _PAIRS if family == CORRELATION else _NUMBER
+        why = ("", None, None) if state == MISMATCH else (name, number, 1.0)
         yield StateChange(
             model, reference, family, "", after.spec.label, state, after.closed_s, *why
         )
+
+
+def _number(verdict: WindowVerdict, family: str) -> float:
+    """Return how many alarms of a family are on."""
+    if family == CORRELATION:
+        return float((verdict.pairs["detected"] > 0).sum())
+    on = _alarms(verdict, "quality_detected" if family == QUALITY else "detected")
+    return float(on[[family in (QUALITY, slot.family) for slot in verdict.slots]].sum())
+
+
+def _pairs(
+    model: ModelKey,
+    layout: Layout,
+    before: WindowVerdict | None,
+    after: WindowVerdict,
+    *,
+    reference: str,
+) -> Iterator[StateChange]:
+    if layout.correlated is None or not after.pairs:
+        return
+    for pair, on in flipped(before.pairs if before is not None else {}, after.pairs):
+        found = layout.correlated.pair(pair, after.pairs)
+        yield StateChange(
+            model, reference, CORRELATION, f"{found.first} ~ {found.second}", after.spec.label,
+            DRIFTED if on else OK, after.closed_s, CORRELATION, found.now, found.floor,
+        )  # fmt: skip
 
 
 def _features(

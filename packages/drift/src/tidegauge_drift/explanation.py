@@ -151,6 +151,7 @@ def _window(window: dict[str, Any], now_s: float) -> Iterator[str]:
         yield f"{'':13}How alike rows of one call are is unknown before 30 calls of"
         yield f"{'':13}several rows: until then nothing raises an alarm."
     yield from _versus(window.get("live"), now_s)
+    yield from _correlation(window.get("correlation"), now_s)
     if window["reference_mismatch"]:
         yield f"{'':13}Half of the inputs or more differed in the first window: the"
         yield f"{'':13}reference is probably of other data, and input alarms are off."
@@ -201,6 +202,25 @@ def _schema(found: list[dict[str, Any]], now_s: float) -> Iterator[str]:
         what = _SCHEMA.get(each["kind"], text(each["kind"]))
         yield f"  {'columns':<10} {what} since {moment(each['since_s'], now_s)} UTC"
         yield _cut(f"{'':13}{', '.join(map(text, each['texts']))}")
+
+
+def _correlation(found: dict[str, Any] | None, now_s: float) -> Iterator[str]:
+    """Yield which correlations of inputs have changed, if they are looked at."""
+    if found is None:
+        return
+    since = f" since {moment(found['since_s'], now_s)} UTC" if found["since_s"] else ""
+    said = f"ALARM{since}" if found["detected"] else "no alarm"
+    yield f"{'':13}correlations of {found['judged']} of {found['of']} pairs: {said}"
+    if found["drifting"]:
+        yield _cut(f"{'':15}{found['drifting']} not looked at: a feature of theirs differs itself")
+    for pair in found["pairs"]:
+        names = " ~ ".join(map(text, pair["features"]))
+        sides = " -> ".join(
+            "?" if pair[key] is None else f"{pair[key]:.2f}" for key in ("reference", "now")
+        )
+        room = WIDTH - 15 - len(sides) - 2
+        names = names if len(names) <= room else names[: room - 3] + "..."
+        yield f"{'':15}{names}: {sides}"
 
 
 def _sampling(window: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ from tidegauge_semconv import metrics as m
 from tidegauge_drift.layout import OUTPUTS
 from tidegauge_drift.rivals import label, shown_outputs
 from tidegauge_drift.settings import DETECTED, JS, KL, KS, PSI, WASSERSTEIN
-from tidegauge_drift.verdict import FAMILIES, QUALITY, STATES, WindowVerdict
+from tidegauge_drift.verdict import CORRELATION, FAMILIES, QUALITY, STATES, WindowVerdict
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Sequence
@@ -30,9 +30,11 @@ _VALUES = {
 }
 
 
-def budget(max_series: int, windows: int, export: Sequence[str]) -> int:
+def budget(
+    max_series: int, windows: int, export: Sequence[str], *, correlation: bool = False
+) -> int:
     """Return how many features fit: aggregates are always there."""
-    aggregates = 1 + windows * (1 + len(STATES) + len(FAMILIES))
+    aggregates = 1 + windows * (1 + len(STATES) + len(FAMILIES) + correlation)
     each = 2 * (DETECTED in export) + (PSI in export)  # PSI with its effective rows
     each += sum(name in _VALUES for name in export)
     return max(1, (max_series - aggregates) // max(1, each))
@@ -84,7 +86,7 @@ def _aggregates(
     verdict: WindowVerdict,
     head: tuple[str, str, str],
     export: Sequence[str],
-    families: Sequence[str] = FAMILIES,
+    families: Sequence[str] = (*FAMILIES, CORRELATION),
 ) -> Iterator[GaugePoint]:
     window = verdict.spec.label
     yield GaugePoint(m.DRIFT_WINDOW_ROWS, (*head, window), float(verdict.rows))

@@ -13,7 +13,9 @@ from tidegauge_drift.buckets import buckets
 from tidegauge_drift.calls import NO_VALUE, count_calls, events
 from tidegauge_drift.cell_sums import Points, SumCounter
 from tidegauge_drift.cells import CategoryCounter, NumericCounter, as_numbers
+from tidegauge_drift.correlated import correlated
 from tidegauge_drift.matching import ABSENT, Match, match, match_outputs
+from tidegauge_drift.normal_scores import ScoreCounter
 from tidegauge_drift.packing import digest as short
 from tidegauge_drift.packing import narrow
 from tidegauge_drift.profile import (
@@ -44,6 +46,8 @@ _NAMES_KEPT = 64
 INPUTS, OUTPUTS = "inputs", "outputs"
 #: Arrays beside the counts: sums of values, and counts on bins of equal width.
 SUMS, WIDE = "sums", "equal_width"
+#: Of correlated inputs: sums of scores and of their products, and the rows of each pair.
+SCORES, PAIRS = "inputs.scores", "inputs.pairs"
 _NOWHERE = slice(0, 0)
 
 
@@ -68,7 +72,12 @@ class Block:
     """The features of one table (inputs or outputs), counted together."""
 
     def __init__(
-        self, features: Sequence[Feature], family: str, start: int, wanted: Wanted = DEFAULT
+        self,
+        features: Sequence[Feature],
+        family: str,
+        start: int,
+        wanted: Wanted = DEFAULT,
+        correlated: Sequence[int] = (),
     ) -> None:
         self.family = family
         self.start = start
@@ -91,6 +100,13 @@ class Block:
         offsets = [slots[i].start - self.start for i in self._numeric]
         sums = SumCounter(numeric, offsets, self.size) if wanted.wasserstein and numeric else None
         self._wide = WideCounter(numeric) if wanted.classic and numeric else None
+        scored = [features[i] for i in correlated]
+        self._correlated = tuple(correlated)
+        # Their columns among the numeric ones.
+        self._scored = [self._numeric.index(i) for i in correlated]
+        self._scores = ScoreCounter(
+            [feature for feature in scored if isinstance(feature, NumericFeature)]
+        ) if scored else None  # fmt: skip
         # Where each numeric feature's part of the arrays beside the counts lies, by their kind.
         self._further = {
             kind: dict(zip(self._numeric, counter.slices, strict=True))
@@ -123,11 +139,12 @@ class Block:
             counts = np.zeros(self.size, np.intp)
         else:
             matrix, errors = self._matrix(table, [columns[i] for i in self._numeric])
-            counts, sums = self._counter.count_and_sum(matrix)
-            if sums is not None:
-                extra[self._named(SUMS)] = sums
+            counts, values = self._counter.count_and_sum(matrix)
+            if values is not None:
+                extra[self._named(SUMS)] = values
             if self._wide is not None:
                 extra[self._named(WIDE)] = narrow(self._wide.count(matrix), table.rows)
+            extra |= self._correlations(matrix, columns)
             for i, wrong in errors:
                 self._move_errors(counts, self.slots[self._numeric[i]], wrong)
         for i, counter in self._categorical:
@@ -142,6 +159,13 @@ class Block:
                 for kind, places in self._further.items():
                     extra[self._named(kind)][places.get(i, _NOWHERE)] = 0
         return counts, extra
+
+    def _correlations(self, matrix: Floats, columns: tuple[int, ...]) -> Extra:
+        if self._scores is None:
+            return {}
+        absent = [place for place, i in enumerate(self._correlated) if columns[i] == ABSENT]
+        sums, pairs = self._scores.count(matrix[:, self._scored], absent)
+        return {SCORES: sums, PAIRS: narrow(pairs, len(matrix))}
 
     def count_calls(
         self, table: Table, columns: tuple[int, ...], sizes: NDArray[np.integer[Any]]
@@ -207,7 +231,10 @@ class Layout:
         self.rows = profile.rows
         self.deff = profile.deff
         self.season = profile.season
-        self.inputs = Block(profile.features, INPUTS, 0, wanted)
+        #: What the correlations of inputs are compared with; None where nobody wants that.
+        self.correlated = correlated(profile) if wanted.correlation else None
+        members = self.correlated.members if self.correlated is not None else ()
+        self.inputs = Block(profile.features, INPUTS, 0, wanted, members)
         self.outputs = Block(profile.outputs, OUTPUTS, self.inputs.size, wanted)
         self.slots = self.inputs.slots + self.outputs.slots
         self.size = self.inputs.size + self.outputs.size

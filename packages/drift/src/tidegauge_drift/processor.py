@@ -108,7 +108,9 @@ class DriftProcessor:
                 name = "TIDEGAUGE_DRIFT_STREAMS"
                 misconfigured(_logger, name, f"{name}: {error} No detector runs.")
                 self._streams = ()
-        self._budget = export.budget(chosen.max_series, len(chosen.windows), chosen.export)
+        self._budget = export.budget(
+            chosen.max_series, len(chosen.windows), chosen.export, correlation=chosen.correlation
+        )
         self._references: References | None = None
         if chosen.reference:
             spec = chosen.warmup

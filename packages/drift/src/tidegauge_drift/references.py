@@ -117,6 +117,14 @@ class References:
             return False
         self._broken.discard(file)
         self._layouts[file] = layout
+        if self._wanted.correlation and layout.correlated is None:
+            misconfigured(
+                _logger,
+                str(file),
+                f"{file}: got no correlations from the file, and TIDEGAUGE_DRIFT_CORRELATION=true; "
+                "expected those of two numeric features. Build it with 'tidegauge reference build "
+                "--correlation'. All else is compared.",
+            )
         return before is None or before.digest != layout.digest
 
     def _selected(self, profile: ReferenceProfile) -> ReferenceProfile:

@@ -96,6 +96,12 @@ class DriftSettings:
         "alarm on clean data.",
         choices=(PAGING, CLASSIC),
     )
+    correlation: bool = setting(
+        "TIDEGAUGE_DRIFT_CORRELATION",
+        False,
+        "Whether a change of the correlations between the first 50 numeric features is looked for "
+        "too. Needs a reference that was built with --correlation.",
+    )
     pane_s: int = setting(
         "TIDEGAUGE_DRIFT_PANE_S",
         10,
@@ -169,7 +175,7 @@ class DriftSettings:
     def wanted(self) -> Wanted:
         """What is counted and computed beside the default values."""
         kl, js, wasserstein = (name in self.export for name in (KL, JS, WASSERSTEIN))
-        return Wanted(kl, js, wasserstein, classic=self.mode == CLASSIC)
+        return Wanted(kl, js, wasserstein, self.mode == CLASSIC, self.correlation)
 
     @property
     def warmup(self) -> WarmupSpec | None:
@@ -195,6 +201,17 @@ class DriftSettings:
             raise SettingError(
                 "TIDEGAUGE_DRIFT_MODE: got 'classic' from the settings; expected 'paging' with "
                 "TIDEGAUGE_DRIFT_BASELINE=previous_week. Unset one of the two."
+            )
+        others = {
+            "TIDEGAUGE_DRIFT_MODE=classic": self.mode == CLASSIC,
+            "TIDEGAUGE_DRIFT_BASELINE=previous_week": self.baseline == PREVIOUS_WEEK,
+            "TIDEGAUGE_REFERENCE=warmup": self.warmup is not None,
+        }
+        against = [name for name, on in others.items() if on]
+        if self.correlation and against:
+            raise SettingError(
+                "TIDEGAUGE_DRIFT_CORRELATION: got True from the settings; expected false with "
+                f"{against[0]}. Unset one of the two."
             )
         short = [spec.label for spec in self.windows if 0 < spec.seconds < self.pane_s]
         if short:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tidegauge import guard
 
 from tidegauge_drift import extras
+from tidegauge_drift.correlation_judge import check_pairs
 from tidegauge_drift.evaluator import Closed, Evaluator, Snapshot
 from tidegauge_drift.packing import PackingError, pack, unpack
 from tidegauge_drift.rivals import Rivals
@@ -91,7 +92,11 @@ def _closed(closed: Closed, arrays: list[NDArray[Any] | bytes]) -> dict[str, Any
             "counts": _put(baseline.counts, arrays),
         }  # fmt: skip
     arrays.append(closed.verdict.table.tobytes())
-    verdict = {**closed.verdict.state(), "extra": _put_extra(closed.verdict.extra, arrays)}
+    verdict = {
+        **closed.verdict.state(),
+        "extra": _put_extra(closed.verdict.extra, arrays),
+        "pairs": _put_extra(closed.verdict.pairs, arrays),
+    }
     return {"window": window, "verdict": verdict}
 
 
@@ -217,7 +222,10 @@ def _restored(
     )  # fmt: skip
     slots, said = evaluator.snapshot.layout.slots, state["verdict"]
     table, extra = _own(rest), _get_extra(said, rest)
-    return Closed(window, WindowVerdict.restored(spec, said, slots, table, extra))
+    pairs = {str(name): _own(rest) for name in said.get("pairs", ())}
+    known = evaluator.snapshot.layout.correlated
+    check_pairs(pairs, 0 if known is None else known.pairs)
+    return Closed(window, WindowVerdict.restored(spec, said, slots, table, extra, pairs=pairs))
 
 
 def _baseline(state: dict[str, Any] | None, rest: deque[NDArray[Any]]) -> Baseline | None:

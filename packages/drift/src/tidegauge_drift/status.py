@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tidegauge_drift.correlation_status import changed
 from tidegauge_drift.layout import INPUTS, OUTPUTS
 from tidegauge_drift.moves import Sides
 from tidegauge_drift.settings import CLASSIC, PAGING
-from tidegauge_drift.verdict import MISMATCH, QUALITY, SUSPECTED, VALUES
+from tidegauge_drift.verdict import CORRELATION, MISMATCH, QUALITY, SUSPECTED, VALUES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,7 +75,7 @@ def _closed(closed: Closed, layout: Layout) -> dict[str, Any]:
     pairs = list(zip(verdict.features, verdict.quality, strict=True))
     order = sorted(range(len(pairs)), key=lambda i: _rank(*pairs[i]), reverse=True)
     listed = order[:MAXIMUM_FEATURES]
-    return {
+    found: dict[str, Any] = {
         "opened_s": window.opened_s,
         "closed_s": window.closed_s,
         "rows": window.rows,
@@ -85,6 +86,7 @@ def _closed(closed: Closed, layout: Layout) -> dict[str, Any]:
         "families": {
             family: {"detected": on, "since_s": _since(pairs, family)}
             for family, on in verdict.detected.items()
+            if family != CORRELATION
         },
         "states": verdict.states(),
         "features": [
@@ -94,6 +96,13 @@ def _closed(closed: Closed, layout: Layout) -> dict[str, Any]:
         ],
         "features_left_out": len(order) - len(listed),
     }
+    if layout.correlated is not None and verdict.pairs:
+        said = changed(layout.correlated, verdict.pairs)
+        found["correlation"] = said
+        if CORRELATION in verdict.detected:
+            alarm = {name: said[name] for name in ("detected", "since_s")}
+            found["families"][CORRELATION] = alarm
+    return found
 
 
 def _baseline(baseline: Baseline | None) -> dict[str, Any] | None:

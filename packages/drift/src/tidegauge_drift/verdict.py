@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 QUALITY = "data_quality"
 FAMILIES = (INPUTS, OUTPUTS, QUALITY)
+#: The family that is there only where it is asked for.
+CORRELATION = "correlation"
 
 OK, SUSPECTED, DRIFTED = "ok", "suspected", "drifted"
 UNDECIDED, MISSING, MISMATCH = "undecided", "missing", "reference_mismatch"
@@ -112,7 +114,8 @@ class WindowVerdict:
     ``levels`` are those that the p-values of each family were compared with. ``dependence`` is
     ``unknown`` where it matters how alike rows of one call are and too few calls were seen, else
     empty. ``extra`` are further columns, by name, with a value for each of ``slots``; none by
-    default.
+    default. ``pairs`` are columns with a value for each pair of correlated inputs, in the layout's
+    order, see ``correlation_judge``; none where their correlations were not looked at.
     """
 
     spec: WindowSpec
@@ -126,6 +129,7 @@ class WindowVerdict:
     slots: Sequence[Slot] = field(repr=False)
     table: NDArray[Any] = field(repr=False)
     extra: Extra = field(default_factory=dict, repr=False)
+    pairs: Extra = field(default_factory=dict, repr=False)
 
     @property
     def features(self) -> tuple[FeatureVerdict, ...]:
@@ -148,6 +152,8 @@ class WindowVerdict:
         for family, alarm in pairs:
             if alarm >= 0:
                 found[family] = found.get(family, False) or bool(alarm)
+        if self.pairs and (self.pairs["detected"] >= 0).any():
+            found[CORRELATION] = bool((self.pairs["detected"] > 0).any())
         return found
 
     def states(self) -> dict[str, int]:
@@ -172,6 +178,8 @@ class WindowVerdict:
         slots: Sequence[Slot],
         table: NDArray[Any],
         extra: Extra,
+        *,
+        pairs: Extra,
     ) -> WindowVerdict:
         """Return the verdict whose state and table, as bytes, these are.
 
@@ -186,7 +194,7 @@ class WindowVerdict:
         if any(len(column) != len(slots) for column in extra.values()):
             raise ValueError("extra")
         named = {name: state[name] for name in _STATE}
-        return cls(spec, **named, slots=slots, table=rows, extra=extra)
+        return cls(spec, **named, slots=slots, table=rows, extra=extra, pairs=pairs)
 
     def __eq__(self, other: object) -> bool:
         """Equal in all that was said, of features of the same names."""
@@ -197,12 +205,17 @@ class WindowVerdict:
             and [(s.name, s.family) for s in self.slots]
             == [(s.name, s.family) for s in other.slots]
             and self.table.tobytes() == other.table.tobytes()
-            and names(self.extra) == names(other.extra)
-            and [a.tobytes() for a in arrays(self.extra)]
-            == [a.tobytes() for a in arrays(other.extra)]
+            and _equal(self.extra, other.extra)
+            and _equal(self.pairs, other.pairs)
         )
 
     __hash__ = None  # type: ignore[assignment]
+
+
+def _equal(one: Extra, other: Extra) -> bool:
+    return names(one) == names(other) and [a.tobytes() for a in arrays(one)] == [
+        a.tobytes() for a in arrays(other)
+    ]
 
 
 _STATE = ("opened_s", "closed_s", "rows", "levels", "mismatch", "judged", "dependence")

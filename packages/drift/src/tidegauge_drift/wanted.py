@@ -10,18 +10,21 @@ class Wanted:
     """Values that cost something, each only where it is asked for.
 
     ``wasserstein`` needs sums of values beside the counts; ``classic``, the textbook's rules in
-    place of the verdict with a budget of false alarms, counts on bins of equal width.
+    place of the verdict with a budget of false alarms, counts on bins of equal width;
+    ``correlation`` needs sums of products of features.
     """
 
     kl: bool = False
     js: bool = False
     wasserstein: bool = False
     classic: bool = False
+    correlation: bool = False
 
     @property
     def counted(self) -> str:
         """Return what tells apart panes that have other arrays; empty by default."""
-        return ":sums" * self.wasserstein + ":classic" * self.classic
+        sums, classic = ":sums" * self.wasserstein, ":classic" * self.classic
+        return sums + classic + ":correlation" * self.correlation
 
 
 DEFAULT = Wanted()

@@ -6,13 +6,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from tidegauge import guard
 from tidegauge.late_import import late_import
 
 from tidegauge_drift.calls import effects
+from tidegauge_drift.correlation_judge import judge_pairs
 from tidegauge_drift.findings import classic_finding_of, finding_of, reference_of, shares_of
 from tidegauge_drift.layout import INPUTS, OUTPUTS, Layout
 from tidegauge_drift.multiplicity import benjamini_hochberg, paging_alpha
 from tidegauge_drift.verdict import (
+    CORRELATION,
     DRIFTED,
     MISMATCH,
     MISSING,
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from tidegauge_drift.extras import Extra
     from tidegauge_drift.findings import Reference
     from tidegauge_drift.grid import Floats
     from tidegauge_drift.judge import Finding, Shares
@@ -116,11 +120,49 @@ def judge(
     )  # fmt: skip
     table = tabulate(features, quality)
     date(table, None if previous is None else previous.table, window.opened_s)
+    if layout.correlated is not None and INPUTS in levels:
+        levels[CORRELATION] = levels[INPUTS]  # the same rows
     return WindowVerdict(
         window.spec, window.opened_s, window.closed_s, window.rows, levels,
         mismatch, judged, "" if classic else _dependence(flags, unknown), layout.slots, table,
         columns(findings, layout.wanted),
+        _pairs(
+            window, layout, references, (features, quality), previous,
+            unknown=unknown, level=levels.get(CORRELATION, 0.0),
+        ),
     )  # fmt: skip
+
+
+def _pairs(
+    window: ClosedWindow,
+    layout: Layout,
+    references: Sequence[Reference | str],
+    said: tuple[Sequence[FeatureVerdict], Sequence[QualityVerdict]],
+    previous: WindowVerdict | None,
+    *,
+    unknown: NDArray[np.bool_],
+    level: float,
+) -> Extra:
+    """Return what is said of the correlations of inputs, as columns by name."""
+    if layout.correlated is None or window.baseline is not None:
+        return {}
+    before = {} if previous is None else previous.pairs
+    deff = [1.0 if isinstance(found, str) else found[0].deff for found in references]
+    # What has drifted itself has other scores: that its correlations change is no news.
+    steady = [
+        feature.flagged is False
+        and feature.state != MISMATCH
+        and not (feature.run.detected or quality.flagged or quality.run.detected)
+        for feature, quality in zip(*said, strict=True)
+    ]
+    try:
+        return judge_pairs(
+            window, layout.correlated, before, level,
+            deff=np.array(deff), steady=np.array(steady), unknown=unknown,
+        )  # fmt: skip
+    except Exception as error:  # one fault must not silence the features
+        guard.fault("drift.correlation", error)
+        return before
 
 
 def _dependence(flags: Sequence[bool | None], unknown: NDArray[np.bool_]) -> str:
