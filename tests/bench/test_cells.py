@@ -24,12 +24,3 @@ def test_values_from_cells_are_near_those_of_the_rows(shape: str) -> None:
         assert pair.ks <= pair.raw_ks + 1e-12
         assert pair.js == pytest.approx(pair.counted_js, abs=1e-12)
         assert pair.psi == pytest.approx(pair.raw_psi, rel=0.05, abs=0.003)
-
-
-@pytest.mark.parametrize("shape", ["normal", "lognormal 1", "zero-inflated", "bimodal"])
-def test_the_distance_of_moved_rows_is_near_scipys(shape: str) -> None:
-    """Within a tenth, where no single row rules the mean."""
-    for number in (1, 3):
-        pair = cells.measure(shape, number)
-
-        assert pair.w1 == pytest.approx(pair.raw_w1, rel=0.1)
