@@ -73,6 +73,27 @@ def test_the_file_is_named_after_the_table(train: Path, monkeypatch: pytest.Monk
     assert console.lines[-1].startswith("  no outputs: pass --holdout with --outputs or --model")
 
 
+def test_correlations_are_kept_where_asked_for(train: Path) -> None:
+    """Of columns that are not constant; a merged reference has none, and that is said."""
+    table = pd.read_csv(train).assign(age=range(500, 0, -1), size=[1.5, 2.5] * 250)
+    table.to_csv(train, index=False)
+    files = [str(train.parent / name) for name in ("a.json", "b.json", "c.json")]
+    built = _run("reference build", str(train), "-o", files[0], "--drop", "label", "--correlation")
+    alone = _run(
+        "reference build", str(train), "-o", files[1], "--include", "amount", "--correlation"
+    )
+    shown = _run("reference show", files[0])
+    merged = _run("reference merge", files[0], files[0], "-o", files[2])
+    found = load(files[0]).correlation
+
+    assert found is not None
+    assert found.names == ("amount", "age", "size")
+    assert "  correlations of 3 of 4 numeric columns" in built.lines
+    assert shown.title.endswith(", correlations of 3 columns")
+    assert "  no correlations: fewer than two numeric columns that are not constant" in alone.lines
+    assert merged.lines[-1] == "  no correlations: they are of other cells; build from all rows"
+
+
 def test_show_prints_a_table(train: Path) -> None:
     """One row a column of the reference."""
     target = str(train.parent / "a.reference.json")
