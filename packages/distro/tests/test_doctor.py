@@ -230,6 +230,23 @@ def test_a_reference_is_read_and_its_series_are_counted(tidegauge: Run, tmp_path
     assert series["fleet, beside the budget"] == "0"
 
 
+def test_segments_are_a_series_a_window_more(tidegauge: Run, tmp_path: Path) -> None:
+    """Where the reference has some and the setting does not turn them off."""
+    (tmp_path / "train.csv").write_text(
+        "a,b\n" + "".join(f"{i % 90},{i % 2}\n" for i in range(800))
+    )
+    built = ("reference", "build", "train.csv", "--segment", "b", "-o", "m.reference.json")
+    assert tidegauge(*built).returncode == 0
+    found = [
+        report(tidegauge("doctor", "--json", TIDEGAUGE_REFERENCE="m.reference.json", **more))
+        for more in ({**HEALTHY}, {**HEALTHY, "TIDEGAUGE_DRIFT_SEGMENTS": "false"})
+    ]
+
+    assert [str(1 + 2 * 11 + 2 * 5), str(1 + 2 * 10 + 2 * 5)] == [
+        each["sections"]["series of a model in Prometheus, at most"][0]["drift"] for each in found
+    ]
+
+
 def test_the_series_of_all_models_are_added_up_for_each_exporter(
     tidegauge: Run, tmp_path: Path
 ) -> None:

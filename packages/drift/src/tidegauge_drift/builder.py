@@ -19,8 +19,10 @@ from tidegauge_drift.profile import (
     NumericFeature,
     ProfileError,
     ReferenceProfile,
+    Segments,
 )
 from tidegauge_drift.scan import Scan, Table, Track
+from tidegauge_drift.segments import Sorter, check, declared
 from tidegauge_drift.tables import MemoryRows, Rows
 from tidegauge_drift.times import SEASONS, Clock, slots
 
@@ -46,6 +48,7 @@ def build(
     exclude: Sequence[str] = (),
     time_column: str = "",
     season: str = "",
+    segment: str = "",
     source: str = "memory",
     built: str = "",
     hash_categories: bool = False,
@@ -71,6 +74,9 @@ def build(
         they depend on each other is measured. It is no feature.
     season : 'hour' or 'hour_of_week'
         Count each hour of the day or of the week by itself; needs ``time_column``.
+    segment : str
+        A column of ``data``: count the rows of its ten most frequent values by themselves too. Not
+        with a season. A column of that name in ``outputs`` says which segment their rows are of.
     source, built : str
         Base name of the file, and the time of building (ISO 8601, UTC; now if empty).
     hash_categories : bool
@@ -89,7 +95,7 @@ def build(
     ------
     ProfileError
         The data has no rows, no column that can take part, or columns that cannot be told apart;
-        or a time is missing.
+        a time is missing; or ``segment`` has no values that are frequent enough.
 
     Notes
     -----
@@ -101,14 +107,20 @@ def build(
     """
     rows = data if hasattr(data, "parts") else MemoryRows(data)
     _check(rows, drop, time_column, season)
+    if segment:
+        check(rows, segment, drop=drop, time_column=time_column, season=season)
     rows = _in_time(rows, time_column)
     columns = [name for name in rows.names if name not in drop]
     wanted = [n for n in columns if n != time_column and chosen(n, include, exclude)]
-    table = _scanned(rows, wanted, time_column, track)
+    also = [segment] if segment and segment not in wanted else []
+    table = _scanned(rows, [*wanted, *also], time_column, track)
     notes = {name: _note(scan, include) for name, scan in table.scans.items()}
-    kept = {name: name for name, note in notes.items() if not note}
+    kept = {name: name for name in wanted if not notes[name]}
     places = {name: place for place, name in enumerate(columns)}
-    features = _count(table, kept, places, season, hash_categories)
+    segments = (
+        declared(table, segment, places[segment], hashed=hash_categories) if segment else None
+    )
+    features = _count(table, kept, places, season=season, hashed=hash_categories, segments=segments)
     excluded = {time_column: "holds the rows' times"}
     known = _learn(table, kept, features) if correlation else None
     left_out = [
@@ -125,6 +137,7 @@ def build(
     found = _outputs(
         outputs, set(columns),
         time_column=time_column, season=season, hashed=hash_categories, track=track,
+        segments=segments,
     )  # fmt: skip
     return ReferenceProfile(
         rows=features[0].rows,
@@ -141,6 +154,7 @@ def build(
         span=table.clock.span() if table.clock is not None else None,
         season=season,
         correlation=known,
+        segments=segments,
     )
 
 
@@ -196,23 +210,36 @@ def _note(scan: Scan, include: Sequence[str]) -> str:
 
 
 def _count(
-    table: Table, kept: Mapping[str, str], places: Mapping[str, int], season: str, hashed: bool
+    table: Table,
+    kept: Mapping[str, str],
+    places: Mapping[str, int],
+    *,
+    season: str,
+    hashed: bool,
+    segments: Segments | None,
 ) -> tuple[Feature, ...]:
     """Count the kept columns, which are shown under other names, in the order of their places."""
     scans = [table.scans[name] for name in kept]
     ordered = table.clock is not None
     many = SEASONS.get(season, 0) if ordered else 0
-    numbers = Numbers([s for s in scans if not s.categorical], ordered=ordered, slots=many)
+    sorter, number = (None, 0) if segments is None else (
+        Sorter(segments.hashes), len(segments.texts)
+    )  # fmt: skip
+    numbers = Numbers(
+        [s for s in scans if not s.categorical], ordered=ordered, slots=many, segments=number
+    )
     categories = {
-        scan.name: Categories(scan, ordered=ordered, slots=many, hashed=hashed)
+        scan.name: Categories(scan, ordered=ordered, slots=many, hashed=hashed, segments=number)
         for scan in scans
         if scan.categorical
     }
-    for parts, times in table.parts(kept, timed=ordered):
+    columns = {*kept} if segments is None else {*kept, segments.name}
+    for parts, times in table.parts(columns, timed=ordered):
         found = slots(times, season) if many and times is not None else None
-        numbers.add(parts, found)
+        of = sorter.places(parts[segments.name].values) if sorter and segments else None
+        numbers.add(parts, found, of)
         for name, counter in categories.items():
-            counter.add(parts[name], found)
+            counter.add(parts[name], found, of)
     if many:  # once more, now that it is known what to expect of each slot
         for parts, times in table.parts(kept, timed=True):
             if times is not None:
@@ -247,16 +274,28 @@ def _learn(
 
 
 def _outputs(
-    outputs: Any, taken: set[str], *, time_column: str, season: str, hashed: bool, track: Track
+    outputs: Any,
+    taken: set[str],
+    *,
+    time_column: str,
+    season: str,
+    hashed: bool,
+    track: Track,
+    segments: Segments | None,
 ) -> tuple[Feature, ...]:
     if outputs is None:
         return ()
     rows = _output_rows(outputs)
     time = time_column if time_column in rows.names and rows.named else ""
-    names = [name for name in rows.names if name != time]
-    table = _scanned(_in_time(rows, time), names, time, track)
+    if segments is not None and not (rows.named and segments.name in rows.names):
+        segments = None
+    apart = time if segments is None else segments.name
+    names = [name for name in rows.names if name not in (time, apart)]
+    also = [] if segments is None else [segments.name]
+    table = _scanned(_in_time(rows, time), [*names, *also], time, track)
     kept: dict[str, str] = {}
-    for position, (name, scan) in enumerate(table.scans.items()):
+    for position, name in enumerate(names):
+        scan = table.scans[name]
         shown = name if rows.named else "output" if len(names) == 1 else f"output{position}"
         if not scan.known:
             raise ProfileError(
@@ -266,7 +305,7 @@ def _outputs(
         # One series a feature: an output must not pass for an input.
         kept[name] = f"{shown} (output)" if shown in taken else shown
     places = {name: place for place, name in enumerate(names)}
-    return _count(table, kept, places, season, hashed)
+    return _count(table, kept, places, season=season, hashed=hashed, segments=segments)
 
 
 def _output_rows(outputs: Any) -> Rows:

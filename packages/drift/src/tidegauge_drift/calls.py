@@ -134,6 +134,13 @@ def effects(
     at_most = 0.0 if counted is None or not window.rows else int(counted[1]) / window.rows
     if window.baseline is not None:  # the side that is worth less decides
         at_most = max(at_most, window.baseline.pairs)
+    return design_effects(at_most, features, alike)
+
+
+def design_effects(
+    at_most: float, features: int, alike: Floats | None
+) -> tuple[Floats, NDArray[np.bool_]]:
+    """Return the same for rows with so many others of their call each."""
     if not at_most:
         return np.ones(features), np.zeros(features, np.bool_)
     r = np.full(features, np.nan) if alike is None else alike

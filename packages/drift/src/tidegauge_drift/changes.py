@@ -11,6 +11,7 @@ from tidegauge_drift import classic
 from tidegauge_drift.correlation_judge import flipped
 from tidegauge_drift.layout import INPUTS
 from tidegauge_drift.moves import Sides, leading, share_floor
+from tidegauge_drift.segment_table import SEGMENTS, alarms
 from tidegauge_drift.verdict import CORRELATION, DRIFTED, MISMATCH, OK, QUALITY
 
 if TYPE_CHECKING:
@@ -93,6 +94,9 @@ def _number(verdict: WindowVerdict, family: str) -> float:
     """Return how many alarms of a family are on."""
     if family == CORRELATION:
         return float((verdict.pairs["detected"] > 0).sum())
+    if family == SEGMENTS:
+        found = alarms(verdict.extra)
+        return 0.0 if found is None else float(found.sum())
     on = _alarms(verdict, "quality_detected" if family == QUALITY else "detected")
     return float(on[[family in (QUALITY, slot.family) for slot in verdict.slots]].sum())
 

@@ -60,6 +60,11 @@ def _build_arguments(parser: ArgumentParser) -> None:
         help="compare each hour of the day, or of the week, with the same one (UTC); needs "
              "--time-column",
     )  # fmt: skip
+    parser.add_argument_group("segments").add_argument(
+        "--segment", default="", metavar="COL",
+        help="an input such as a country: the rows of each of its ten most frequent values are "
+             "counted, and compared live, by themselves too; not with --season",
+    )  # fmt: skip
     _output_arguments(parser)
 
 
@@ -109,6 +114,7 @@ def _build(arguments: Namespace, terminal: Terminal) -> int:
             exclude=tuple(arguments.exclude) or settings.exclude,
             time_column=arguments.time_column,
             season=arguments.season,
+            segment=arguments.segment,
             hash_categories=settings.hash_categories,
             correlation=arguments.correlation,
             track=terminal.track,
@@ -140,6 +146,8 @@ def _save(profile: ReferenceProfile, target: Path, terminal: Terminal) -> None:
         f"{target}: {len(profile.features)} features, {len(profile.outputs)} outputs, "
         f"{profile.rows} rows, reference {checksum(profile)[:8]}"
     )
+    if profile.segments is not None:
+        terminal.print(f"  segments: {profile.segments.name}: {', '.join(profile.segments.texts)}")
     for column in profile.left_out:
         terminal.print(f"  left out: {column.name} ({column.note})")
 
@@ -168,6 +176,8 @@ def _merge(arguments: Namespace, terminal: Terminal) -> int:
         terminal.print("  no season: counts of slots are on other cells; build from all rows")
     if any(profile.correlation is not None for profile in profiles):
         terminal.print("  no correlations: they are of other cells; build from all rows")
+    if any(profile.segments is not None for profile in profiles):
+        terminal.print("  no segments: their counts are on other cells; build from all rows")
     return 0
 
 

@@ -15,7 +15,7 @@ from tidegauge_drift.pane import Pane
 from tidegauge_drift.schema import notes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from tidegauge_drift.layout import Block, Layout
     from tidegauge_drift.matching import Match
     from tidegauge_drift.schema import Note
+
+    # Rows of a pane, and the columns of them that are features.
+    Part: TypeAlias = tuple[Block, Table, tuple[int, ...]]
 
 _logger = logging.getLogger("tidegauge.drift")
 
@@ -111,6 +114,7 @@ class PaneCounter:
         found: list[tuple[Block, NDArray[np.intp], Extra]] = []
         said: tuple[Note, ...] = ()
         sizes, several = _calls(batch, rows, chosen)
+        parts: list[Part] = []
         alike = {block: unseen(len(block.slots)) for block in (layout.inputs, layout.outputs)}
         for side, table in ((INPUTS, batch.features), (OUTPUTS, batch.outputs)):
             block = layout.inputs if side == INPUTS else layout.outputs
@@ -125,6 +129,7 @@ class PaneCounter:
             if not matched.reason:
                 part = table if chosen is None else _rows(table, chosen, rows)
                 found.append((block, *block.measure(part, matched.columns)))
+                parts.append((block, part, matched.columns))
                 if sizes.size:
                     part = _rows(part, several, int(sizes.sum()))
                     alike[block] = block.count_calls(part, matched.columns, sizes)
@@ -134,12 +139,14 @@ class PaneCounter:
         pane.note(said)
         if not found:
             return
+        by_segment = self._by_segment(layout, parts, sizes, several)
         pane.rows += rows
         for block, counted, extra in found:
             pane.add(block.start, counted)
             pane.add_extra(extra)
         if sizes.size:
             pane.add_extra({CALLS: whole(sizes, list(alike.values()))})
+        pane.add_extra(by_segment)
         pane.saw_stride(batch.stride, batch.stride)
 
     def _pane(self, batch: Batch, index: int, layout: Layout) -> Pane:
@@ -150,6 +157,31 @@ class PaneCounter:
             pane = Pane(batch.model, batch.operation, layout.digest, index, self._pane_s, counts)
             self._panes[key] = pane
         return pane
+
+    def _by_segment(
+        self,
+        layout: Layout,
+        parts: Sequence[Part],
+        sizes: NDArray[np.int64],
+        several: NDArray[np.bool_],
+    ) -> Extra:
+        """Return the counts of each segment, where there are any: the first part has its column."""
+        segments = layout.segments
+        if segments is None or parts[0][0].family != INPUTS:
+            return {}
+        places = segments.places(parts[0][1])
+        if places is None:
+            self._once(
+                f"{layout.reference}.segments",
+                f"no segments: the column {segments.name!r} is not among the live ones.",
+            )
+            return {}
+        extra: Extra = {}
+        for block, table, columns in parts:
+            extra.update(segments.count(block, table, columns, places))
+        if sizes.size:
+            extra.update(segments.pairs(places[several], sizes))
+        return extra
 
     def _at(self, index: int) -> Layout:
         if self._next is not None and index >= self._next[1]:

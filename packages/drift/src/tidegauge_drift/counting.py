@@ -43,9 +43,13 @@ class Numbers:
         Whether rows come in the order of time.
     slots : int
         Slots of the season, 0 without one.
+    segments : int
+        Segments that rows are of, 0 without.
     """
 
-    def __init__(self, scans: Sequence[Scan], *, ordered: bool, slots: int) -> None:
+    def __init__(
+        self, scans: Sequence[Scan], *, ordered: bool, slots: int, segments: int = 0
+    ) -> None:
         self._scans = scans
         sketches = [scan.sketch for scan in scans]
         chosen = [edges(sketch) for sketch in sketches]
@@ -61,6 +65,7 @@ class Numbers:
         ) if scans else None  # fmt: skip
         self._counts = np.zeros(self._size, np.int64)
         self._by_slot = np.zeros((slots, self._size), np.int64)
+        self._by_segment = np.zeros((segments, self._size), np.int64)
         self._sums = [np.zeros(found.values.size + 1) for found in self._edges]
         self._wide_edges = [wide_edges(s.low, s.high) for s in sketches]
         self._wide = [np.zeros(edges.size + 1, np.int64) for edges in self._wide_edges]
@@ -68,12 +73,20 @@ class Numbers:
         self._tenths = [sketch.quantiles(np.arange(1, 10) / 10) for sketch in sketches]
         self._following = [Following(s.size, slots) for s in sketches] if ordered else []
 
-    def add(self, parts: Mapping[str, Part], slots: NDArray[np.int64] | None) -> None:
-        """Count rows; ``slots`` are those of the season that each is in."""
+    def add(
+        self,
+        parts: Mapping[str, Part],
+        slots: NDArray[np.int64] | None,
+        segments: NDArray[np.intp] | None = None,
+    ) -> None:
+        """Count rows, by the slot of the season and the segment that each is in."""
         if self._counter is None:
             return
         columns = [numbers(parts[scan.name]) for scan in self._scans]
         matrix = np.column_stack(columns)
+        if segments is not None:
+            for segment in range(len(self._by_segment)):
+                self._by_segment[segment] += self._counter.count(matrix[segments == segment])
         if slots is None:
             counted = self._counter.count(matrix)
         else:
@@ -153,6 +166,7 @@ class Numbers:
             by_slot=self._by_slot[:, place].copy() if len(self._by_slot) else None,
             unit=UNITS[self._scans[j].kind],
             wide=self._wide[j],
+            by_segment=self._by_segment[:, place].copy() if len(self._by_segment) else None,
         )
 
 
@@ -166,7 +180,9 @@ def numbers(part: Part) -> Floats:
 class Categories:
     """Counts the categories of one column; the parameters are those of ``Numbers``."""
 
-    def __init__(self, scan: Scan, *, ordered: bool, slots: int, hashed: bool) -> None:
+    def __init__(
+        self, scan: Scan, *, ordered: bool, slots: int, hashed: bool, segments: int = 0
+    ) -> None:
         self._scan = scan
         codes, times = scan.tally.ordered()
         few = scan.tally.distinct <= KNOWN
@@ -178,16 +194,25 @@ class Categories:
         self._shown = {} if not hashed else {c: f"#{c:016x}" for c in self._place}
         self._counts = np.zeros(self._rest + 4, np.int64)
         self._by_slot = np.zeros((slots, self._counts.size), np.int64)
+        self._by_segment = np.zeros((segments, self._counts.size), np.int64)
         self._following = Following(scan.tally.present, slots) if ordered else None
 
-    def add(self, part: Part, slots: NDArray[np.int64] | None) -> None:
-        """Count rows."""
+    def add(
+        self,
+        part: Part,
+        slots: NDArray[np.int64] | None,
+        segments: NDArray[np.intp] | None = None,
+    ) -> None:
+        """Count rows, by the slot of the season and the segment that each is in."""
         found = Counter(part.values.tolist())
         cells = {value: self._cell(value) for value in found}
         np.add.at(self._counts, [*cells.values()], [*found.values()])
-        if slots is None and self._following is None:
+        if slots is None and segments is None and self._following is None:
             return
         row = self._rows(part, cells)
+        if segments is not None:
+            ours = segments < len(self._by_segment)
+            np.add.at(self._by_segment, (segments[ours], row[ours]), 1)
         if slots is not None:
             np.add.at(self._by_slot, (slots, row), 1)
         if self._following is not None:
@@ -235,4 +260,5 @@ class Categories:
             known_counts=self._known_counts,
             deff=1.0 if self._following is None else self._following.design_effect(worst=True),
             by_slot=self._by_slot if len(self._by_slot) else None,
+            by_segment=self._by_segment if len(self._by_segment) else None,
         )

@@ -20,6 +20,7 @@ from tidegauge_drift.layout import OUTPUTS
 from tidegauge_drift.pane import Pane
 from tidegauge_drift.rivals import LIVE, Rivals, label, shown_outputs
 from tidegauge_drift.schema import Difference, Schema
+from tidegauge_drift.segment_counts import without
 from tidegauge_drift.verdict import WindowVerdict, alarmed_since
 from tidegauge_drift.window import ClosedWindow, Tumbler, WindowSpec
 from tidegauge_drift.window_judge import judge
@@ -335,7 +336,7 @@ class Evaluator:
             known = any(kept[0].verdict.mismatch for kept in before.closed.values())
             if verdict.mismatch and not known:
                 _say_mismatch(before.model)
-            kept = (Closed(window, verdict), *before.closed.get(window.spec, ()))[:KEPT]
+            kept = (Closed(without(window), verdict), *before.closed.get(window.spec, ()))[:KEPT]
             members = before.members
             if window.spec == self.windows[0]:
                 members = choose(verdict.ranked(), self._room(before), members)
@@ -355,9 +356,11 @@ class Evaluator:
                     self._listener(before.model, verdict)
 
     def _room(self, now: Snapshot) -> int:
-        """Return how many features may be exported beside what is compared with a live version."""
+        """Return how many features may be exported beside a live version's and the segments'."""
         outputs = len(shown_outputs(now.layout.slots))
         taken = 0 if now.role == LIVE else outputs + 2 * len(self.windows)
+        if now.layout.segments is not None:  # a series a window, of two that a feature has or more
+            taken += -(-len(self.windows) // 2)
         return max(1, self._budget - taken)
 
     def _compare(self, rivals: Rivals, window: ClosedWindow) -> None:
@@ -370,7 +373,7 @@ class Evaluator:
             last = None
         previous = None if last is None else last.verdict
         # A second look at the same rows: each has half of the budget of a kind of window.
-        compared, kinds = replace(window, baseline=baseline), 2 * len(self.windows)
+        compared, kinds = replace(without(window), baseline=baseline), 2 * len(self.windows)
         alike = self.likeness.correlations()
         found = Closed(compared, judge(compared, now.layout, kinds, previous, alike))
         self.snapshot = replace(now, versus={**now.versus, window.spec: found})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from tidegauge_drift import warmup_words
+from tidegauge_drift import segment_words, warmup_words
 from tidegauge_drift.classic import RULES
 
 if TYPE_CHECKING:
@@ -150,6 +150,7 @@ def _window(window: dict[str, Any], now_s: float) -> Iterator[str]:
     if window.get("dependence") == "unknown":
         yield f"{'':13}How alike rows of one call are is unknown before 30 calls of"
         yield f"{'':13}several rows: until then nothing raises an alarm."
+    yield from map(_cut, segment_words.lines(window.get("segments"), text))
     yield from _versus(window.get("live"), now_s)
     yield from _correlation(window.get("correlation"), now_s)
     if window["reference_mismatch"]:

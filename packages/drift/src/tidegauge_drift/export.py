@@ -10,6 +10,7 @@ from tidegauge_semconv import metrics as m
 
 from tidegauge_drift.layout import OUTPUTS
 from tidegauge_drift.rivals import label, shown_outputs
+from tidegauge_drift.segment_table import SEGMENTS
 from tidegauge_drift.settings import DETECTED, JS, KL, KS, PSI, WASSERSTEIN
 from tidegauge_drift.verdict import CORRELATION, FAMILIES, QUALITY, STATES, WindowVerdict
 
@@ -86,7 +87,7 @@ def _aggregates(
     verdict: WindowVerdict,
     head: tuple[str, str, str],
     export: Sequence[str],
-    families: Sequence[str] = (*FAMILIES, CORRELATION),
+    families: Sequence[str] = (*FAMILIES, CORRELATION, SEGMENTS),
 ) -> Iterator[GaugePoint]:
     window = verdict.spec.label
     yield GaugePoint(m.DRIFT_WINDOW_ROWS, (*head, window), float(verdict.rows))

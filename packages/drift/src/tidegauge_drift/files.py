@@ -56,6 +56,7 @@ def build_file(
     exclude: tuple[str, ...] = (),
     time_column: str = "",
     season: str = "",
+    segment: str = "",
     built: str = "",
     hash_categories: bool = False,
     correlation: bool = False,
@@ -85,8 +86,9 @@ def build_file(
         that ``model`` has by default.
     in_sample : bool
         Count also the outputs of ``model`` for the rows of ``path``.
-    drop, include, exclude, time_column, season, built, hash_categories, correlation, track
-        As for ``build``; the file must be in the order of its times.
+    drop, include, exclude, time_column, season, segment, built, hash_categories, correlation, track
+        As for ``build``; the file must be in the order of its times. Outputs are counted by segment
+        where their file has the column.
     say : callable
         Gets a line about what the model was asked.
 
@@ -116,11 +118,14 @@ def build_file(
     table = open_table(path)
     held = None if holdout is None else open_table(holdout)
     _check_target(target, [table, held] if held is not None else [table])
-    times = [time_column] if held is not None and time_column in held.names else []
+    beside = [] if held is None else [
+        name for name in dict.fromkeys((time_column, segment))
+        if name in held.names and name not in outputs
+    ]  # fmt: skip
     given: Rows | None = None
     if oof:
         _known("oof", oof, table)
-        given = _Columns(table, [*oof, *([time_column] if time_column else [])])
+        given = _Columns(table, [*oof, *filter(None, dict.fromkeys((time_column, segment)))])
     if model is not None:
         apart = {*drop, *outputs, *oof, target, time_column}
         scorer = Scorer(load_model(model), [n for n in table.names if n not in apart], operation)
@@ -131,10 +136,10 @@ def build_file(
         drop = tuple(others)
         if held is not None:
             tables = _honest(scorer, table, held, target, in_sample=in_sample, say=say)
-            given = ScoredRows(tables, scorer, *times)
+            given = ScoredRows(tables, scorer, beside)
     elif held is not None:
         _known("outputs", outputs, held)
-        given = _Columns(held, [*outputs, *times])
+        given = _Columns(held, [*outputs, *beside])
     also = (*outputs, *oof, *((target,) if target else ()))
     return build(
         table,
@@ -144,6 +149,7 @@ def build_file(
         exclude=exclude,
         time_column=time_column,
         season=season,
+        segment=segment,
         source=Path(path).name,
         built=built,
         hash_categories=hash_categories,

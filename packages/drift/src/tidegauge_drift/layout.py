@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from tidegauge_drift.profile import (
     ReferenceProfile,
 )
 from tidegauge_drift.ranges import Ranges
+from tidegauge_drift.segment_counts import SegmentCounts
 from tidegauge_drift.store import checksum
 from tidegauge_drift.times import SEASONS
 from tidegauge_drift.wanted import DEFAULT, Wanted
@@ -223,6 +224,8 @@ class Layout:
     """A profile made ready: reference counts, bins and counters, without the profile."""
 
     def __init__(self, profile: ReferenceProfile, wanted: Wanted = DEFAULT) -> None:
+        if profile.segments is None:
+            wanted = replace(wanted, segments=False)
         self.wanted = wanted
         digest = checksum(profile)
         self.reference = digest[:8]
@@ -260,6 +263,10 @@ class Layout:
             for i, feature in enumerate(features)
             if wanted.classic and isinstance(feature, NumericFeature)
         }
+        #: The segments that are compared by themselves; None without.
+        self.segments = None if profile.segments is None or not wanted.segments else SegmentCounts(
+            profile.segments, features, named=profile.named, width=profile.columns
+        )  # fmt: skip
         self.digest = short(f"{digest}:{self.size}{wanted.counted}")
         #: Equal where what is counted of calls can be added up.
         self.events_digest = short("".join(map(_said, features)) + self._events())

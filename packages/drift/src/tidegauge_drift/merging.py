@@ -39,7 +39,7 @@ def merge(profiles: Sequence[ReferenceProfile], *, built: str = "") -> Reference
 
     Counts on the new cells are exact; quantiles are those of histograms whose ranges hold at most
     1/256 of each profile, and sums of cells are estimated. Design effects are the largest ones;
-    seasons and correlations are lost, because they are of other cells.
+    seasons, segments and correlations are lost, because they are of other cells.
 
     Parameters
     ----------

@@ -39,7 +39,7 @@ class NumericFeature:
     merged by, empty in files of format 1. ``by_slot`` are the counts in each slot of the season.
     ``unit`` is what the numbers are seconds of: ``spans``, ``times``, or empty. ``wide`` are the
     counts on ten bins of equal width; None in files of older formats and in merged profiles, whose
-    rows are not at hand.
+    rows are not at hand. ``by_segment`` are the counts of the rows of each segment, None without.
     """
 
     name: str
@@ -61,6 +61,7 @@ class NumericFeature:
     by_slot: NDArray[np.int64] | None = None
     unit: str = ""
     wide: NDArray[np.int64] | None = None
+    by_segment: NDArray[np.int64] | None = None
 
     @property
     def rows(self) -> int:
@@ -85,8 +86,8 @@ class CategoricalFeature:
     ``counts`` are those of ``top``, of the other known categories, of new ones (0 in a reference),
     missing and type errors. ``known`` are the sorted 64-bit hashes of all categories, empty
     above 10,000, and ``known_counts`` how often each was seen. ``singletons`` is the number of
-    categories seen once: its share of the rows estimates how many clean rows are new. ``deff`` and
-    ``by_slot`` are as for numeric features.
+    categories seen once: its share of the rows estimates how many clean rows are new. ``deff``,
+    ``by_slot`` and ``by_segment`` are as for numeric features.
     """
 
     name: str
@@ -100,6 +101,7 @@ class CategoricalFeature:
     known_counts: NDArray[np.int64] | None = None
     deff: float = 1.0
     by_slot: NDArray[np.int64] | None = None
+    by_segment: NDArray[np.int64] | None = None
 
     @property
     def rows(self) -> int:
@@ -125,6 +127,20 @@ class CategoricalFeature:
 Feature: TypeAlias = NumericFeature | CategoricalFeature
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Segments:
+    """The parts of a model's rows that are looked at by themselves.
+
+    They are the rows that have one of ``texts``, the most frequent ones, in the column ``name`` at
+    ``position``; ``hashes`` are those of the texts. All other rows are of no segment.
+    """
+
+    name: str
+    position: int
+    texts: tuple[str, ...]
+    hashes: NDArray[np.uint64]
+
+
 @dataclass(frozen=True, slots=True)
 class LeftOut:
     """A column that takes no part in drift, and why."""
@@ -142,8 +158,9 @@ class ReferenceProfile:
     ``time`` where the rows are in the order of ``time_column``, else ``unknown``: then no design
     effect is known.
     ``deff`` is the largest one of all features. ``span`` are the first and the last time (ISO 8601,
-    UTC), ``season`` names the slots of ``by_slot``. ``merged`` is the number of profiles that this
-    one was made of, 0 where it was built from rows. ``correlation`` is None unless asked for.
+    UTC), ``season`` names the slots of ``by_slot``, ``segments`` are those of ``by_segment``.
+    ``merged`` is the number of profiles that this one was made of, 0 where it was built from rows.
+    ``correlation`` is None unless asked for.
     """
 
     rows: int
@@ -162,3 +179,4 @@ class ReferenceProfile:
     merged: int = 0
     correlation: Correlation | None = None
     format: int = FORMAT
+    segments: Segments | None = None

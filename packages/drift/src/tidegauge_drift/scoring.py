@@ -135,14 +135,16 @@ class Scorer:
 
 
 class ScoredRows:
-    """The model's outputs for the rows of one or more tables, as a table."""
+    """The model's outputs for the rows of one or more tables, as a table.
+
+    ``beside`` are columns of the tables that it has too.
+    """
 
     named = True
 
-    def __init__(self, tables: Sequence[Rows], scorer: Scorer, time: str = "") -> None:
+    def __init__(self, tables: Sequence[Rows], scorer: Scorer, beside: Sequence[str] = ()) -> None:
         self._tables = tables
         self._scorer = scorer
-        self._time = [time] if time else []
         self.source = " + ".join(table.source for table in tables)
         first = next(iter(tables[0].parts(scorer.names, ())), None)
         if first is None:
@@ -150,7 +152,9 @@ class ScoredRows:
                 f"holdout: got no rows from {tables[0].source}; expected at least one. Correct it."
             )
         few = {name: column[:1] for name, column in first.items()}
-        self.names = (*scorer.outputs(few), *self._time)
+        outputs = scorer.outputs(few)
+        self._beside = [name for name in beside if name not in outputs]
+        self.names = (*outputs, *self._beside)
 
     def parts(
         self,
@@ -158,10 +162,10 @@ class ScoredRows:
         as_text: Collection[str],  # noqa: ARG002 - outputs are what they are
     ) -> Iterator[dict[str, Any]]:
         """Yield the outputs for some rows after others."""
-        columns = [*self._scorer.names, *self._time]
+        columns = [*dict.fromkeys((*self._scorer.names, *self._beside))]
         for part in chain.from_iterable(table.parts(columns, ()) for table in self._tables):
             found: dict[str, Any] = self._scorer.outputs(part)
-            found.update({name: part[name] for name in self._time})
+            found.update({name: part[name] for name in self._beside})
             yield {name: found[name] for name in wanted}
 
     def total(self) -> int | None:

@@ -151,6 +151,12 @@ class DriftSettings:
         expected="<detector>:<glob> with commas between, the detector adwin, page_hinkley or kswin "
         "(ddm and eddm take errors, not features)",
     )
+    segments: bool = setting(
+        "TIDEGAUGE_DRIFT_SEGMENTS",
+        True,
+        "Whether the segments that a reference was built with (--segment) are compared by "
+        "themselves; not in classic mode or with the week before as the baseline.",
+    )
     include: tuple[str, ...] = setting(
         "TIDEGAUGE_FEATURES_INCLUDE",
         (),
@@ -175,7 +181,9 @@ class DriftSettings:
     def wanted(self) -> Wanted:
         """What is counted and computed beside the default values."""
         kl, js, wasserstein = (name in self.export for name in (KL, JS, WASSERSTEIN))
-        return Wanted(kl, js, wasserstein, self.mode == CLASSIC, self.correlation)
+        classic = self.mode == CLASSIC
+        segments = self.segments and not classic and self.baseline == REFERENCE
+        return Wanted(kl, js, wasserstein, classic, self.correlation, segments)
 
     @property
     def warmup(self) -> WarmupSpec | None:

@@ -60,6 +60,8 @@ def _title(profile: ReferenceProfile) -> str:
         parts.append(f"season {profile.season}")
     if profile.correlation is not None:
         parts.append(f"correlations of {len(profile.correlation.names)} columns")
+    if profile.segments is not None:
+        parts.append(f"segments {profile.segments.name}: {', '.join(profile.segments.texts)}")
     return ", ".join(parts)
 
 

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tidegauge_drift import segment_status
 from tidegauge_drift.correlation_status import changed
 from tidegauge_drift.layout import INPUTS, OUTPUTS
 from tidegauge_drift.moves import Sides
+from tidegauge_drift.segment_table import SEGMENTS
 from tidegauge_drift.settings import CLASSIC, PAGING
 from tidegauge_drift.verdict import CORRELATION, MISMATCH, QUALITY, SUSPECTED, VALUES
 
@@ -84,10 +86,16 @@ def _closed(closed: Closed, layout: Layout) -> dict[str, Any]:
         "baseline": _baseline(window.baseline),
         "dependence": verdict.dependence,
         "families": {
-            family: {"detected": on, "since_s": _since(pairs, family)}
+            family: {
+                "detected": on,
+                "since_s": segment_status.since_s(verdict)
+                if family == SEGMENTS
+                else _since(pairs, family),
+            }
             for family, on in verdict.detected.items()
             if family != CORRELATION
         },
+        "segments": segment_status.segments(verdict, layout),
         "states": verdict.states(),
         "features": [
             _feature(*pairs[i], Sides.of(window, layout, i))

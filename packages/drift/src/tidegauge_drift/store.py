@@ -24,6 +24,7 @@ from tidegauge_drift.profile import (
     NumericFeature,
     ProfileError,
     ReferenceProfile,
+    Segments,
 )
 from tidegauge_drift.wide import wide_edges
 
@@ -165,6 +166,16 @@ def to_dict(profile: ReferenceProfile) -> dict[str, Any]:
         "order": profile.order,
         "deff": profile.deff,
         **{name: value for name, value in more.items() if value},
+        **({} if profile.segments is None else {"segments": _segments_dict(profile.segments)}),
+    }
+
+
+def _segments_dict(segments: Segments) -> dict[str, Any]:
+    return {
+        "name": segments.name,
+        "position": segments.position,
+        "texts": list(segments.texts),
+        "hashes": _hex(segments.hashes),
     }
 
 
@@ -175,6 +186,7 @@ def _feature_dict(feature: Feature) -> dict[str, Any]:
         "counts": feature.counts.tolist(),
         **({"deff": feature.deff} if feature.deff != 1 else {}),
         **({"by_slot": _packed(feature.by_slot)} if feature.by_slot is not None else {}),
+        **({"by_segment": _packed(feature.by_segment)} if feature.by_segment is not None else {}),
     }
     if isinstance(feature, CategoricalFeature):
         return {
@@ -243,14 +255,14 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _packed(by_slot: NDArray[np.int64]) -> str:
-    return pack_numbers(by_slot.ravel().tolist())
+def _packed(parts: NDArray[np.int64]) -> str:
+    return pack_numbers(parts.ravel().tolist())
 
 
-def _by_slot(item: Mapping[str, Any], size: int) -> NDArray[np.int64] | None:
-    if "by_slot" not in item:
+def _parts(item: Mapping[str, Any], name: str, size: int) -> NDArray[np.int64] | None:
+    if name not in item:
         return None
-    return np.array(unpack_numbers(_text(item["by_slot"])), np.int64).reshape(-1, size)
+    return np.array(unpack_numbers(_text(item[name])), np.int64).reshape(-1, size)
 
 
 def _hex(codes: NDArray[np.uint64]) -> str:
@@ -265,12 +277,13 @@ def _profile(content: Mapping[str, Any], version: int) -> ReferenceProfile:
     features = tuple(_feature(item) for item in content["features"])
     if not features:
         raise ValueError("features")
+    outputs = tuple(_feature(item) for item in content["outputs"])
     return ReferenceProfile(
         rows=_whole(content["rows"]),
         columns=_whole(content["columns"]),
         named=content["named"] is True,
         features=features,
-        outputs=tuple(_feature(item) for item in content["outputs"]),
+        outputs=outputs,
         left_out=tuple(
             LeftOut(_text(name), _whole(position), _text(note))
             for name, position, note in content["left_out"]
@@ -285,7 +298,19 @@ def _profile(content: Mapping[str, Any], version: int) -> ReferenceProfile:
         merged=_whole(content.get("merged", 0)),
         correlation=_correlation(content.get("correlation"), features),
         format=version,
+        segments=_segments(content.get("segments"), (*features, *outputs)),
     )
+
+
+def _segments(found: Any, features: tuple[Feature, ...]) -> Segments | None:
+    parts = [f.by_segment for f in features if f.by_segment is not None]
+    if found is None:
+        _same(0, len(parts))
+        return None
+    texts = tuple(_text(each) for each in found["texts"])
+    hashes = _codes(found["hashes"])
+    _same(len(texts), hashes.size, *map(len, parts))
+    return Segments(_text(found["name"]), _whole(found["position"]), texts, hashes)
 
 
 def _span(found: Any) -> tuple[str, str] | None:
@@ -300,7 +325,8 @@ def _feature(item: Mapping[str, Any]) -> Feature:
     counts = np.array([_whole(count) for count in item["counts"]], np.int64)
     if counts.sum() <= 0:
         raise ValueError("counts")
-    deff, by_slot = _number(item.get("deff", 1.0)), _by_slot(item, counts.size)
+    deff, by_slot = _number(item.get("deff", 1.0)), _parts(item, "by_slot", counts.size)
+    by_segment = _parts(item, "by_segment", counts.size)
     if item["kind"] == "categorical":
         top = tuple(_text(category) for category in item["top"])
         hashes = _codes(item["top_hashes"])
@@ -311,6 +337,7 @@ def _feature(item: Mapping[str, Any]) -> Feature:
         return CategoricalFeature(
             name, position, top, hashes, known, counts,
             _whole(item["distinct"]), _whole(item["singletons"]), known_counts, deff, by_slot,
+            by_segment,
         )  # fmt: skip
     if item["kind"] != "numeric":
         raise ValueError("kind")
@@ -337,6 +364,7 @@ def _feature(item: Mapping[str, Any]) -> Feature:
         _known(item["mean"]), _known(item["sd"]),
         (q25, median, q75), _number(item["ks_error"]), _number(item["ks_error_bound"]),
         deff, _text(item.get("leaves", "")), by_slot, _text(item.get("unit", "")), wide,
+        by_segment,
     )  # fmt: skip
 
 

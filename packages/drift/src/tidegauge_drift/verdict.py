@@ -11,6 +11,7 @@ from tidegauge_drift.classic import RULES
 from tidegauge_drift.extras import arrays, names
 from tidegauge_drift.judge import Check, Finding, Shares
 from tidegauge_drift.layout import INPUTS, OUTPUTS
+from tidegauge_drift.segment_table import SEGMENTS, alarms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -148,6 +149,9 @@ class WindowVerdict:
         families = [slot.family for slot in self.slots]
         pairs = [*zip(families, self.table["detected"].tolist(), strict=True)]
         pairs += [(QUALITY, alarm) for alarm in self.table["quality_detected"].tolist()]
+        in_segments = alarms(self.extra)
+        if in_segments is not None:
+            pairs.append((SEGMENTS, int(in_segments.any())))
         found: dict[str, bool] = {}
         for family, alarm in pairs:
             if alarm >= 0:

@@ -11,7 +11,8 @@ class Wanted:
 
     ``wasserstein`` needs sums of values beside the counts; ``classic``, the textbook's rules in
     place of the verdict with a budget of false alarms, counts on bins of equal width;
-    ``correlation`` needs sums of products of features.
+    ``correlation`` needs sums of products of features, ``segments`` the counts of each segment that
+    the reference has.
     """
 
     kl: bool = False
@@ -19,12 +20,16 @@ class Wanted:
     wasserstein: bool = False
     classic: bool = False
     correlation: bool = False
+    segments: bool = False
 
     @property
     def counted(self) -> str:
         """Return what tells apart panes that have other arrays; empty by default."""
-        sums, classic = ":sums" * self.wasserstein, ":classic" * self.classic
-        return sums + classic + ":correlation" * self.correlation
+        names = {
+            "sums": self.wasserstein, "classic": self.classic, "correlation": self.correlation,
+            "segments": self.segments,
+        }  # fmt: skip
+        return "".join(f":{name}" for name, counted in names.items() if counted)
 
 
 DEFAULT = Wanted()

@@ -14,6 +14,7 @@ from tidegauge_drift.correlation_judge import judge_pairs
 from tidegauge_drift.findings import classic_finding_of, finding_of, reference_of, shares_of
 from tidegauge_drift.layout import INPUTS, OUTPUTS, Layout
 from tidegauge_drift.multiplicity import benjamini_hochberg, paging_alpha
+from tidegauge_drift.segment_judge import judge_segments
 from tidegauge_drift.verdict import (
     CORRELATION,
     DRIFTED,
@@ -119,13 +120,15 @@ def judge(
         for i, slot in enumerate(layout.slots)
     )  # fmt: skip
     table = tabulate(features, quality)
+    segments = judge_segments(window, layout, kinds, previous, alike, mismatch=mismatch)
     date(table, None if previous is None else previous.table, window.opened_s)
     if layout.correlated is not None and INPUTS in levels:
-        levels[CORRELATION] = levels[INPUTS]  # the same rows
+        # The same rows; segments have the other half of the fourth quarter of the budget.
+        levels[CORRELATION] = levels[INPUTS] / (1 if layout.segments is None else 2)
     return WindowVerdict(
         window.spec, window.opened_s, window.closed_s, window.rows, levels,
         mismatch, judged, "" if classic else _dependence(flags, unknown), layout.slots, table,
-        columns(findings, layout.wanted),
+        {**columns(findings, layout.wanted), **segments},
         _pairs(
             window, layout, references, (features, quality), previous,
             unknown=unknown, level=levels.get(CORRELATION, 0.0),

@@ -104,7 +104,8 @@ def examine(report: Report, environ: Mapping[str, str]) -> None:
                 str(profile.get("built", "")),
             )
         )
-        drift, most = drift_series(watched)
+        segments = bool(profile.get("segments") and in_force("TIDEGAUGE_DRIFT_SEGMENTS"))
+        drift, most = drift_series(watched, segments=segments)
         fleet = profile.get("fleet_series", 0) if in_force("TIDEGAUGE_DRIFT_FLEET") else 0
         series.append((file.name, str(drift), str(most), str(fleet), str(core_series())))
         beside_core += drift + int(str(fleet))
@@ -202,13 +203,13 @@ def _length(profile: dict[str, object], key: str) -> int:
     return len(found) if isinstance(found, list) else 0
 
 
-def drift_series(features: int) -> tuple[int, int]:
+def drift_series(features: int, *, segments: bool = False) -> tuple[int, int]:
     """Return how many drift series a model has at most, and the budget that bounds them."""
     windows = len(in_force("TIDEGAUGE_DRIFT_WINDOWS") or ())
     export = in_force("TIDEGAUGE_DRIFT_EXPORT") or ()
     budget = int(in_force("TIDEGAUGE_DRIFT_MAX_SERIES") or 0)
     each = sum(_SERIES_OF_A_FEATURE.get(name, 1) for name in export)
-    wanted = 1 + windows * _SERIES_OF_A_WINDOW + features * each
+    wanted = 1 + windows * (_SERIES_OF_A_WINDOW + segments) + features * each
     return min(wanted, budget), budget
 
 
