@@ -247,6 +247,28 @@ def test_segments_are_a_series_a_window_more(tidegauge: Run, tmp_path: Path) -> 
     ]
 
 
+def test_the_family_of_correlations_is_counted(tidegauge: Run, tmp_path: Path) -> None:
+    """One series more for each of two windows; a reference without them is a problem."""
+    (tmp_path / "train.csv").write_text(
+        "a,b\n" + "".join(f"{i % 90},{i % 7}\n" for i in range(400))
+    )
+    chosen = {"TIDEGAUGE_REFERENCE": "m.reference.json", "TIDEGAUGE_DRIFT_CORRELATION": "true"}
+    found = []
+    for option in ((), ("--correlation",)):
+        built = tidegauge("reference", "build", "train.csv", *option, "-o", "m.reference.json")
+        assert built.returncode == 0
+        found.append(tidegauge("doctor", "--json", **HEALTHY, **chosen))
+    (series,) = report(found[1])["sections"]["series of a model in Prometheus, at most"]
+
+    assert problems(found[0]) == [
+        "m.reference.json: got no correlations from the file, and "
+        "TIDEGAUGE_DRIFT_CORRELATION=true; expected those of two numeric features. Build it with "
+        "'tidegauge reference build --correlation'."
+    ]
+    assert problems(found[1]) == []
+    assert str(1 + 2 * 11 + 2 * 5) == series["drift"]
+
+
 def test_the_series_of_all_models_are_added_up_for_each_exporter(
     tidegauge: Run, tmp_path: Path
 ) -> None:

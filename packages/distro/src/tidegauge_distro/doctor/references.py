@@ -31,8 +31,9 @@ _PATH = "TIDEGAUGE_REFERENCE"
 # In place of a path: references are learnt from live rows, into the folder of states.
 _WARMUP = "warmup"
 _STATE = "TIDEGAUGE_STATE_DIR"
+_CORRELATION = "TIDEGAUGE_DRIFT_CORRELATION"
 
-# Of a window: its rows, its features by state (6), three families.
+# Of a window: its rows, its features by state (6), three families; correlation is a fourth.
 _SERIES_OF_A_WINDOW = 1 + 6 + 3
 # Of a feature in the first window. psi comes with the effective rows that its alert needs, detected
 # stands once in the feature's own family and once in data quality.
@@ -94,6 +95,12 @@ def examine(report: Report, environ: Mapping[str, str]) -> None:
             rows.append((file.name, "cannot be used", "", "", ""))
             continue
         report.notes += _short(file.name, profile)
+        if in_force(_CORRELATION) and not profile.get("correlation"):
+            report.problems.append(
+                f"{file.name}: got no correlations from the file, and {_CORRELATION}=true; "
+                "expected those of two numeric features. Build it with 'tidegauge reference build "
+                "--correlation'."
+            )
         watched = _length(profile, "features") + _length(profile, "outputs")
         rows.append(
             (
@@ -209,7 +216,8 @@ def drift_series(features: int, *, segments: bool = False) -> tuple[int, int]:
     export = in_force("TIDEGAUGE_DRIFT_EXPORT") or ()
     budget = int(in_force("TIDEGAUGE_DRIFT_MAX_SERIES") or 0)
     each = sum(_SERIES_OF_A_FEATURE.get(name, 1) for name in export)
-    wanted = 1 + windows * (_SERIES_OF_A_WINDOW + segments) + features * each
+    of_window = _SERIES_OF_A_WINDOW + segments + bool(in_force(_CORRELATION))
+    wanted = 1 + windows * of_window + features * each
     return min(wanted, budget), budget
 
 
