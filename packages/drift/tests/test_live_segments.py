@@ -435,6 +435,20 @@ def test_levels_are_those_of_the_rows_of_a_segment(layout: Layout) -> None:
     )
 
 
+def test_segments_and_correlations_share_what_is_left_of_the_budget() -> None:
+    """Both have half of their level where both are on; the other families have theirs."""
+    rng = np.random.default_rng(0)
+    data = pd.DataFrame(columns(rng, 5000))
+    built = build(data, segment="country", correlation=True)
+    levels = [
+        verdict(replay(Layout(built, wanted), panes=2)).levels
+        for wanted in (Wanted(correlation=True), Wanted(correlation=True, segments=True))
+    ]
+
+    assert levels[1]["correlation"] == levels[0]["correlation"] / 2
+    assert levels[1]["inputs"] == levels[0]["inputs"]
+
+
 def test_several_processes_say_what_one_would(
     launch: Callable[..., Launch], told: list[StateChange], tmp_path: Path
 ) -> None:

@@ -60,7 +60,6 @@ def cleared(
 def _in_bins(counts: NDArray[Any], bins: NDArray[np.uint8]) -> Floats:
     number = int(bins.max()) + 1
     place = bins.astype(np.intp) + number * np.arange(len(counts))[:, None]
-    found: Floats = np.bincount(
-        place.ravel(), counts.ravel().astype(np.float64), number * len(counts)
-    )
-    return found.reshape(len(counts), number)
+    rows = counts.astype(np.float64).ravel()
+    found = np.bincount(place.ravel(), rows, number * len(counts))
+    return np.asarray(found, np.float64).reshape(len(counts), number)
