@@ -449,6 +449,28 @@ def test_segments_and_correlations_share_what_is_left_of_the_budget() -> None:
     assert levels[1]["inputs"] == levels[0]["inputs"]
 
 
+def test_categories_that_all_rows_have_chosen_by_luck_flag_no_clean_segment() -> None:
+    """500 equally frequent ones: those with a cell are too frequent in each slice, too."""
+    smallest = []
+    for seed in range(2):
+        rng = np.random.default_rng(seed)
+
+        def some(rows: int, rng: np.random.Generator = rng) -> dict[str, Any]:
+            word = rng.integers(500, size=rows).astype(str).astype(object)
+            half = rng.choice(np.array(["x", "y"], object), rows)
+            return {"a": rng.normal(size=rows), "word": word, "half": half}
+
+        made = Layout(build(pd.DataFrame(some(5000)), segment="half"), Wanted(segments=True))
+        counter, judged = PaneCounter(MODEL, made, 10), Evaluator(MODEL, made, (ROWS,), 10)
+        counter.take(batch(some(4000)))
+        judged.fold(counter.pop(1))
+        rows = unpack(verdict(judged).extra)
+        assert rows is not None
+        smallest += rows["adjusted"][1].tolist()
+
+    assert min(smallest) > 0.01
+
+
 def test_several_processes_say_what_one_would(
     launch: Callable[..., Launch], told: list[StateChange], tmp_path: Path
 ) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from tidegauge import guard
 
 from tidegauge_drift.calls import design_effects
-from tidegauge_drift.judge import MINIMUM_ROWS, Finding, judge_feature, lucky
+from tidegauge_drift.judge import MINIMUM_ROWS, Finding, judge_feature
 from tidegauge_drift.multiplicity import benjamini_hochberg, paging_alpha
 from tidegauge_drift.segment_counts import PAIRS, live
 from tidegauge_drift.segment_screen import cleared
@@ -122,7 +122,6 @@ def _findings(
             clear = cleared(sides[0][:, :-2], sides[1][:, :-2], bins[:-2], deff) & ~on
         else:
             clear = np.zeros(len(effects), np.bool_)
-            _join(window, layout, slot, sides)
         return [
             _clear(sides[1][s], deff[s]) if clear[s]
             else _finding(layout, slot, (sides[0][s], sides[1][s]), float(deff[s]))
@@ -149,23 +148,6 @@ def _finding(
     once, twice = round(slot.singletons * share), round(slot.doubletons * share)
     part = replace(slot, deff=deff, singletons=once, doubletons=twice)
     return judge_feature(part, reference, current, layout.bins[slot.start : slot.stop], deff)
-
-
-def _join(
-    window: ClosedWindow,
-    layout: Layout,
-    slot: Slot,
-    sides: tuple[NDArray[np.int64], NDArray[np.int64]],
-) -> None:
-    """Put categories that have a cell by luck, of all rows, among those that have none."""
-    whole = layout.counts[slot.start : slot.stop][:-2].astype(np.float64)
-    if window.counts is None or (slot.singletons == 0 and not whole[-2]):
-        return
-    now = window.counts[slot.start : slot.stop][:-2].astype(np.float64)
-    chance = np.flatnonzero(lucky(whole / slot.deff, now / slot.deff, slot.deff))
-    for counts in sides:
-        counts[:, -4] += counts[:, chance].sum(axis=1)
-        counts[:, chance] = 0
 
 
 def _adjusted(findings: list[list[Finding | None]], members: list[int]) -> Floats:
