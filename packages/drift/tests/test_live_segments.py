@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
 from tidegauge.batch import Batch, ModelKey, Table
 from tidegauge.events import StateChange
 from tidegauge_drift import DriftProcessor, DriftSettings, build, save
@@ -19,7 +18,6 @@ from tidegauge_drift.explanation import explain
 from tidegauge_drift.export import points
 from tidegauge_drift.judge import judge_feature
 from tidegauge_drift.layout import Layout
-from tidegauge_drift.multiplicity import paging_alpha
 from tidegauge_drift.pane import Pane
 from tidegauge_drift.segment_screen import cleared
 from tidegauge_drift.segment_table import differing, undecided, unpack
@@ -289,17 +287,6 @@ def test_tests_that_are_not_made_one_by_one_could_not_be_flagged(
             assert found.p_value <= 0.01
 
 
-def test_benjamini_hochberg_flags_the_same_where_large_p_values_are_taken_for_one() -> None:
-    """At every level up to the laxest; by scipy's adjusted p-values."""
-    rng = np.random.default_rng(2)
-    for _ in range(200):
-        p = rng.beta(0.3, 2, size=50)
-        one = stats.false_discovery_control(p)
-        other = stats.false_discovery_control(np.where(p > 0.01, 1.0, p))
-        for level in (0.01, 0.003, 0.0004):
-            assert (one <= level).tolist() == (other <= level).tolist()
-
-
 def test_a_successor_goes_on_with_segments(layout: Layout) -> None:
     """Open and closed windows, runs and all: the bytes that it would leave are the same."""
     made = replay(layout, norway, panes=9)
@@ -422,17 +409,6 @@ def test_the_family_is_one_series_a_window(layout: Layout) -> None:
         (("fraud", "3", reference, "", "300rows", "segments"), 1.0),
         (("fraud", "3", reference, "", "60s", "segments"), 1.0),
     ] == found
-
-
-def test_levels_are_those_of_the_rows_of_a_segment(layout: Layout) -> None:
-    """A segment of half the rows has the level of all rows, for both are halved alike."""
-    assert layout.segments is not None
-    share = layout.segments.rows / layout.segments.rows.sum()
-
-    assert [0.53, 0.31, 0.16] == pytest.approx(share, abs=0.02)
-    assert paging_alpha(8640, 150 / (150 + 2500)) == pytest.approx(
-        paging_alpha(8640, 300 / (300 + 5000))
-    )
 
 
 def test_segments_and_correlations_share_what_is_left_of_the_budget() -> None:
