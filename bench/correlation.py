@@ -36,7 +36,8 @@ def normal(rng: np.random.Generator, rows: int, rho: float) -> Matrix:
     """Return normal rows, each two features with the same correlation."""
     shared = rng.normal(size=(rows, 1))
     own = rng.normal(size=(rows, FEATURES))
-    return np.sqrt(rho) * shared + np.sqrt(1 - rho) * own
+    found: Matrix = np.sqrt(rho) * shared + np.sqrt(1 - rho) * own
+    return found
 
 
 def lognormal(rng: np.random.Generator, rows: int, rho: float) -> Matrix:

@@ -74,7 +74,8 @@ def serve(tmp_path: Path) -> Callable[..., Served]:
     def make(rho: float = 0.5, **changes: Any) -> Served:
         path = tmp_path / "a.reference.json"
         rows = _rows(np.random.default_rng(1), 5000, rho)
-        save(build(pd.DataFrame(rows, columns=list(NAMES)), correlation=True), path)
+        table = pd.DataFrame(rows, columns=list(NAMES))
+        save(build(table, built="2026-01-01", correlation=True), path)
         return Served(path, **changes)
 
     return make
