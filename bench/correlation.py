@@ -15,10 +15,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from tidegauge_drift import build
+from tidegauge_drift.block import PAIRS, SCORES
 from tidegauge_drift.correlated import Correlated, correlated
 from tidegauge_drift.correlation_judge import judge_pairs
 from tidegauge_drift.extras import Extra
-from tidegauge_drift.layout import PAIRS, SCORES
 from tidegauge_drift.multiplicity import MONTH_S, paging_alpha
 from tidegauge_drift.normal_scores import ScoreCounter
 from tidegauge_drift.profile import NumericFeature

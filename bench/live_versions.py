@@ -14,8 +14,9 @@ import numpy as np
 from scipy import special
 from tidegauge.batch import ModelKey, Table
 from tidegauge_drift import build
+from tidegauge_drift.block import OUTPUTS
 from tidegauge_drift.evaluator import Evaluator
-from tidegauge_drift.layout import OUTPUTS, Layout
+from tidegauge_drift.layout import Layout
 from tidegauge_drift.multiplicity import MONTH_S
 from tidegauge_drift.packing import narrow
 from tidegauge_drift.pane import Pane

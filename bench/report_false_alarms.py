@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
-from tidegauge_drift.layout import INPUTS
+from tidegauge_drift.block import INPUTS
 from tidegauge_drift.report.categorical import categorical_test, category_shares
 from tidegauge_drift.report.evidence import Evidence
 from tidegauge_drift.report.numeric import number_shares, numeric_test, read_numbers

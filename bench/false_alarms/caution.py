@@ -16,8 +16,8 @@ from paging import Case, Model, shape
 from results import complete
 from sieve import Sieve
 from tidegauge_drift import following
+from tidegauge_drift.block import INPUTS
 from tidegauge_drift.dependence import cautious
-from tidegauge_drift.layout import INPUTS
 from tidegauge_drift.window_judge import paging_levels
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
-    from tidegauge_drift.layout import Block, Layout
+    from tidegauge_drift.block import Block
+    from tidegauge_drift.layout import Layout
 
     Counts = NDArray[np.uint16]
 

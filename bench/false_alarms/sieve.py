@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import special
+from tidegauge_drift.block import INPUTS, OUTPUTS
 from tidegauge_drift.chi_square import chi_square_from_counts
 from tidegauge_drift.judge import EXPECTED, MINIMUM_ROWS, judge_quality, lucky
-from tidegauge_drift.layout import INPUTS, OUTPUTS
 from tidegauge_drift.verdict import QUALITY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
-    from tidegauge_drift.layout import Layout, Slot
+    from tidegauge_drift.block import Slot
+    from tidegauge_drift.layout import Layout
 
     Counts = NDArray[np.int64]
     Values = NDArray[np.float64]

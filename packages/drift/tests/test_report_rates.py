@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from tidegauge_drift import compare
-from tidegauge_drift.layout import INPUTS
+from tidegauge_drift.block import INPUTS
 from tidegauge_drift.report.categorical import categorical_test, category_shares
 from tidegauge_drift.report.evidence import Evidence
 from tidegauge_drift.report.numeric import number_shares, numeric_test, read_numbers

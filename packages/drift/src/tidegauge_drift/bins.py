@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from tidegauge_drift.block import Slot
     from tidegauge_drift.counts import Counts
     from tidegauge_drift.grid import Floats
-    from tidegauge_drift.layout import Slot
 
 # Categories that have a bin of their own.
 TOP_CATEGORIES = 10

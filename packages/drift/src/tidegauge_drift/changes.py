@@ -8,8 +8,8 @@ import numpy as np
 from tidegauge.events import StateChange
 
 from tidegauge_drift import classic
+from tidegauge_drift.block import INPUTS
 from tidegauge_drift.correlation_judge import flipped
-from tidegauge_drift.layout import INPUTS
 from tidegauge_drift.moves import Sides, leading, share_floor
 from tidegauge_drift.segment_table import SEGMENTS, alarms
 from tidegauge_drift.verdict import CORRELATION, DRIFTED, MISMATCH, OK, QUALITY

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tidegauge_drift.block import PAIRS, SCORES
 from tidegauge_drift.correlated import FLOOR_Z
 from tidegauge_drift.correlation import correlations, fisher_z, p_values
 from tidegauge_drift.judge import MINIMUM_ROWS
-from tidegauge_drift.layout import PAIRS, SCORES
 from tidegauge_drift.multiplicity import benjamini_hochberg
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import numpy as np
 from tidegauge import guard
 from tidegauge.batch import Batch, ModelKey, Table
 
+from tidegauge_drift.block import INPUTS, OUTPUTS
 from tidegauge_drift.calls import CALLS, unseen, whole
-from tidegauge_drift.layout import INPUTS, OUTPUTS
 from tidegauge_drift.pane import Pane
 from tidegauge_drift.schema import notes
 
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from tidegauge_drift.block import Block
     from tidegauge_drift.extras import Extra
-    from tidegauge_drift.layout import Block, Layout
+    from tidegauge_drift.layout import Layout
     from tidegauge_drift.matching import Match
     from tidegauge_drift.schema import Note
 

@@ -11,8 +11,8 @@ from tidegauge_drift.judge import comparable_cells
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from tidegauge_drift.block import Slot
     from tidegauge_drift.counts import Counts
-    from tidegauge_drift.layout import Slot
 
 # Rows that each cell has in advance on both sides, so that an empty one has a logarithm.
 SMOOTHING = 0.5

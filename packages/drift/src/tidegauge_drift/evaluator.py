@@ -12,11 +12,11 @@ from tidegauge import guard
 from tidegauge.batch import CountPoint, GaugePoint, ModelKey
 from tidegauge.operations import rank
 
+from tidegauge_drift.block import OUTPUTS
 from tidegauge_drift.budget import choose
 from tidegauge_drift.calls import CALLS, Likeness, head
 from tidegauge_drift.changes import changes, ended
 from tidegauge_drift.counter import went_back
-from tidegauge_drift.layout import OUTPUTS
 from tidegauge_drift.pane import Pane
 from tidegauge_drift.rivals import LIVE, Rivals, label, shown_outputs
 from tidegauge_drift.schema import Difference, Schema

@@ -8,7 +8,7 @@ from tidegauge.batch import GaugePoint
 from tidegauge_semconv import MetricSpec
 from tidegauge_semconv import metrics as m
 
-from tidegauge_drift.layout import OUTPUTS
+from tidegauge_drift.block import OUTPUTS
 from tidegauge_drift.rivals import label, shown_outputs
 from tidegauge_drift.segment_table import SEGMENTS
 from tidegauge_drift.settings import DETECTED, JS, KL, KS, PSI, WASSERSTEIN

@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from tidegauge.batch import ModelKey
 
+    from tidegauge_drift.block import Slot
     from tidegauge_drift.grid import Floats
-    from tidegauge_drift.layout import Layout, Slot
+    from tidegauge_drift.layout import Layout
     from tidegauge_drift.pane import Pane
 
 #: Of each model; further ones are left out with a warning.

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from tidegauge import guard
 
+from tidegauge_drift.block import SUMS, WIDE, Slot
 from tidegauge_drift.classic import judge_classic
 from tidegauge_drift.distances import smoothed
 from tidegauge_drift.divergence import js_distance_from_counts, kl_divergence_from_counts
 from tidegauge_drift.judge import LOW_POWER_ROWS, Finding, Shares, judge_feature, judge_quality
-from tidegauge_drift.layout import SUMS, WIDE, Layout, Slot
+from tidegauge_drift.layout import Layout
 from tidegauge_drift.season import compared
 from tidegauge_drift.wanted import DEFAULT
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from tidegauge.batch import ModelKey
 
-    from tidegauge_drift.layout import Layout, Slot
+    from tidegauge_drift.block import Slot
+    from tidegauge_drift.layout import Layout
     from tidegauge_drift.pane import Pane
 
 # The last two cells of every feature, which are no bins.

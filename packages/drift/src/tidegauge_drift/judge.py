@@ -16,8 +16,8 @@ from tidegauge_drift.psi import psi_from_counts
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from tidegauge_drift.block import Slot
     from tidegauge_drift.counts import Counts
-    from tidegauge_drift.layout import Slot
 
 # Effective rows below which there is no verdict, and below which PSI is noise.
 MINIMUM_ROWS = 30

@@ -16,8 +16,9 @@ from tidegauge_drift.season import compared
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from tidegauge_drift.block import Slot
     from tidegauge_drift.judge import Finding
-    from tidegauge_drift.layout import Layout, Slot
+    from tidegauge_drift.layout import Layout
     from tidegauge_drift.window import ClosedWindow
 
 KS, PSI, SHARE, H = "ks.statistic", "psi", "share.change", "cohens.h"

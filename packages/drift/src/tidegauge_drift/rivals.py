@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from tidegauge import guard
 
+from tidegauge_drift.block import OUTPUTS
 from tidegauge_drift.calls import pairs
-from tidegauge_drift.layout import OUTPUTS
 from tidegauge_drift.packing import narrow
 from tidegauge_drift.window import Baseline
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from tidegauge_drift.layout import Slot
+    from tidegauge_drift.block import Slot
     from tidegauge_drift.packing import Cells
     from tidegauge_drift.pane import Pane
     from tidegauge_drift.window import WindowSpec

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tidegauge.events import SchemaChange
 
-from tidegauge_drift.layout import INPUTS
+from tidegauge_drift.block import INPUTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tidegauge_drift.layout import Layout, Slot
+    from tidegauge_drift.block import Slot
+    from tidegauge_drift.layout import Layout
     from tidegauge_drift.window import ClosedWindow
 
 # With more of its rows in hours that the reference has no rows of, a window is not comparable.

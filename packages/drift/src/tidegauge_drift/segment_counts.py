@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from tidegauge_drift.block import Block
     from tidegauge_drift.extras import Extra
-    from tidegauge_drift.layout import Block
     from tidegauge_drift.profile import Feature, Segments
     from tidegauge_drift.window import ClosedWindow
 

@@ -19,9 +19,10 @@ from tidegauge_drift.verdict import Run
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from tidegauge_drift.block import Slot
     from tidegauge_drift.extras import Extra
     from tidegauge_drift.grid import Floats
-    from tidegauge_drift.layout import Layout, Slot
+    from tidegauge_drift.layout import Layout
     from tidegauge_drift.segment_counts import SegmentCounts
     from tidegauge_drift.verdict import WindowVerdict
     from tidegauge_drift.window import ClosedWindow

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tidegauge_drift import segment_status
+from tidegauge_drift.block import INPUTS, OUTPUTS
 from tidegauge_drift.correlation_status import changed
-from tidegauge_drift.layout import INPUTS, OUTPUTS
 from tidegauge_drift.moves import Sides
 from tidegauge_drift.segment_table import SEGMENTS
 from tidegauge_drift.settings import CLASSIC, PAGING

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tidegauge_drift.block import INPUTS, OUTPUTS
 from tidegauge_drift.classic import RULES
 from tidegauge_drift.extras import arrays, names
 from tidegauge_drift.judge import Check, Finding, Shares
-from tidegauge_drift.layout import INPUTS, OUTPUTS
 from tidegauge_drift.segment_table import SEGMENTS, alarms
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from tidegauge_drift.block import Slot
     from tidegauge_drift.extras import Extra
-    from tidegauge_drift.layout import Slot
     from tidegauge_drift.wanted import Wanted
     from tidegauge_drift.window import WindowSpec
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from tidegauge_drift.block import Slot
     from tidegauge_drift.grid import Floats
-    from tidegauge_drift.layout import Slot
     from tidegauge_drift.packing import Cells
     from tidegauge_drift.pane import Pane
     from tidegauge_drift.window import ClosedWindow

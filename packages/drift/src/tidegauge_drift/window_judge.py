@@ -9,10 +9,11 @@ import numpy as np
 from tidegauge import guard
 from tidegauge.late_import import late_import
 
+from tidegauge_drift.block import INPUTS, OUTPUTS
 from tidegauge_drift.calls import effects
 from tidegauge_drift.correlation_judge import judge_pairs
 from tidegauge_drift.findings import classic_finding_of, finding_of, reference_of, shares_of
-from tidegauge_drift.layout import INPUTS, OUTPUTS, Layout
+from tidegauge_drift.layout import Layout
 from tidegauge_drift.multiplicity import benjamini_hochberg, paging_alpha
 from tidegauge_drift.segment_judge import judge_segments
 from tidegauge_drift.verdict import (
@@ -39,11 +40,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from tidegauge_drift.block import Slot
     from tidegauge_drift.extras import Extra
     from tidegauge_drift.findings import Reference
     from tidegauge_drift.grid import Floats
     from tidegauge_drift.judge import Finding, Shares
-    from tidegauge_drift.layout import Slot
     from tidegauge_drift.window import ClosedWindow
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tidegauge_drift.bins import TOP_CATEGORIES
+from tidegauge_drift.block import Slot
 from tidegauge_drift.chi_square import chi_square_from_counts
 from tidegauge_drift.divergence import (
     hellinger_distance_from_counts,
@@ -14,7 +15,6 @@ from tidegauge_drift.divergence import (
     kl_divergence_from_counts,
 )
 from tidegauge_drift.judge import EXPECTED, judge_quality
-from tidegauge_drift.layout import Slot
 from tidegauge_drift.profile import KNOWN
 from tidegauge_drift.psi import psi_from_counts
 from tidegauge_drift.report.evidence import (

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from tidegauge_drift.block import Slot
 from tidegauge_drift.chi_square import ChiSquareResult, chi_square_from_counts
 from tidegauge_drift.divergence import hellinger_distance, js_distance, kl_divergence
 from tidegauge_drift.edges import count, quantiles
 from tidegauge_drift.grid import ATOM, atoms
 from tidegauge_drift.judge import EXPECTED, judge_quality
 from tidegauge_drift.ks import KsResult, ks, ks_p_value
-from tidegauge_drift.layout import Slot
 from tidegauge_drift.psi import psi, psi_from_counts
 from tidegauge_drift.report.evidence import (
     Evidence,

@@ -9,6 +9,7 @@ import numpy as np
 from tidegauge.batch import Table
 
 from tidegauge_drift.bins import in_bins, reference_in_bins
+from tidegauge_drift.block import SUMS, Block, Slot
 from tidegauge_drift.cell_sums import Points
 from tidegauge_drift.chi_square import chi_square_from_counts
 from tidegauge_drift.columns import read
@@ -21,7 +22,7 @@ from tidegauge_drift.divergence import (
 from tidegauge_drift.edges import count
 from tidegauge_drift.judge import EXPECTED, comparable_cells, judge_feature, judge_quality
 from tidegauge_drift.ks import ks_from_counts
-from tidegauge_drift.layout import SUMS, Block, Layout, Slot
+from tidegauge_drift.layout import Layout
 from tidegauge_drift.profile import CategoricalFeature, Feature, NumericFeature
 from tidegauge_drift.psi import psi_from_counts
 from tidegauge_drift.report import categorical, numeric

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tidegauge_drift.layout import INPUTS, OUTPUTS
+from tidegauge_drift.block import INPUTS, OUTPUTS
 from tidegauge_drift.multiplicity import benjamini_hochberg
 from tidegauge_drift.report.result import FeatureReport, Quality
 
