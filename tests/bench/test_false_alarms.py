@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import TypeAlias
 
 import numpy as np
 import pytest
@@ -16,9 +17,11 @@ from scipy import stats
 from tidegauge.batch import Table
 from tidegauge_drift.window_judge import judge
 
+Counts: TypeAlias = np.ndarray
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "bench" / "false_alarms"
-CASE = ["--quick", "--only", "rho0 1/s n300 m10000"]
+STREAM = "rho0 1/s"
+CASE = ["--quick", "--only", STREAM]
 
 
 @pytest.fixture(scope="module")
@@ -32,13 +35,20 @@ def paging() -> Iterator[ModuleType]:
 
 
 def test_the_script_runs(tmp_path: Path) -> None:
-    """In its quick form: a line for the one model of each case."""
+    """In its quick form: one model of the stream, with all windows that are cut of it."""
     run = [sys.executable, FOLDER, "live", *CASE, "--results", tmp_path]
     done = subprocess.run(run, capture_output=True, text=True, check=True, timeout=120)
     lines = (tmp_path / "live.jsonl").read_text("utf-8").splitlines()
 
     assert done.stderr == ""
-    assert [json.loads(line)["case"] for line in lines] == [CASE[-1]]
+    (found,) = map(json.loads, lines)
+    assert (found["case"], found["model"]) == (STREAM, 0)
+    assert [line["case"] for line in found["lines"]] == [
+        f"{STREAM} n{rows} m{reference}"
+        for reference in (10_000, 1000)
+        for rows in (300, 1000, 5000)
+    ]
+    assert all(line["windows"] > 0 for line in found["lines"])
 
 
 def test_a_shift_is_seen_within_three_windows(paging: ModuleType) -> None:
@@ -49,7 +59,7 @@ def test_a_shift_is_seen_within_three_windows(paging: ModuleType) -> None:
 
 
 def test_three_rules_judge_the_same_window(paging: ModuleType, tmp_path: Path) -> None:
-    """Without Evidently nothing is said of it; the classic rule alarms at n = 100."""
+    """Evidently is another run; the classic rule alarms at n = 100."""
     import argparse
 
     import rules
@@ -58,7 +68,7 @@ def test_three_rules_judge_the_same_window(paging: ModuleType, tmp_path: Path) -
     lines = [json.loads(line) for line in (tmp_path / "rules.jsonl").read_text().splitlines()]
 
     assert [line["case"].split()[0] for line in lines] == ["20", "zipf30", "zipf100"]
-    assert [line["evidently"] for line in lines] == [None] * 3
+    assert {line["rule"] for line in lines} == {"report"}
     assert lines[0]["classic"] is True
 
 
@@ -87,33 +97,45 @@ def model(paging: ModuleType) -> object:
     return paging.Model(0.9, 1000, 1)
 
 
+def windows(model: object, rng: np.random.Generator, rho: float, rows: int, number: int) -> Counts:
+    """Draw windows of clean rows, counted on a model's reference."""
+    from counting import Dependent
+
+    on = model.counting
+    if rho:
+        return Dependent(rng, rho, on.columns).next([on], rows, number)[0].astype(np.int64)
+    return on.independent(rng, rows, number).astype(np.int64)
+
+
 def test_counts_are_those_of_the_rows(paging: ModuleType, model: object) -> None:
     """A look-up a row gives what the product's counter gives, cell by cell."""
     from dataclasses import replace
 
-    from counting import Counting
+    from counting import Counting, Dependent
     from population import Series, inputs, outputs
 
     full = [replace(column, missing=0.0) for column in inputs()]
-    rng = np.random.default_rng(2)
-    places = Series(rng, 21, 0.9).next(500)
     layout = model.layout
+    rng = np.random.default_rng(2)
+    each = [Series(rng, 0.9) for _ in range(21)]
+    places = [series.next(500) for series in each]
     numbers = np.stack([c.numbers[p] for c, p in zip(full, places, strict=False)], axis=1)
     score = outputs()[0].numbers[places[20]][:, None]
     counted = [
         layout.inputs.count(Table(500, None, matrix=numbers), tuple(range(20))),
         layout.outputs.count(Table(500, None, matrix=score), (0,)),
     ]
-    drawn = Counting(layout, full, outputs()).count(rng, places, 500)
+    on = Counting(layout, full, outputs())
+    (drawn,) = Dependent(np.random.default_rng(2), 0.9, on.columns).next([on], 100, 5)
 
-    assert np.concatenate(counted).tolist() == drawn[0].tolist()
+    assert np.concatenate(counted).tolist() == drawn.sum(axis=0).tolist()
 
 
 def test_dependent_and_independent_rows_have_the_same_shares(model: object) -> None:
     """Rows drawn one by one fall as often into each cell as counts drawn at once say."""
     rng = np.random.default_rng(3)
-    at_once = model.counting.windows(rng, 0.0, 1000, 200).sum(axis=0)
-    one_by_one = model.counting.windows(rng, 0.01, 1000, 200).sum(axis=0)
+    at_once = windows(model, rng, 0.0, 1000, 200).sum(axis=0)
+    one_by_one = windows(model, rng, 0.01, 1000, 200).sum(axis=0)
     seen = at_once + one_by_one > 20
     z = (at_once - one_by_one)[seen] / np.sqrt((at_once + one_by_one)[seen])
 
@@ -129,11 +151,11 @@ def test_the_sieve_holds_back_only_what_is_not_flagged(paging: ModuleType, refer
     case = paging.Case(0.0, 1, 300, reference)
     made = paging.shape(case)
     drawn, rng = paging.Model(0.0, reference, 4), np.random.default_rng(4)
-    counts = drawn.counting.windows(rng, 0.0, made.rows, 60)
-    counts[::5] = drawn.counting.windows(rng, 0.9, made.rows, 12)  # alarms for sure
+    counts = windows(drawn, rng, 0.0, made.rows, 60)
+    counts[::5] = windows(drawn, rng, 0.9, made.rows, 12)  # alarms for sure
     verdicts = [judge(made.window(row), drawn.layout, 1, None) for row in counts]
-    level = max(verdicts[0].levels.values())
-    passed = Sieve(drawn.layout).passes(counts, level)
+    sieve = Sieve(drawn.layout, verdicts[0].levels)
+    passed = sieve.passes(counts)
     flagged = [
         any(f.flagged for f in v.features) or any(q.flagged for q in v.quality) for v in verdicts
     ]
@@ -144,7 +166,7 @@ def test_the_sieve_holds_back_only_what_is_not_flagged(paging: ModuleType, refer
         exact = [v.features[i].finding.p_value for v in verdicts]
         part = counts[:, slot.start : slot.stop]
         known = drawn.layout.counts[slot.start : slot.stop].astype(np.int64)
-        found = Sieve(drawn.layout)._values(slot, known, part)
+        found = sieve.values(slot, known, part)
         assert np.allclose(np.minimum(found, 1), exact, rtol=1e-9, atol=0)
 
 
@@ -155,10 +177,11 @@ def test_clean_rows_keep_the_size_of_the_tests(paging: ModuleType) -> None:
     below = []
     for seed in range(8):
         drawn, rng = paging.Model(0.0, 1000, 100 + seed), np.random.default_rng(seed)
-        counts = drawn.counting.windows(rng, 0.0, 300, 20)
+        counts = windows(drawn, rng, 0.0, 300, 20)
+        sieve = Sieve(drawn.layout, {})
         for slot in drawn.layout.slots[:17]:
             known = drawn.layout.counts[slot.start : slot.stop].astype(np.int64)
-            found = Sieve(drawn.layout)._values(slot, known, counts[:, slot.start : slot.stop])
+            found = sieve.values(slot, known, counts[:, slot.start : slot.stop])
             below.append(np.mean(found <= 0.05))
 
     assert 0.01 < np.mean(below) <= 0.06
@@ -172,7 +195,9 @@ def test_the_bound_is_poissons(paging: ModuleType) -> None:
     assert stats.poisson.cdf(5, upper(5, 1.0)) == pytest.approx(0.05)
 
 
-def test_the_page_says_what_was_measured(paging: ModuleType, tmp_path: Path) -> None:
+def test_the_page_says_what_was_measured(
+    paging: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Tables come between their marks, the text around them stays."""
     import argparse
 
@@ -180,21 +205,27 @@ def test_the_page_says_what_was_measured(paging: ModuleType, tmp_path: Path) -> 
 
     case = paging.Case(0.9, 1000, 1000, 1000)
     flags = {"values": [2, 0], "quality": [0, 1]}
-    line = {"case": case.name, "windows": 100, "onsets": {"inputs": 1, "outputs": 0},
+    seen = {"case": case.name, "windows": 100, "onsets": {"inputs": 1, "outputs": 0},
             "flags": flags, "undecided": 0.25}  # fmt: skip
-    (tmp_path / "live.jsonl").write_text(json.dumps(line), "utf-8")
-    page.PAGE = tmp_path / "page.md"
+    stream = {"case": "rho0.9 1000/s", "rule": "long", "lines": [seen]}
+    lines = [json.dumps({**stream, "model": model}) for model in range(5)]
+    (tmp_path / "live.jsonl").write_text("\n".join(lines), "utf-8")
+    written = tmp_path / "page.md"
+    monkeypatch.setattr(page, "PAGES", (written,))
     marks = "".join(f"{name}<!-- made: {name} -->\nold\n<!-- end -->\n" for name in page.TABLES)
-    page.PAGE.write_text(marks, "utf-8")
+    written.write_text(marks, "utf-8")
     page.render(argparse.Namespace(results=tmp_path))
-    text = page.PAGE.read_text("utf-8")
+    text = written.read_text("utf-8")
 
-    months = 100 / 259_200
+    months, expected = 500 / 259_200, f"{259_200 * 2 / 9900:.1f}"
+    most = f"{stats.chi2.ppf(0.95, 12) / 2 / months:.1f}"  # of 5 that are Poisson's
     assert text.count("old") == len(page.TABLES) - 1
     assert (
-        f"| 1,000 | AR(1) .9 | 1,000 | any | 10,000 | 1 | 0.00 | 1 | {1 / months:.1f} | "
-        f"{4.743865 / months:.1f} | {259_200 * 2 / 9900:.1f} | 25% |"
+        f"| 1,000 | AR(1) .9 | 1,000 | any | 10,000 | 5 | 0.00 | 5 | {most} | "
+        f"{expected} (at most {expected}) | none | 25% |"
     ) in text
+    assert "All lines together: 5 onsets in 0.0 months, 500 windows" in text
+    assert "0 with hardly a flag to count, 1 not proved." in text
 
 
 def test_hours_alarm_against_all_hours_only(paging: ModuleType) -> None:

@@ -443,7 +443,8 @@ def test_models_by_hand_have_their_role(
     monkeypatch.setattr(shared, "settings", CoreSettings(state_dir="none"))
     monkeypatch.setattr(shared, "clock", lambda: now_s)
     processor = DriftProcessor(settings=DriftSettings(reference=reference, windows=(ROWS,)))
-    monkeypatch.setattr(pipeline, "_current", Pipeline([processor]))
+    running = Pipeline([processor])
+    monkeypatch.setattr(pipeline, "_current", running)
     models = tidegauge.Model("hand", "1"), tidegauge.Model("hand", "2", role="shadow")
     rng = np.random.default_rng(9)
     for _ in range(45):  # 30 calls must have been seen before anything alarms
@@ -452,7 +453,8 @@ def test_models_by_hand_have_their_role(
             with model.prediction(rows) as prediction:
                 prediction.output = rows.mean(axis=1) + shift
         now_s += 5.0
-        pipeline.current().flush()
+        running.flush()
+    running.stop()
     found = {
         p.attributes[:3]: p.value for p in processor.points()
         if p.spec.name == "drift.detected" and p.attributes[3] == "output"
