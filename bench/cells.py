@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from marked import put
 from numpy.typing import NDArray
 from scipy import stats
 from scipy.spatial.distance import jensenshannon
@@ -195,11 +196,7 @@ def main() -> int:
     lines = table(found)
     print("\n".join(lines))
     if given.write:
-        text = PAGE.read_text("utf-8")
-        before, rest = text.split("<!-- made: cells -->\n", 1)
-        _, after = rest.split("<!-- end -->", 1)
-        made = "\n".join(lines)
-        PAGE.write_text(f"{before}<!-- made: cells -->\n{made}\n<!-- end -->{after}", "utf-8")
+        put(PAGE, "cells", lines)
     worst = max(abs(pair.ks - pair.raw_ks) for pairs in found.values() for pair in pairs)
     print(f"\nKS from cells is at most {worst:.4f} off; allowed is {KS_LIMIT}")
     return int(worst > KS_LIMIT)

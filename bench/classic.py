@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from marked import put
 from report_false_alarms import Rng, draw
 from tidegauge.batch import Table
 from tidegauge_drift import build
@@ -73,11 +74,7 @@ def main() -> int:
         lines.append(f"| {rows:,} | {' | '.join(f'{share:.3f}' for share in shares)} |")
     print("\n".join(lines))
     if given.write:
-        text = PAGE.read_text("utf-8")
-        before, rest = text.split("<!-- made: classic -->\n", 1)
-        _, after = rest.split("<!-- end -->", 1)
-        made = "\n".join(lines)
-        PAGE.write_text(f"{before}<!-- made: classic -->\n{made}\n<!-- end -->{after}", "utf-8")
+        put(PAGE, "classic", lines)
     return 0
 
 

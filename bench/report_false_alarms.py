@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+from marked import put
 from numpy.typing import NDArray
 from scipy import special
 from tidegauge_drift.block import INPUTS
@@ -216,14 +217,10 @@ def main() -> int:
         "| --- | --- | --- | --- | --- | --- |",
         *sizes(np.random.default_rng([options.seed, 2]), options.category_windows),
     ]
-    text = "\n".join(lines) + "\n"
     if options.write is None:
-        print(text)
+        print("\n".join(lines))
     else:
-        page = options.write.read_text("utf-8")
-        head, _, rest = page.partition("<!-- made: verdict -->\n")
-        _, _, tail = rest.partition("<!-- end -->")
-        options.write.write_text(f"{head}<!-- made: verdict -->\n{text}<!-- end -->{tail}", "utf-8")
+        put(options.write, "verdict", lines)
     return int(broken)
 
 

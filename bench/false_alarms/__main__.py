@@ -10,6 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
+sys.path.insert(1, str(Path(__file__).parent.parent))
 import caution
 import days
 import live

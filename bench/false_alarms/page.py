@@ -12,6 +12,7 @@ import numpy as np
 from caution import CASES
 from caution import RULES as CAUTION
 from live import SHIFTS, Summary, cases, summarise, upper
+from marked import has_mark, put
 from paging import PANE_S, Case, shape
 from results import read
 from rules import LEVELS, OURS, PEER, REFERENCES, ROWS
@@ -29,16 +30,10 @@ PAGES = (_DOCS / "reference" / "false-alarms.md", _DOCS / "explanation" / "level
 def render(given: argparse.Namespace) -> None:
     """Put the tables between their marks; one without results stays as it is."""
     for page in PAGES:
-        text = page.read_text("utf-8")
         for name, make in TABLES.items():
-            mark = f"<!-- made: {name} -->\n"
-            table = make(read(given.results / f"{name}.jsonl")) if mark in text else []
+            table = make(read(given.results / f"{name}.jsonl")) if has_mark(page, name) else []
             if table:
-                before, rest = text.split(mark, 1)
-                _, after = rest.split("<!-- end -->", 1)
-                lines = "\n".join(table)
-                text = f"{before}{mark}{lines}\n<!-- end -->{after}"
-        page.write_text(text, "utf-8")
+                put(page, name, table)
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

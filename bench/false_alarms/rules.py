@@ -10,7 +10,6 @@ import functools
 import itertools
 import json
 import subprocess
-import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -18,10 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from population import zipf
-from results import complete
-
-sys.path.insert(0, str(Path(__file__).parent.parent))
 from report_false_alarms import ALPHA, LARGE, ROWS, Array, draw, verdict
+from results import complete
 from tidegauge_drift import kl_divergence, kl_divergence_from_counts, ks, psi, psi_from_counts
 from tidegauge_drift.report.categorical import categorical_test
 from tidegauge_drift.report.tables import Categories

@@ -27,11 +27,12 @@ CASE = ["--quick", "--only", STREAM]
 @pytest.fixture(scope="module")
 def paging() -> Iterator[ModuleType]:
     """Import the simulation as the script does."""
-    sys.path.insert(0, str(FOLDER))
+    sys.path[:0] = [str(FOLDER), str(FOLDER.parent)]
     import paging
 
     yield paging
-    sys.path.remove(str(FOLDER))
+    for folder in (FOLDER, FOLDER.parent):
+        sys.path.remove(str(folder))
 
 
 def test_the_script_runs(tmp_path: Path) -> None:

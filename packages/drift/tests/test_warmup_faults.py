@@ -8,7 +8,7 @@ import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 import pytest
@@ -22,9 +22,6 @@ from tidegauge.settings import load as load_settings
 from tidegauge_drift import DriftSettings, build, load, warmup_files
 from tidegauge_drift.warmup_part import Head
 from tidegauge_drift.warmup_spec import WarmupSpec
-
-if TYPE_CHECKING:
-    pass
 
 MakeLaunch = Callable[..., Any]
 

@@ -11,6 +11,7 @@ from tidegauge import guard
 from tidegauge_drift.calls import design_effects
 from tidegauge_drift.judge import MINIMUM_ROWS, Finding, judge_feature
 from tidegauge_drift.multiplicity import benjamini_hochberg, paging_alpha
+from tidegauge_drift.optional import decided, flag, number
 from tidegauge_drift.segment_counts import PAIRS, live
 from tidegauge_drift.segment_screen import cleared
 from tidegauge_drift.segment_table import RECORD, pack, unpack
@@ -74,8 +75,8 @@ def judge_segments(
         differs = flagged or run.flagged or run.detected
         since = (last is not None and int(last["since"])) or window.opened_s
         table[i, s] = (
-            *_numbers(found, told=told), adjusted[i, s], _flag(flagged), _flag(run.flagged),
-            _flag(run.detected), 0, since if differs else 0,
+            *_numbers(found, told=told), adjusted[i, s], flag(flagged), flag(run.flagged),
+            flag(run.detected), 0, since if differs else 0,
         )  # fmt: skip
     return pack(table)
 
@@ -169,23 +170,11 @@ def _adjusted(findings: list[list[Finding | None]], members: list[int]) -> Float
 def _numbers(found: Finding | None, *, told: bool) -> tuple[float, ...]:
     if found is None:
         return 0, 0.0, np.nan, np.nan, 0.0
-    values = (_number(found.psi), _number(found.ks), found.effect) if told else (np.nan, np.nan, 0)
+    values = (number(found.psi), number(found.ks), found.effect) if told else (np.nan, np.nan, 0)
     return found.rows, found.effective_rows, *values
 
 
 def _run(row: Any) -> Run:
     if row is None:
         return Run()
-    return Run(_decided(row["before"]), _decided(row["detected"]))
-
-
-def _flag(value: bool | None) -> int:
-    return -1 if value is None else int(value)
-
-
-def _decided(value: int) -> bool | None:
-    return None if value < 0 else bool(value)
-
-
-def _number(value: float | None) -> float:
-    return np.nan if value is None else value
+    return Run(decided(row["before"]), decided(row["detected"]))

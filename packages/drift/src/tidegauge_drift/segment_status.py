@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
+from tidegauge_drift.optional import shown
 from tidegauge_drift.segment_table import differing, undecided
 
 if TYPE_CHECKING:
@@ -36,9 +36,9 @@ def segments(verdict: WindowVerdict, layout: Layout) -> dict[str, Any] | None:
                 "flagged": each.flagged,
                 "since_s": each.since_s or None,
                 "rows": each.rows,
-                "effect": _number(each.effect),
-                "psi": _number(each.psi),
-                "ks": _number(each.ks),
+                "effect": shown(each.effect),
+                "psi": shown(each.psi),
+                "ks": shown(each.ks),
             }
             for each in found[:MAXIMUM_LISTED]
         ],
@@ -50,7 +50,3 @@ def since_s(verdict: WindowVerdict) -> int | None:
     """Return since when segments differ whose alarms are on."""
     times = [each.since_s for each in differing(verdict.extra) if each.detected]
     return min(times, default=None)
-
-
-def _number(value: float | None) -> float | None:
-    return None if value is None or not math.isfinite(value) else float(f"{value:.6g}")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tidegauge_drift.optional import known
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -77,8 +79,8 @@ def differing(extra: Extra) -> Iterator[SegmentVerdict]:
     for feature, segment in places:
         row = table[feature, segment]
         yield SegmentVerdict(
-            feature, segment, int(row["rows"]), float(row["effective_rows"]), _known(row["psi"]),
-            _known(row["ks"]), float(row["effect"]), bool(row["flagged"] == 1),
+            feature, segment, int(row["rows"]), float(row["effective_rows"]), known(row["psi"]),
+            known(row["ks"]), float(row["effect"]), bool(row["flagged"] == 1),
             bool(row["detected"] == 1), int(row["since"]),
         )  # fmt: skip
 
@@ -89,7 +91,3 @@ def undecided(extra: Extra) -> NDArray[np.bool_] | None:
     if table is None:
         return None
     return np.asarray((table["flagged"] < 0).all(axis=0))
-
-
-def _known(value: Any) -> float | None:
-    return None if np.isnan(value) else float(value)

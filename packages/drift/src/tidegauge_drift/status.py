@@ -6,15 +6,13 @@ categories are the reference's.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from tidegauge_drift import segment_status
 from tidegauge_drift.block import INPUTS, OUTPUTS
 from tidegauge_drift.correlation_status import changed
 from tidegauge_drift.moves import Sides
+from tidegauge_drift.optional import shown
 from tidegauge_drift.segment_table import SEGMENTS
 from tidegauge_drift.settings import CLASSIC, PAGING
 from tidegauge_drift.verdict import CORRELATION, MISMATCH, QUALITY, SUSPECTED, VALUES
@@ -117,7 +115,7 @@ def _baseline(baseline: Baseline | None) -> dict[str, Any] | None:
     """Return what the window was compared with; None is the reference."""
     if baseline is None:
         return None
-    return {"kind": "previous_week", "alarmed": _number(baseline.alarmed)}
+    return {"kind": "previous_week", "alarmed": shown(baseline.alarmed)}
 
 
 def _versus(closed: Closed) -> dict[str, Any]:
@@ -142,9 +140,9 @@ def _versus(closed: Closed) -> dict[str, Any]:
                 "output": feature.name[:_LONGEST_NAME],
                 "state": feature.state,
                 "reason": feature.finding.reason,
-                "effect": _number(feature.finding.effect),
-                "psi": _number(feature.finding.psi),
-                "ks": _number(feature.finding.ks),
+                "effect": shown(feature.finding.effect),
+                "psi": shown(feature.finding.psi),
+                "ks": shown(feature.finding.ks),
             }
             for feature in sorted(outputs, key=lambda each: -each.finding.effect)
         ][:MAXIMUM_BINS],
@@ -182,12 +180,12 @@ def _feature(feature: FeatureVerdict, quality: QualityVerdict, sides: Sides) -> 
         "state": feature.state,
         "detected": feature.run.detected is True,
         "since_s": feature.since_s or None,
-        "effect": _number(effect(feature, quality)),
+        "effect": shown(effect(feature, quality)),
         "rows": found.rows,
-        "effective_rows": _number(found.effective_rows),
-        "psi": _number(found.psi),
-        "ks": _number(found.ks),
-        **{name: _number(getattr(found, name)) for name in VALUES
+        "effective_rows": shown(found.effective_rows),
+        "psi": shown(found.psi),
+        "ks": shown(found.ks),
+        **{name: shown(getattr(found, name)) for name in VALUES
            if getattr(found, name) is not None},
         "rules": list(found.rules),
         "reason": found.reason,
@@ -196,8 +194,8 @@ def _feature(feature: FeatureVerdict, quality: QualityVerdict, sides: Sides) -> 
             "flagged": quality.flagged is True,
             "since_s": quality.since_s or None,
             "checks": [
-                {"check": check.name, "effect": _number(check.effect)}
-                | dict(zip(("reference", "now"), map(_number, sides.quality(check.name)),
+                {"check": check.name, "effect": shown(check.effect)}
+                | dict(zip(("reference", "now"), map(shown, sides.quality(check.name)),
                            strict=True))
                 for check in quality.shares.checks
             ],
@@ -208,13 +206,6 @@ def _feature(feature: FeatureVerdict, quality: QualityVerdict, sides: Sides) -> 
 def _bins(sides: Sides, layout: Layout, i: int) -> list[dict[str, Any]]:
     p, q = sides.shares()
     return [
-        {"bin": label, "reference": _number(then), "now": _number(now)}
+        {"bin": label, "reference": shown(then), "now": shown(now)}
         for label, then, now in zip(layout.ranges.labels(i), p, q, strict=True)
     ]
-
-
-def _number(value: float | np.floating[Any] | None) -> float | None:
-    """Return what a reader can make use of: six digits, and no NaN in JSON."""
-    if value is None or not math.isfinite(value):
-        return None
-    return float(f"{value:.6g}")

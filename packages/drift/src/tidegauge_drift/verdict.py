@@ -11,6 +11,7 @@ from tidegauge_drift.block import INPUTS, OUTPUTS
 from tidegauge_drift.classic import RULES
 from tidegauge_drift.extras import arrays, names
 from tidegauge_drift.judge import Check, Finding, Shares
+from tidegauge_drift.optional import decided, flag, known, number
 from tidegauge_drift.segment_table import SEGMENTS, alarms
 
 if TYPE_CHECKING:
@@ -232,9 +233,9 @@ def tabulate(features: Sequence[FeatureVerdict], quality: Sequence[QualityVerdic
     for name in ("rows", "effective_rows", "effect"):
         table[name] = [getattr(finding, name) for finding in findings]
     for name in ("psi", "ks", "p_value"):
-        table[name] = [_number(getattr(finding, name)) for finding in findings]
+        table[name] = [number(getattr(finding, name)) for finding in findings]
     table["reason"] = [REASONS.index(finding.reason) for finding in findings]
-    table["adjusted"] = [_number(feature.adjusted_p_value) for feature in features]
+    table["adjusted"] = [number(feature.adjusted_p_value) for feature in features]
     table["state"] = [STATES.index(feature.state) for feature in features]
     table["checked_rows"] = [verdict.shares.rows for verdict in quality]
     table["checks"] = np.nan
@@ -242,16 +243,16 @@ def tabulate(features: Sequence[FeatureVerdict], quality: Sequence[QualityVerdic
         for check in verdict.shares.checks:
             checks[CHECKS.index(check.name)] = check.share, check.p_value, check.effect
     for prefix, verdicts in (("", features), ("quality_", quality)):
-        table[f"{prefix}flagged"] = [_flag(verdict.flagged) for verdict in verdicts]
-        table[f"{prefix}before"] = [_flag(verdict.run.flagged) for verdict in verdicts]
-        table[f"{prefix}detected"] = [_flag(verdict.run.detected) for verdict in verdicts]
+        table[f"{prefix}flagged"] = [flag(verdict.flagged) for verdict in verdicts]
+        table[f"{prefix}before"] = [flag(verdict.run.flagged) for verdict in verdicts]
+        table[f"{prefix}detected"] = [flag(verdict.run.detected) for verdict in verdicts]
     return table
 
 
 def columns(findings: Sequence[Finding], wanted: Wanted) -> Extra:
     """Return the values that are wanted beside the table's."""
     found: Extra = {
-        name: np.array([_number(getattr(finding, name)) for finding in findings])
+        name: np.array([number(getattr(finding, name)) for finding in findings])
         for name in VALUES
         if getattr(wanted, name) or (name == "kl" and wanted.classic)
     }
@@ -279,16 +280,8 @@ def alarmed_since(verdict: WindowVerdict) -> int | None:
     return min((int(each) for found in times for each in found), default=None)
 
 
-def _number(value: float | None) -> float:
-    return np.nan if value is None else value
-
-
-def _flag(value: bool | None) -> int:
-    return -1 if value is None else int(value)
-
-
 def _further(extra: Extra, i: int) -> dict[str, Any]:
-    found: dict[str, Any] = {name: _known(extra[name][i]) for name in VALUES if name in extra}
+    found: dict[str, Any] = {name: known(extra[name][i]) for name in VALUES if name in extra}
     if "rules" in extra:
         bits = int(extra["rules"][i])
         found["rules"] = tuple(rule for place, rule in enumerate(_RULES) if bits >> place & 1)
@@ -297,12 +290,12 @@ def _further(extra: Extra, i: int) -> dict[str, Any]:
 
 def _feature(slot: Slot, row: Any, more: dict[str, Any]) -> FeatureVerdict:
     finding = Finding(
-        int(row["rows"]), float(row["effective_rows"]), _known(row["psi"]), _known(row["ks"]),
-        _known(row["p_value"]), float(row["effect"]), REASONS[row["reason"]], **more,
+        int(row["rows"]), float(row["effective_rows"]), known(row["psi"]), known(row["ks"]),
+        known(row["p_value"]), float(row["effect"]), REASONS[row["reason"]], **more,
     )  # fmt: skip
     return FeatureVerdict(
-        slot.name, slot.family, finding, _known(row["adjusted"]), _decided(row["flagged"]),
-        Run(_decided(row["before"]), _decided(row["detected"])), STATES[row["state"]],
+        slot.name, slot.family, finding, known(row["adjusted"]), decided(row["flagged"]),
+        Run(decided(row["before"]), decided(row["detected"])), STATES[row["state"]],
         int(row["since"]),
     )  # fmt: skip
 
@@ -310,8 +303,8 @@ def _feature(slot: Slot, row: Any, more: dict[str, Any]) -> FeatureVerdict:
 def _quality(slot: Slot, row: Any) -> QualityVerdict:
     return QualityVerdict(
         slot.name, Shares(int(row["checked_rows"]), tuple(_checks(row["checks"].tolist()))),
-        _decided(row["quality_flagged"]),
-        Run(_decided(row["quality_before"]), _decided(row["quality_detected"])),
+        decided(row["quality_flagged"]),
+        Run(decided(row["quality_before"]), decided(row["quality_detected"])),
         int(row["quality_since"]),
     )  # fmt: skip
 
@@ -320,11 +313,3 @@ def _checks(rows: list[list[float]]) -> Iterator[Check]:
     for name, (share, p_value, effect) in zip(CHECKS, rows, strict=True):
         if share == share:  # noqa: PLR0124 - NaN: the feature has no such check
             yield Check(name, share, p_value, effect)
-
-
-def _known(value: Any) -> float | None:
-    return None if np.isnan(value) else float(value)
-
-
-def _decided(value: int) -> bool | None:
-    return None if value < 0 else bool(value)

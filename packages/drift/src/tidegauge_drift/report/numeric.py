@@ -185,13 +185,14 @@ def summarise(column: Numbers) -> Summary:
         return Summary(*counts)
     with np.errstate(all="ignore"):
         quartiles = np.quantile(values, (0.25, 0.5, 0.75))
-        moments = _known(values.mean()), _known(values.std())
-    q1, median, q3 = map(_known, quartiles)
+        moments = known(values.mean()), known(values.std())
+    q1, median, q3 = map(known, quartiles)
     low, high = float(values[0]), float(values[-1])
     return Summary(*counts, *moments, low, q1, median, q3, high)
 
 
-def _known(value: np.floating[Any]) -> float | None:
+def known(value: float | np.floating[Any]) -> float | None:
+    """Return a number that is one, None for NaN and infinity."""
     return float(value) if np.isfinite(value) else None
 
 

@@ -196,17 +196,13 @@ def _numeric(feature: NumericFeature, cells: Cells, side: Summary, values: Float
         histogram = cell_histogram(feature, p, q, values) if values.size else None
         shown = Shown(statistics, psi_bins(labels, a, b), histogram)
     infinite = int(feature.counts[0] + feature.counts[-3])
-    q1, median, q3 = map(_known, feature.quartiles)
+    q1, median, q3 = map(numeric.known, feature.quartiles)
     reference = Summary(
         feature.rows, int(feature.counts[:-2].sum()) - infinite, feature.missing, infinite,
-        int(feature.counts[-1]), _known(feature.mean), _known(feature.sd),
-        _known(feature.minimum), q1, median, q3, _known(feature.maximum),
+        int(feature.counts[-1]), numeric.known(feature.mean), numeric.known(feature.sd),
+        numeric.known(feature.minimum), q1, median, q3, numeric.known(feature.maximum),
     )  # fmt: skip
     return _evidence(feature, cells, test, (reference, side), shown)
-
-
-def _known(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
 
 
 def _evidence(
