@@ -18,7 +18,11 @@ def main() -> int:
         if (folder / "tests").is_dir():
             targets.append(str(folder / "tests"))
         print(f"mypy {folder.relative_to(ROOT)}", flush=True)
-        failed |= subprocess.run([sys.executable, "-m", "mypy", *targets], check=False).returncode
+        # The library that an integration is for may have no types: it needs no line elsewhere.
+        options = ["--ignore-missing-imports"] if folder.parent.name == "integrations" else []
+        failed |= subprocess.run(
+            [sys.executable, "-m", "mypy", *options, *targets], check=False
+        ).returncode
     return int(bool(failed))
 
 
