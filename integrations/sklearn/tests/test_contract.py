@@ -6,16 +6,16 @@ from typing import Any, ClassVar
 
 from tidegauge_sklearn import SklearnInstrumentor
 from tidegauge_testkit.contracts.integration import IntegrationContract
+from tidegauge_testkit.contracts.scenario import Scenario
 
 
-class SklearnScenario:
+class SklearnScenario(Scenario):
     """A logistic regression, whose ``predict`` stands on a mixin."""
 
     library: ClassVar[str] = "sklearn"
     plugin: ClassVar[str] = "tidegauge_sklearn"
     operation: ClassVar[str] = "predict"
     model_name: ClassVar[str] = "LogisticRegression"
-    picklable: ClassVar[bool] = True
     main_source: ClassVar[str] = """
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin

@@ -5,4 +5,9 @@ from __future__ import annotations
 import pytest
 
 # Their assertions shall say as much as those of a test module.
-pytest.register_assert_rewrite(f"{__name__}.lifecycle", f"{__name__}.transparency")
+pytest.register_assert_rewrite(
+    *(
+        f"{__name__}.{module}"
+        for module in ("inputs", "lifecycle", "presence", "tracing", "transparency")
+    )
+)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import pytest
 
-from tidegauge_testkit.contracts.scenario import Scenario
+from tidegauge_testkit.contracts.scenario import HooksScenario, Scenario
 from tidegauge_testkit.recording import Recording
 
 #: Rows of a call that is not about its size.
@@ -23,10 +24,10 @@ def boom(*_: object, **__: object) -> Any:
     raise Boom
 
 
-class Case:
-    """An instrumented library and a pipeline of its own for each test."""
+class HooksCase:
+    """An instrumented library for each test."""
 
-    scenario: ClassVar[Scenario]
+    scenario: ClassVar[HooksScenario]
 
     @pytest.fixture(autouse=True)
     def _instrumented(self) -> Iterator[None]:
@@ -35,7 +36,24 @@ class Case:
         try:
             yield
         finally:
-            instrumentor.uninstrument()
+            if instrumentor._is_instrumented_by_opentelemetry:
+                instrumentor.uninstrument()
+
+    def patched(self) -> Any:
+        """Return what stands where the library's function was."""
+        owner, name = self.scenario.owner()
+        return vars(owner)[name]
+
+    def wrapper(self) -> Any:
+        """Return our function that stands where the library's was."""
+        value = self.patched()
+        return getattr(value, "fn", value)
+
+
+class Case(HooksCase):
+    """An instrumented library and a pipeline of its own for each test."""
+
+    scenario: ClassVar[Scenario]
 
     @pytest.fixture
     def recording(self) -> Iterator[Recording]:
@@ -52,7 +70,31 @@ class Case:
         """Predict once."""
         return self.scenario.predict(model, self.scenario.data(rows))
 
-    def patched(self) -> Any:
-        """Return the function that stands where the library's was."""
-        owner, name = self.scenario.owner()
-        return vars(owner)[name]
+
+@contextmanager
+def stand_in(wrapper: Any, function: Callable[..., Any]) -> Iterator[None]:
+    """Let a wrapper of ours call another function than the library's in a block.
+
+    So what is ours alone can be measured, and tried with any answer.
+    """
+    (cell,) = (cell for cell in wrapper.__closure__ if cell.cell_contents is wrapper.__wrapped__)
+    original = cell.cell_contents
+    cell.cell_contents = function
+    try:
+        yield
+    finally:
+        cell.cell_contents = original
+
+
+@contextmanager
+def arguments(wrapper: Any) -> Iterator[list[tuple[tuple[Any, ...], dict[str, Any]]]]:
+    """Collect what a wrapper is called with in a block, the model first."""
+    found: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
+    original = wrapper.__wrapped__
+
+    def look(*args: Any, **kwargs: Any) -> Any:
+        found.append((args, kwargs))
+        return original(*args, **kwargs)
+
+    with stand_in(wrapper, look):
+        yield found

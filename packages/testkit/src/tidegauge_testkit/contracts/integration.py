@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tidegauge_testkit.contracts.lifecycle import LifecycleContract
+from tidegauge_testkit.contracts.presence import PresenceContract
 from tidegauge_testkit.contracts.transparency import TransparencyContract
 
 
@@ -11,3 +12,7 @@ class IntegrationContract(TransparencyContract, LifecycleContract):
 
     The test module imports the library in methods of its scenario only.
     """
+
+
+class HooksContract(PresenceContract):
+    """The same for an integration that predicts nothing: it names models, or tells the route."""

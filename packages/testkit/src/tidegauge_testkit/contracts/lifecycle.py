@@ -1,4 +1,4 @@
-"""What an integration keeps around the calls: names, set-up and removal, pickles, processes."""
+"""What an integration keeps around the calls: names, copies, pickles, processes, memory."""
 
 from __future__ import annotations
 
@@ -11,26 +11,44 @@ from typing import Any
 
 import cloudpickle
 import pytest
-from tidegauge import identity, set_model_info
+from tidegauge import identity, pipeline, set_model_info
 from tidegauge.configuration import CoreSettings
-from tidegauge.patcher import Patcher
 from tidegauge.runtime import shared
 
-from tidegauge_testkit.contracts.case import ROWS, Case, boom
-from tidegauge_testkit.contracts.processes import run
+from tidegauge_testkit.contracts.case import ROWS, Case, arguments, stand_in
+from tidegauge_testkit.contracts.presence import PresenceContract
+from tidegauge_testkit.contracts.processes import Said, run
 from tidegauge_testkit.contracts.programs import (
-    AFTER_IMPORT,
-    BEFORE_IMPORT,
-    DUMP,
+    DUMP_ALONE,
+    DUMP_IN_CHILD,
+    EARLY,
+    LATE,
     LOAD_WITH,
     LOAD_WITHOUT,
-    WITHOUT_LIBRARY,
 )
 from tidegauge_testkit.recording import Recording
 
 
-class LifecycleContract(Case):
+class LifecycleContract(Case, PresenceContract):
     """Each test tells one promise."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def early(cls, folder: Path) -> Said:
+        """Return what a process says that instruments before the library is there."""
+        code, scenario = EARLY, cls.scenario
+        if scenario.picklable and scenario.forkable:
+            code += DUMP_IN_CHILD
+        elif scenario.picklable:
+            run(DUMP_ALONE, folder, scenario)
+        return run(code + LOAD_WITH, folder, scenario, [scenario.library])
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def late(cls, folder: Path, early: Said) -> Said:
+        """Return what a process says that instruments when the library is in use."""
+        assert early  # it wrote the pickles
+        return run(LOAD_WITHOUT + LATE, folder, cls.scenario, ["tidegauge"])
 
     # -- names ---------------------------------------------------------------------------------
 
@@ -47,55 +65,62 @@ class LifecycleContract(Case):
             self.ask(model)
             assert recording.models() == {"churn", "fraud", "late"}
 
+    # -- memory --------------------------------------------------------------------------------
+
     def test_models_that_come_and_go_leave_nothing(self, recording: Recording, model: Any) -> None:
-        """Ten thousand short-lived models leave no trace in the caches of objects."""
-        data = self.scenario.data(1)
-        self.scenario.predict(model, data)
+        """A thousand short-lived models leave no trace in the caches of objects.
+
+        Ten thousand, and longer runs, are tried in the core, with a model that costs nothing.
+        """
+        wrapper, data = self.wrapper(), self.scenario.data(1)
+        with arguments(wrapper) as found:
+            answer = self.scenario.predict(model, data)
+        ((_, *rest), named) = found[0]
         gc.collect()
         before, channels = _cached(), len(shared.channels.all())
-        for _ in range(10_000):
-            self.scenario.predict(copy.copy(model), data)
+        with stand_in(wrapper, lambda *_, **__: answer):
+            for _ in range(1000):
+                wrapper(self.scenario.another(model), *rest, **named)
         gc.collect()
         assert _cached() == before
         assert len(shared.channels.all()) == channels
-        assert recording.calls() == 10_001
+        assert recording.calls() == 1001
+        assert recording.faults() == {}
 
-    # -- coming and going ----------------------------------------------------------------------
+    def test_calls_leave_nothing(self, recording: Recording, model: Any) -> None:
+        """What is made for a call is gone once it is counted."""
+        wrapper = self.wrapper()
+        with arguments(wrapper) as found:
+            answer = self.ask(model)
+        (args, named) = found[0]
+        objects = []
+        with stand_in(wrapper, lambda *_, **__: answer):
+            for _ in range(3):
+                for _ in range(1000):
+                    wrapper(*args, **named)
+                assert pipeline.flush(30)
+                gc.collect()
+                recording.batches()
+                recording._kept.reset()
+                objects.append(len(gc.get_objects()))
+        # One object a call would be a thousand; the first round fills caches.
+        assert objects[2] - objects[1] < 200
+        assert recording.calls() == 3001
 
-    def test_twice_is_once(self, recording: Recording, model: Any) -> None:
-        """Instrumenting again adds no second record."""
-        before = self.patched()
-        instrumentor = self.scenario.instrumentor()
-        instrumentor._instrument()
-        assert self.patched() is before
-        self.ask(model)
-        assert recording.calls() == 1
-
-    def test_it_goes_without_a_trace(self, recording: Recording, model: Any) -> None:
-        """Uninstrumenting restores the identical objects; again and again."""
-        instrumentor = self.scenario.instrumentor()
-        original = _original(self.patched())
-        bound = getattr(model, self.scenario.operation)
-        for _ in range(2):
-            instrumentor.uninstrument()
-            value = self.patched()
-            assert getattr(value, "fn", value) is original
-            self.ask(model)
-            bound(self.scenario.data(ROWS))
-            assert recording.calls() == 0
-            instrumentor.instrument(skip_dep_check=True)
-        self.ask(model)
-        assert recording.calls() == 1
-
-    def test_faults_of_the_set_up_are_not_raised(
-        self, recording: Recording, monkeypatch: pytest.MonkeyPatch
+    def test_no_reference_is_kept_in_what_waits(
+        self, recording: Recording, model: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """An instrumentor that cannot do its work says so once, and the app starts."""
-        instrumentor = self.scenario.instrumentor()
-        instrumentor.uninstrument()
-        monkeypatch.setattr(Patcher, "install", boom)
-        instrumentor.instrument(skip_dep_check=True)
-        assert [cause.rpartition(":")[2] for cause in recording.faults()] == ["Boom"]
+        """A model may go before its calls are counted, and they are counted."""
+        monkeypatch.setattr(pipeline.Pipeline, "start", lambda _: None)
+        for _ in range(3):
+            self.ask(model)
+        fresh = self.scenario.fit()
+        self.ask(fresh)
+        del fresh
+        gc.collect()
+        assert recording.calls() == 4
+        assert recording.rows().seen == 4 * ROWS
+        assert recording.faults() == {}
 
     # -- pickles -------------------------------------------------------------------------------
 
@@ -119,36 +144,47 @@ class LifecycleContract(Case):
         assert b"tidegauge" not in pickle.dumps(model)
         assert b"tidegauge" not in cloudpickle.dumps(model)
 
+    def test_a_bound_method_that_is_kept_falls_silent(
+        self, recording: Recording, model: Any
+    ) -> None:
+        """Who holds a method of ours when Tidegauge goes calls the library's, unrecorded."""
+        bound = getattr(model, self.scenario.operation)
+        with arguments(self.wrapper()) as found:
+            self.ask(model)
+        (_, *rest), named = found[0]
+        instrumentor = self.scenario.instrumentor()
+        instrumentor.uninstrument()
+        bound(*rest, **named)
+        assert recording.calls() == 1
+        instrumentor.instrument(skip_dep_check=True)
+        bound(*rest, **named)
+        assert recording.calls() == 2
+
     # -- other processes -----------------------------------------------------------------------
 
-    def test_without_the_library_it_keeps_still(self, tmp_path: Path) -> None:
-        """Where the library is not installed, instrumenting does and says nothing."""
-        said = run(
-            WITHOUT_LIBRARY, tmp_path, scenario=self.scenario, blocked=[self.scenario.library]
-        )
-        assert said == "quiet\n"
+    def test_fitting_is_no_prediction(self, early: Said) -> None:
+        """Training, and what it calls inside, is not recorded."""
+        assert early["records of fitting"] == "0"
+        assert early["faults"] == "{}"
 
-    def test_it_may_come_before_the_library(self, tmp_path: Path) -> None:
-        """Instrumenting imports no library and starts no thread; the library is patched later."""
-        assert run(BEFORE_IMPORT, tmp_path, scenario=self.scenario) == "1 record\n"
+    def test_a_forked_child_starts_from_zero(self, early: Said) -> None:
+        """A child counts its own calls, and the parent's stay the parent's."""
+        if not self.scenario.forkable:
+            pytest.skip(f"models of {self.scenario.library} do not work in a forked process")
+        assert early["a child's calls, rows and faults"] == "[3, 6, 0]"
+        assert early["the parent's calls"] == "1"
+        assert early["the parent's calls thereafter"] == "2"
 
-    def test_it_may_come_after_the_library(self, tmp_path: Path) -> None:
-        """A model made before instrumenting is recorded."""
-        assert run(AFTER_IMPORT, tmp_path, scenario=self.scenario) == "1 record\n"
-
-    def test_pickles_load_with_and_without_tidegauge(self, tmp_path: Path) -> None:
+    def test_pickles_load_with_and_without_tidegauge(self, early: Said, late: Said) -> None:
         """Pickles made under instrumentation load anywhere, and are recorded where it is on."""
         if not self.scenario.picklable:
             pytest.skip(f"models of {self.scenario.library} cannot be pickled")
-        code = f"{self.scenario.main_source}\n{DUMP}"
-        names = run(code, tmp_path, scenario=self.scenario).split()
-        assert "model.pickle" in names
-        assert run(LOAD_WITHOUT, tmp_path, blocked=["tidegauge"]).split() == sorted(names)
-        assert run(LOAD_WITH, tmp_path, scenario=self.scenario).split() == sorted(names)
-
-
-def _original(value: Any) -> Any:
-    return getattr(value, "fn", value).__wrapped__
+        names = early["pickles"]
+        assert "'model.pickle'" in names
+        assert ("'model-of-main.cloudpickle'" in names) == bool(self.scenario.main_source)
+        assert early["pickles loaded with Tidegauge"] == names
+        assert late["pickles loaded without Tidegauge"] == names
+        assert late["of Tidegauge"] == "[]"
 
 
 def _cached() -> list[int]:

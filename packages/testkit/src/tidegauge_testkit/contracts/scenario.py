@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Protocol
+import copy
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any, ClassVar
 
 from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-defined]
     BaseInstrumentor,
 )
 
+from tidegauge_testkit.recording import Recording
 
-class Scenario(Protocol):
-    """A tiny model of the library, and how to use it.
+
+class HooksScenario(ABC):
+    """An integration that predicts nothing: it names what is loaded, or tells the route.
 
     Fresh processes load the file that defines it: the file imports the library inside methods only,
     and the class is built with no arguments.
@@ -20,41 +25,89 @@ class Scenario(Protocol):
     library: ClassVar[str]
     #: Import name of the integration: ``tidegauge_sklearn``.
     plugin: ClassVar[str]
+    #: Warnings of the library's own import, as ``-W`` takes them: ``ignore::UserWarning``.
+    warnings: ClassVar[tuple[str, ...]] = ()
+
+    @abstractmethod
+    def instrumentor(self) -> BaseInstrumentor:
+        """Return the integration's instrumentor."""
+
+    @abstractmethod
+    def owner(self) -> tuple[object, str]:
+        """Return the class or module, and the name in it, whose value is patched."""
+
+    @abstractmethod
+    def seen(self) -> bool:
+        """Use the library as an app does, and say whether Tidegauge has noticed.
+
+        It makes all that it needs anew, and leaves nothing behind.
+        """
+
+
+class Scenario(HooksScenario):
+    """A tiny model of the library, and how to use it.
+
+    What has a value here fits most libraries. The model shall use one thread: of others nothing is
+    left in a forked process.
+    """
+
     #: Name of the method that predicts; ``predict(model, data)`` calls it.
     operation: ClassVar[str]
     #: What the model is called where nobody names it.
     model_name: ClassVar[str]
-    #: What must be importable by name in another process for a pickle to load; empty where the
-    #: library's models cannot be pickled.
-    picklable: ClassVar[bool]
+    #: Whether the library's models can be pickled.
+    picklable: ClassVar[bool] = True
+    #: Whether a model that has predicted may be used in a forked process.
+    forkable: ClassVar[bool] = True
     #: Source of ``make() -> (model, data)`` whose model is of a class defined beside it; empty
     #: where the library's classes are not derived from.
-    main_source: ClassVar[str]
+    main_source: ClassVar[str] = ""
+    #: How many numeric features the model has.
+    features: ClassVar[int] = 3
+    #: Which kinds of tables (``contracts.tables.KINDS``) the library answers and the integration
+    #: reads. Others must come out as they do without Tidegauge, whatever that is.
+    inputs: ClassVar[frozenset[str]] = frozenset()
+    #: Rows of a batch job. Fewer only where the library would take seconds for a million.
+    most_rows: ClassVar[int] = 1_000_000
 
-    def instrumentor(self) -> BaseInstrumentor:
-        """Return the integration's instrumentor."""
-        ...
-
-    def owner(self) -> tuple[object, str]:
-        """Return the class or module, and the name in it, whose value is patched."""
-        ...
-
+    @abstractmethod
     def fit(self) -> Any:
         """Return a model that can predict."""
-        ...
 
+    @abstractmethod
     def data(self, rows: int) -> Any:
         """Return that many rows of input that the model takes."""
-        ...
 
+    @abstractmethod
     def predict(self, model: Any, data: Any) -> Any:
         """Predict as an app does: one outermost call of the library."""
-        ...
 
+    @abstractmethod
     def numbers(self, result: Any) -> list[float]:
         """Return a result as plain numbers, to compare."""
-        ...
 
+    @abstractmethod
     def failing(self, error: BaseException) -> tuple[Any, Any]:
         """Return a model and data for which ``predict`` raises exactly this object."""
-        ...
+
+    def feed(self, table: Any) -> Any:
+        """Return a table of any kind as ``predict`` takes it."""
+        return table
+
+    def another(self, model: Any) -> Any:
+        """Return a further model object that predicts the same, cheaply."""
+        return copy.copy(model)
+
+    def reload(self, model: Any, folder: Path) -> Any:
+        """Save a model below a folder, load it as an app does and return it.
+
+        None where the library has no files of its own.
+        """
+        del model, folder
+
+    def seen(self) -> bool:
+        """Predict once; it is noticed if there is one record."""
+        model, data = self.fit(), self.data(3)
+        with Recording() as recording:
+            self.predict(model, data)
+            return (recording.calls(), recording.faults()) == (1, {})

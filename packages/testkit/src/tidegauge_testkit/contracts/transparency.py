@@ -124,7 +124,9 @@ class TransparencyContract(Case):
         assert reference() is None
         assert recording.calls() == 1
 
-    @pytest.mark.parametrize("error", [ValueError("no"), KeyError("k"), OSError(2, "gone")])
+    @pytest.mark.parametrize(
+        "error", [ValueError("no"), KeyError("k"), OSError(2, "gone"), MemoryError()]
+    )
     def test_an_exception_is_the_callers(self, recording: Recording, error: Exception) -> None:
         """The same object is raised, from the frame that raised it, and counted by its type."""
         model, data = self.scenario.failing(error)
@@ -151,15 +153,8 @@ class TransparencyContract(Case):
             self.scenario.predict(model, data)
         assert (recording.cancelled(), dict(recording.errors())) == (1, {})
 
-    def test_the_method_looks_the_same(self, model: Any) -> None:
-        """Signature, names, documentation and type are the library's."""
-        value = self.patched()
-        function = getattr(value, "fn", value)
-        original = function.__wrapped__
-        assert type(function) is type(original)
-        assert inspect.signature(function) == inspect.signature(original)
-        for name in ("__name__", "__qualname__", "__module__", "__doc__", "__annotations__"):
-            assert getattr(function, name) == getattr(original, name)
+    def test_the_method_is_still_a_method(self, model: Any) -> None:
+        """Other tools that look at the model find what they know."""
         assert inspect.ismethod(getattr(model, self.scenario.operation))
 
     # -- nothing of ours gets out --------------------------------------------------------------
