@@ -141,8 +141,8 @@ def test_a_class_that_hides_its_making_works(recording: Recording) -> None:
     }
 
 
-def test_an_async_method_is_left_alone(recording: Recording) -> None:
-    """A coroutine is no prediction; the model that it asks makes one."""
+def test_an_async_method_is_a_prediction(recording: Recording) -> None:
+    """It lasts until its result is there, and the model that it asks is a part of it."""
     import asyncio
 
     class Remote(BaseEstimator):  # type: ignore[misc]
@@ -152,7 +152,7 @@ def test_an_async_method_is_left_alone(recording: Recording) -> None:
 
     model = LogisticRegression().fit(X, Y)
     asyncio.run(Remote().predict(X))
-    assert {("LogisticRegression", "predict")} == set(recording.counts())
+    assert {("Remote", "predict")} == set(recording.counts())
 
 
 def test_a_wrapper_of_ours_inside_another_is_not_mistaken(recording: Recording) -> None:

@@ -16,7 +16,7 @@ import json, logging, os, sys, threading, time
 import numpy as np
 import tidegauge
 from tidegauge import guard, pipeline
-from tidegauge.observe import new_prediction_id
+from tidegauge.prediction_ids import new as new_prediction_id
 from tidegauge.group.launch import Launch
 from tidegauge.producer import Producer
 from tidegauge.runtime import shared

@@ -127,7 +127,7 @@ def test_calls_leave_nothing_behind(
 ) -> None:
     """Whatever the input, the model and the outcome; each call takes 1/64 s."""
     core.use([])
-    for module in ("observe", "model"):
+    for module in ("observe", "call"):
         monkeypatch.setattr(f"tidegauge.{module}.perf_counter", itertools.count(0, 1 / 64).__next__)
     call = WAYS[way](core)
 

@@ -216,7 +216,8 @@ def test_a_name_that_two_models_share_is_one_warning(
         core.model(class_name="Ridge", feature_names=("a",)).predict([[1.0]])
     assert [
         "TIDEGAUGE_MODEL_NAME: 2 different models of this process share the name 'served', so "
-        "their metrics are mixed. Name them apart: tidegauge.set_model_info(model, name)."
+        "their metrics are mixed. Name them apart: tidegauge.set_model_info(model, name), or "
+        "TIDEGAUGE_MODEL_NAME=<file>=<name>,<file>=<name>."
     ] == warnings_of()
 
 

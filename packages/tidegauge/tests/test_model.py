@@ -16,9 +16,8 @@ from opentelemetry import context
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from tidegauge import Model, guard
+from tidegauge import Model, guard, prediction_ids
 from tidegauge.batch import ModelKey
-from tidegauge.observe import new_prediction_id
 from tidegauge.runtime import shared
 
 KEY = ModelKey("fraud", "3")
@@ -238,7 +237,7 @@ def test_a_fault_of_ours_stays_with_us(
 
 def test_ids_are_unique(core: Any, model: Model) -> None:
     """So that an outcome finds its prediction."""
-    ids = {new_prediction_id() for _ in range(10_000)} | {
+    ids = {prediction_ids.new() for _ in range(10_000)} | {
         model.prediction([1.0]).id for _ in range(100)
     }
     assert 10_100 == len(ids)

@@ -23,8 +23,9 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from tidegauge import guard, set_model_info
 from tidegauge.batch import ModelKey
+from tidegauge.calls import Calls
 from tidegauge.info import ModelInfo
-from tidegauge.observe import Calls, is_wrapper, observer, suppressor
+from tidegauge.observe import is_wrapper, observer, suppressor
 from tidegauge.pipeline import Pipeline
 from tidegauge.runtime import shared
 from tidegauge.snapshot import MAX_COLUMNS
@@ -391,7 +392,7 @@ def test_outputs_that_cannot_be_read_cost_no_call(core: Any) -> None:
 
 def test_calls_that_all_fail_are_bounded_too(core: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Callers drain them as they drain the others."""
-    monkeypatch.setattr("tidegauge.observe.MAX_ENTRIES", 1000)
+    monkeypatch.setattr("tidegauge.calls.MAX_ENTRIES", 1000)
 
     def answer(_: Any) -> Any:
         raise LookupError

@@ -1,7 +1,7 @@
 """Where callers leave their calls: one deque for each model and operation.
 
 ``deque.append`` is atomic, so a caller takes no lock. The deque has no maximum: counts are exact,
-and memory is bounded by leaving features out (``observe.check``) and, far above that, by letting
+and memory is bounded by leaving features out (``calls.check``) and, far above that, by letting
 the caller itself do some of the background work.
 """
 

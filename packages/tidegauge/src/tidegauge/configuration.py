@@ -18,6 +18,30 @@ def _roles(text: str) -> tuple[tuple[str, str], ...]:
     return tuple(found.items())
 
 
+def _names(text: str) -> str:
+    named(text)
+    return text
+
+
+def named(text: str) -> dict[str, str]:
+    """Return the names of ``file=name`` pairs; that of all others has an empty key.
+
+    Raises
+    ------
+    ValueError
+        A file or a name is missing, or a file has two.
+    """
+    if "=" not in text:
+        return {"": text.strip()}
+    found: dict[str, str] = {}
+    for part in text.split(","):
+        file, pair, name = (each.strip() for each in part.rpartition("="))
+        if not name or file in found or (pair and not file):
+            raise ValueError(text)
+        found[file] = name
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class CoreSettings:
     """One row a setting."""
@@ -25,10 +49,19 @@ class CoreSettings:
     model_name: str = setting(
         "TIDEGAUGE_MODEL_NAME",
         "",
-        "Name of the served model, for models that carry no name of their own.",
+        "Name of the served model, for models that carry no name of their own; or of several by "
+        "the files that they are loaded from: fraud_v3.joblib=fraud,churn.onnx=churn.",
+        parse=_names,
+        expected="a name, or <file>=<name> with commas between; a name without a file is for all "
+        "others",
     )
     model_version: str = setting(
-        "TIDEGAUGE_MODEL_VERSION", "", "Version of the served model, used like the name."
+        "TIDEGAUGE_MODEL_VERSION",
+        "",
+        "Version of the served model, used like the name: 3, or fraud_v3.joblib=3.",
+        parse=_names,
+        expected="a version, or <file>=<version> with commas between; a version without a file is "
+        "for all others",
     )
     model_role: tuple[tuple[str, str], ...] = setting(
         "TIDEGAUGE_MODEL_ROLE",

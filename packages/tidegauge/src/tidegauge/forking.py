@@ -14,9 +14,9 @@ from tidegauge import (
     guard,
     identity,
     late_import,
-    observe,
     otel_fork,
     pipeline,
+    prediction_ids,
     standing,
 )
 
@@ -39,7 +39,7 @@ def _after_in_child() -> None:
     with guard.guarded("fork.group"):
         group.current().inherit()
     with guard.guarded("fork"):
-        observe.renew_process_id()
+        prediction_ids.renew_process()
         pipeline.current().reset()
         standing.desk().reset()
         export_order.reset()

@@ -1,6 +1,6 @@
 """Which name and version a model object goes by, and when an object is gone.
 
-Explicit > registry metadata > ``TIDEGAUGE_MODEL_NAME`` > class name. Never a path.
+Explicit > registry metadata > ``TIDEGAUGE_MODEL_NAME`` > loaded file > class name. Never a path.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ import weakref
 from dataclasses import replace
 from typing import Any
 
+from tidegauge import model_file
 from tidegauge.batch import ModelKey
-from tidegauge.configuration import CoreSettings
+from tidegauge.configuration import CoreSettings, named
 from tidegauge.guard import once
 from tidegauge.info import ModelInfo, Role
 
@@ -18,6 +19,7 @@ from tidegauge.info import ModelInfo, Role
 _MAX_NAME = 200
 
 _explicit: dict[int, tuple[str, str, str]] = {}
+_files: dict[int, str] = {}
 _references: dict[int, weakref.ref[Any]] = {}
 _named_by_environment: set[tuple[str, tuple[str, ...] | None]] = set()
 
@@ -52,6 +54,7 @@ def watch(model: object) -> bool:
     def gone(_: object, key: int = key) -> None:
         _references.pop(key, None)
         _explicit.pop(key, None)
+        _files.pop(key, None)
         for cache in _living():
             cache.pop(key, None)
 
@@ -108,6 +111,14 @@ def set_model_info(model: object, name: str, version: str = "", *, role: str = "
     changed(model)
 
 
+def loaded(model: object, file: object) -> None:
+    """Remember the base name of the file, a path or an open file, that an object came from."""
+    name = model_file.base_name(file)
+    if name and watch(model):
+        _files[id(model)] = name
+        changed(model)
+
+
 def checked_role(subject: str, role: str) -> str:
     """Return a role that an argument gave, empty where it gave none; ValueError for others."""
     if role and role not in tuple(Role):
@@ -132,22 +143,36 @@ def _named(model: object, info: ModelInfo, settings: CoreSettings) -> tuple[Mode
     explicit = _explicit.get(id(model))
     if explicit is not None:
         return ModelKey(*explicit[:2]), explicit[2]
-    if info.name:
-        version = clean_name(info.version or settings.model_version)
-        return ModelKey(clean_name(info.name), version), info.role
-    version = clean_name(settings.model_version)
-    if settings.model_name:
+    file = info.file or _files.get(id(model), "")
+    version = info.version or _of_file(settings.model_version, file)
+    name = info.name or _by_environment(info, file, settings)
+    name = name or model_file.model_name(file) or info.class_name
+    return ModelKey(clean_name(name), clean_name(version)), info.role
+
+
+def _of_file(text: str, file: str) -> str:
+    """Return what a setting gives a file, or all that it does not name."""
+    if "=" not in text:
+        return text
+    pairs = named(text)
+    own = (given for pattern, given in pairs.items() if model_file.same(pattern, file))
+    return next(own, pairs.get("", ""))
+
+
+def _by_environment(info: ModelInfo, file: str, settings: CoreSettings) -> str:
+    name = _of_file(settings.model_name, file)
+    if name and name == named(settings.model_name).get(""):
         _named_by_environment.add((info.class_name, info.feature_names))
         if len(_named_by_environment) > 1:
             once(
                 "identity.shared_name",
                 "TIDEGAUGE_MODEL_NAME: %d different models of this process share the name %r, so "
-                "their metrics are mixed. Name them apart: tidegauge.set_model_info(model, name).",
+                "their metrics are mixed. Name them apart: tidegauge.set_model_info(model, name), "
+                "or TIDEGAUGE_MODEL_NAME=<file>=<name>,<file>=<name>.",
                 len(_named_by_environment),
-                settings.model_name,
+                name,
             )
-        return ModelKey(clean_name(settings.model_name), version), info.role
-    return ModelKey(clean_name(info.class_name), version), info.role
+    return name
 
 
 def clean_name(name: str) -> str:

@@ -30,7 +30,8 @@ class ModelInfo:
     """Facts that the library's object carries.
 
     ``name`` and ``version`` come from registry metadata only and stay empty where the library has
-    none; ``class_name`` is the fallback (``Pipeline[LogisticRegression]``). Never a path or data.
+    none; ``file`` is the base name of the file that the object says it came from; ``class_name`` is
+    the fallback (``Pipeline[LogisticRegression]``). Never a path or data.
     ``classes`` are the labels of a classifier's probability columns, in their order. ``role`` is
     one of ``Role`` where the app says so, else empty.
     """
@@ -43,6 +44,7 @@ class ModelInfo:
     task: Task = Task.UNKNOWN
     classes: tuple[str, ...] | None = None
     role: str = ""
+    file: str = ""
 
 
 Describe: TypeAlias = Callable[[object], ModelInfo]

@@ -5,18 +5,15 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from time import perf_counter
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
-from tidegauge.channel import Channel, Trace
+from tidegauge import prediction_ids
+from tidegauge.call import Call
+from tidegauge.calls import Calls
 from tidegauge.identity import checked_role, clean_name
 from tidegauge.info import ModelInfo, Task
-from tidegauge.observe import Calls, new_prediction_id
-from tidegauge.snapshot import Snapshot
-from tidegauge.suppression import HERE, INSIDE, Stack, is_inside
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -110,89 +107,18 @@ class Model:
         return observed  # type: ignore[return-value]
 
 
-class Prediction:
+class Prediction(Call):
     """One call in the making; set ``output`` before the block ends."""
 
-    __slots__ = (
-        "_before",
-        "_begun",
-        "_calls",
-        "_channel",
-        "_data",
-        "_features",
-        "_model",
-        "_sampling",
-        "_stride",
-        "_trace",
-        "id",
-        "output",
-    )
+    __slots__ = ("_labels",)
 
     def __init__(self, model: Model, calls: Calls, data: Any) -> None:
-        self._model = model
-        self._calls = calls
-        self._data = data
-        self._channel: Channel | None = None
-        self._before: Stack | None = None
-        self._trace: Trace | None = None
-        self._features: Snapshot = None
-        self._sampling = (1, 0, 1)
-        self._stride = 1
-        #: What a later outcome refers to.
-        self.id = new_prediction_id()
-        #: The prediction; None where there is none to record.
-        self.output: Any = None
+        super().__init__(calls, model, data, prediction_ids.new())
+        self._labels = model.labels
 
-    def __enter__(self) -> Self:
-        calls = self._calls
-        if not is_inside():
-            try:
-                context = calls.inspect()
-                if not (context and calls.muted(context)):
-                    self._channel = calls.lookup(id(self._model)) or calls.register(self._model)
-                    if context:
-                        self._trace = calls.trace(self._channel, context, self.id)
-                    self._stride = calls.state.stride
-                    self._features, *sampling = calls.sample(self._data, self._stride)
-                    self._sampling = (sampling[0], sampling[1], sampling[2])
-            except Exception as error:
-                calls.fault(error, lost=self._channel is None)
-            self._before = HERE.get()
-            HERE.set(INSIDE)
-        self._begun = perf_counter()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
-        seconds = perf_counter() - self._begun
-        calls, channel = self._calls, self._channel
-        if self._before is not None:
-            # Not by a token: a block may be left in another context, where a token raises.
-            HERE.set(self._before)
-        rows, start, step = self._sampling
-        if error is not None:
-            calls.failed(channel, error, seconds, rows, self._trace)
-        elif channel is not None:
-            output = None
-            try:
-                if self.output is not None:
-                    output = _as_outputs(self.output, rows, self._model.labels)
-                    output = calls.outputs(output, rows, start, step)
-            except Exception as inner:  # the call counts, whatever became of its output
-                calls.fault(inner)
-            try:
-                now = calls.state.clock()
-                entry = (
-                    now, seconds, rows, None, self._features, output, self._stride, self._trace,
-                )  # fmt: skip
-                channel.append(entry)
-                calls.look(channel, entry)
-            except Exception as inner:
-                calls.rescue(channel, inner, seconds=seconds, rows=rows, trace=self._trace)
+    def shaped(self, rows: int) -> Any:
+        """Return the output in the shape of so many rows."""
+        return _as_outputs(self.output, rows, self._labels)
 
 
 def _first(args: tuple[Any, ...], kwargs: dict[str, Any]) -> object:

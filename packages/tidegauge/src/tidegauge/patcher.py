@@ -7,7 +7,6 @@ is fast and ``inspect.signature``, pickling by name and ``isinstance`` see what 
 from __future__ import annotations
 
 import functools
-import inspect
 import logging
 import sys
 import weakref
@@ -18,8 +17,9 @@ from typing import Any
 
 import wrapt
 
+from tidegauge.calls import Calls
 from tidegauge.guard import guarded, once
-from tidegauge.observe import Calls, Decorator, Silence, is_live, is_wrapper
+from tidegauge.observe import Decorator, Silence, is_live, is_wrapper
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,10 +195,10 @@ class Patcher:
         value: Any = vars(owner).get(name)
         if isinstance(value, FunctionType):
             if not is_live(value):
-                if inspect.iscoroutinefunction(value) or inspect.isgeneratorfunction(value):
-                    # The call only makes it. The models that it calls while it runs are recorded.
+                original = _unpickled(value)
+                value = _wrapper(decorator, original)
+                if value is original:  # of a kind that the decorator leaves alone
                     return
-                value = _wrapper(decorator, _unpickled(value))
                 setattr(owner, name, value)
             self._join(value)
             self._classes.add(owner)
@@ -230,7 +230,8 @@ class Patcher:
 
 
 def _wrapper(decorator: Decorator, original: Callable[..., Any]) -> Callable[..., Any]:
-    return functools.update_wrapper(decorator(original), original)
+    wrapper = decorator(original)
+    return wrapper if wrapper is original else functools.update_wrapper(wrapper, original)
 
 
 def _holders(package: str, name: str, value: object) -> list[ModuleType]:

@@ -12,6 +12,7 @@ cells would cost more than all the rest. It is read as it is when the row is dra
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from random import randrange
 from typing import Any, TypeAlias
 
@@ -33,6 +34,22 @@ _NO_VALUES = frozenset({*_TEXTS, *_SEQUENCES, dict})
 
 #: Wider inputs (images, bags of words) are counted, not read.
 MAX_COLUMNS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Lazy:
+    """Rows that a library keeps in a form of its own, read only where some of them are chosen.
+
+    ``read(start, step)`` returns the rows ``start, start + step, ...`` as an array, a frame or a
+    list of rows that nobody else will change. It runs on the caller's thread and is asked for 256
+    rows at most, so it must choose before it copies.
+    """
+
+    rows: int
+    read: Callable[[int, int], Any]
+
+    def __len__(self) -> int:
+        return self.rows
 
 
 def row_count(data: Any) -> int:
@@ -166,6 +183,10 @@ def _scipy(data: Any, start: int, step: int) -> Snapshot:
     return ("sparse", data.tocsr()[start::step].copy())
 
 
+def _lazy(data: Lazy, start: int, step: int) -> Snapshot:
+    return take(data.read(start, step), 0, 1)
+
+
 def _dict(data: Any, start: int, _: int) -> Snapshot:
     if start or len(data) > MAX_COLUMNS:
         return None
@@ -182,4 +203,5 @@ _READERS: dict[type, Callable[[Any, int, int], Snapshot]] = {
     list: _rows,
     tuple: _rows,
     dict: _dict,
+    Lazy: _lazy,
 }

@@ -30,7 +30,7 @@ class Stack:
         self.busy = busy
 
 
-# No thread has this id, and no greenlet.
+# No thread has this id, and no greenlet. A busy stack of nobody is in force on all of them.
 _NOBODY = 0
 
 OUTSIDE = Stack(_NOBODY)
@@ -43,7 +43,7 @@ HERE: ContextVar[Stack] = ContextVar("tidegauge_here", default=OUTSIDE)
 
 def arrive(stack: Stack) -> Stack:
     """Return the stack to use where the context holds that of nobody, or of somebody else."""
-    if stack is INSIDE:
+    if stack.busy and stack.owner == _NOBODY:
         return stack
     own = Stack(shared.ident())
     HERE.set(own)
@@ -52,8 +52,20 @@ def arrive(stack: Stack) -> Stack:
 
 def is_inside() -> bool:
     """Say whether this is inside a recorded or suppressed call."""
-    stack = HERE.get()
-    return stack.busy and (stack is INSIDE or stack.owner == shared.ident())
+    return holds(HERE.get())
+
+
+def holds(stack: Stack) -> bool:
+    """Say whether a stack says «inside» on this thread, or greenlet."""
+    return stack.busy and stack.owner in (_NOBODY, shared.ident())
+
+
+def everywhere() -> Stack:
+    """Return a stack of a call that threads and tasks work for: one of theirs is none of its own.
+
+    When the call is over and its stack no longer busy, a task that it has left behind records.
+    """
+    return Stack(_NOBODY, busy=True)
 
 
 def tell_greenlets_apart() -> None:

@@ -1,0 +1,117 @@
+"""What an integration tells the wrapper of its library: which argument, which result, when not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from tidegauge import guard
+from tidegauge.batch import ModelKey
+from tidegauge.info import ModelInfo
+from tidegauge.observe import observer
+from tidegauge.runtime import shared
+from tidegauge.snapshot import MAX_ROWS, Lazy
+
+KEY = ModelKey("C")
+ROWS = np.arange(12.0).reshape(4, 3)
+
+
+def watched(answer: Callable[..., Any], **hooks: Any) -> Any:
+    """Return a model whose method answers, wrapped with hooks."""
+
+    class Model:
+        run = observer("run", lambda _: ModelInfo("f", "C"), **hooks)(
+            lambda _, *args, **kwargs: answer(*args, **kwargs)
+        )
+
+    return Model()
+
+
+def batch(core: Any) -> Any:
+    """Return the only batch."""
+    core.pipeline.flush()
+    (found,) = core.recorder.batches
+    core.recorder.batches.clear()
+    return found
+
+
+def test_the_features_stand_where_the_library_has_them(core: Any) -> None:
+    """By position behind other arguments, or by name; the library gets what it was given."""
+    model = watched(lambda names, feed: [names, feed], argument="feed", position=1)
+    for args, kwargs in (((None, ROWS), {}), ((None,), {"feed": ROWS})):
+        assert ROWS is model.run(*args, **kwargs)[1]
+        assert ROWS.tolist() == batch(core).features.matrix.tolist()
+    with pytest.raises(TypeError):
+        model.run(None)
+    assert core.pipeline.flush()
+    assert {"TypeError": 1} == core.pipeline.tally.calls[KEY, "run"].errors
+
+
+def test_what_asks_for_something_else_is_no_prediction(core: Any) -> None:
+    """Whole, with all that it calls; a condition that breaks counts the call."""
+    inner = watched(lambda data, **_: data, skip=lambda _, named: bool(named.get("leaves")))
+    outer = watched(inner.run, skip=lambda args, named: named["leaves"])
+    assert ROWS is inner.run(ROWS, leaves=True)
+    assert ROWS is outer.run(ROWS, leaves=True)
+    core.pipeline.flush()
+    assert {} == core.pipeline.tally.calls
+    inner.run(ROWS, leaves=False)
+    inner.run(ROWS)
+    assert 2 == batch(core).calls.size
+    assert {} == guard.counts()
+    outer.run(ROWS, other=True)
+    core.pipeline.flush()
+    assert 3 == core.pipeline.tally.calls[KEY, "run"].success
+    assert {"record.run:KeyError": 1} == guard.counts()
+
+
+@pytest.mark.parametrize("rows", [1, 4, MAX_ROWS, 100_000])
+def test_rows_in_a_form_of_their_own_are_read_where_chosen(core: Any, rows: int) -> None:
+    """No more than a call may add, and those that the outputs are of."""
+    table = np.arange(3.0 * rows).reshape(rows, 3)
+    asked: list[int] = []
+
+    def read(start: int, step: int) -> Any:
+        asked.append(len(table[start::step]))
+        return table[start::step].copy()
+
+    model = watched(lambda _: table[:, 0], features=lambda data: Lazy(len(data), read))
+    model.run(table)
+    found = batch(core)
+    assert [len(found.features.matrix)] == asked
+    assert min(rows, MAX_ROWS) / 2 <= asked[0] <= MAX_ROWS
+    assert found.features.matrix[:, 0].tolist() == found.outputs.matrix[:, 0].tolist()
+    assert rows == core.pipeline.tally.rows[KEY].seen
+
+
+def test_rows_that_are_not_chosen_are_not_read(core: Any) -> None:
+    """Under a stride most single rows are left alone."""
+    shared.stride = 0
+    model = watched(lambda _: [0.5], features=lambda _: Lazy(1, lambda *_: 1 / 0))
+    model.run("x")
+    core.pipeline.flush()
+    assert ([], {}) == (core.recorder.batches, guard.counts())
+
+
+@pytest.mark.parametrize("result", [ROWS[:1, :1], ROWS, [ROWS], "label"])
+def test_outputs_are_what_the_library_means(core: Any, result: Any) -> None:
+    """One row or several, whatever the result is; the caller has his."""
+    rows = 1 if isinstance(result, str) else 4
+    model = watched(lambda _: result, outputs=lambda _: np.full((rows, 1), 0.25))
+    assert result is model.run(ROWS[:rows])
+    assert [[0.25]] * rows == batch(core).outputs.matrix.tolist()
+
+
+@pytest.mark.parametrize("hook", ["features", "outputs"])
+def test_a_hook_that_breaks_costs_what_it_would_have_given(core: Any, hook: str) -> None:
+    """The answer is the caller's, the call and its rows count, the fault is counted."""
+    model = watched(lambda data: data[:, 0], **{hook: lambda _: 1 / 0})
+    assert ROWS[:, 0].tolist() == model.run(ROWS).tolist()
+    core.pipeline.flush()
+    assert 1 == core.pipeline.tally.calls[KEY, "run"].success
+    assert ["ZeroDivisionError"] == [cause.rpartition(":")[2] for cause in guard.counts()]
+    assert 4 == core.pipeline.tally.rows[KEY].seen
+    (found,) = core.recorder.batches
+    assert [hook] == [name for name in ("features", "outputs") if getattr(found, name) is None]

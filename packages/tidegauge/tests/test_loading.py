@@ -1,0 +1,141 @@
+"""A model that came from a file goes by the file's name, unless it has a better one."""
+
+from __future__ import annotations
+
+import copy
+import io
+import pickle
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from tidegauge import guard, identity, set_model_info
+from tidegauge.batch import ModelKey
+from tidegauge.configuration import CoreSettings
+from tidegauge.identity import loaded, resolve
+from tidegauge.info import ModelInfo
+from tidegauge.loading import loader, owner_of
+from tidegauge.model_file import base_name, model_name
+from tidegauge.patcher import Functions, Methods, Patcher
+from tidegauge.settings import SettingError, load
+
+pytestmark = pytest.mark.usefixtures("core")
+INFO = ModelInfo("f", "Ridge")
+PAIRS = CoreSettings(
+    model_name="fraud_v3.joblib=fraud, churn=leavers, served", model_version="fraud_v3=3"
+)
+
+
+class Thing:
+    """A model."""
+
+    def load_model(self, fname: object) -> None:
+        """Fill it."""
+
+
+@pytest.mark.parametrize(
+    ("file", "base", "name"),
+    [
+        ("/srv/secret/fraud.joblib", "fraud.joblib", "fraud"),
+        (Path("a/churn.v2.ubj"), "churn.v2.ubj", "churn.v2"),
+        (r"C:\models\fraud.pkl.gz", "fraud.pkl.gz", "fraud"),
+        ("fraud", "fraud", "fraud"),
+        ("/srv/fraud/model.pkl", "model.pkl", ""),
+        ("/srv/", "srv", "srv"),
+        (b"bytes", "", ""),
+        (io.BytesIO(), "", ""),
+        (7, "", ""),
+        ("", "", ""),
+        (None, "", ""),
+    ],
+)
+def test_what_a_file_says(file: object, base: str, name: str) -> None:
+    """Its base name; of a name that all files have, nothing."""
+    assert (base, name) == (base_name(file), model_name(base_name(file)))
+
+
+def test_an_open_file_has_a_name(tmp_path: Path) -> None:
+    """That of its path; a descriptor has none."""
+    path = tmp_path / "fraud.joblib"
+    with path.open("wb") as file:
+        assert "fraud.joblib" == base_name(file)
+        with open(file.fileno(), "wb", closefd=False) as by_number:
+            assert "" == base_name(by_number)
+
+
+@pytest.mark.parametrize(
+    ("file", "info", "settings", "expected"),
+    [
+        ("fraud.joblib", INFO, CoreSettings(), ModelKey("fraud")),
+        ("fraud.joblib", INFO, CoreSettings(model_name="served"), ModelKey("served")),
+        ("fraud_v3.joblib", INFO, PAIRS, ModelKey("fraud", "3")),
+        ("churn.onnx", INFO, PAIRS, ModelKey("leavers")),
+        ("other.onnx", INFO, PAIRS, ModelKey("served")),
+        ("", INFO, PAIRS, ModelKey("served")),
+        ("model.pkl", INFO, CoreSettings(), ModelKey("Ridge")),
+        ("model.pkl", INFO, CoreSettings(model_name="model.pkl=a"), ModelKey("a")),
+        ("other.pkl", INFO, CoreSettings(model_name="model.pkl=a"), ModelKey("other")),
+        ("fraud.pkl", ModelInfo("f", "R", "registry", "9"), PAIRS, ModelKey("registry", "9")),
+        ("", ModelInfo("f", "R", file="fraud_v3.ubj"), PAIRS, ModelKey("served", "3")),
+    ],
+)
+def test_precedence(file: str, info: ModelInfo, settings: CoreSettings, expected: ModelKey) -> None:
+    """Registry, environment by file, environment, file, class; what the object says of it first."""
+    model = Thing()
+    loaded(model, f"/srv/models/{file}" if file else None)
+    assert expected == resolve(model, info, settings)
+    set_model_info(model, "mine", "1")
+    assert ModelKey("mine", "1") == resolve(model, info, settings)
+
+
+@pytest.mark.parametrize("text", ["a=", "=b", "a=b,a=c", "a=b,c,d"])
+@pytest.mark.parametrize("variable", ["TIDEGAUGE_MODEL_NAME", "TIDEGAUGE_MODEL_VERSION"])
+def test_pairs_that_are_none_are_refused(text: str, variable: str) -> None:
+    """At start-up, with what is allowed."""
+    with pytest.raises(
+        SettingError, match=f"{variable}: got '{text}' from the environment; expect"
+    ):
+        load(CoreSettings, {variable: text})
+
+
+def test_loaders_name_what_they_return_or_fill(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Functions and methods, by position and by name; a fault of ours is not the caller's."""
+    module = ModuleType("some_library")
+    module.load = lambda filename, mode=None: Thing()  # type: ignore[attr-defined]
+    module.Thing = type("Thing", (Thing,), dict(vars(Thing)))  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "some_library", module)
+    before = vars(module.Thing)["load_model"]
+    patcher = Patcher(
+        [
+            Functions("some_library", {"load": loader("filename")}),
+            Methods("some_library", "Thing", {"load_model": loader("fname", 1, owner_of)}),
+        ]
+    )
+    patcher.install()
+    lib: Any = module
+    filled = lib.Thing()
+    assert filled.load_model("/a/b/filled.ubj") is None
+    models = [lib.load("/a/one.pkl"), lib.load(filename="/a/two.pkl", mode="r"), filled]
+    names = [resolve(model, INFO, CoreSettings()).name for model in models]
+    assert ["one", "two", "filled"] == names
+    assert [{}] * 3 == [vars(model) for model in models]
+    assert "Ridge" == resolve(copy.copy(models[0]), INFO, CoreSettings()).name
+    monkeypatch.setattr(identity, "watch", lambda _: 1 / 0)
+    assert isinstance(lib.load("/a/three.pkl"), Thing)
+    assert {"load.name:ZeroDivisionError": 1} == guard.counts()
+    patcher.remove()
+    assert before is vars(lib.Thing)["load_model"]
+
+
+def test_a_dead_model_leaves_no_file() -> None:
+    """Nothing grows with the models that were loaded."""
+    before = len(identity._files)
+    model = Thing()
+    loaded(model, "a.pkl")
+    loaded(object.__new__(type("Slotted", (), {"__slots__": ()})), "b.pkl")  # cannot be watched
+    assert before + 1 == len(identity._files)
+    assert b"a.pkl" not in pickle.dumps(model)
+    del model
+    assert before == len(identity._files)
