@@ -16,6 +16,19 @@ class SklearnScenario(Scenario):
     plugin: ClassVar[str] = "tidegauge_sklearn"
     operation: ClassVar[str] = "predict"
     model_name: ClassVar[str] = "LogisticRegression"
+    inputs: ClassVar[frozenset[str]] = frozenset(
+        {
+            "float64",
+            "float32",
+            "integers",
+            "by column",
+            "frame",
+            "mixed frame",
+            "polars",
+            "lists",
+            "sparse",
+        }
+    )
     main_source: ClassVar[str] = """
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from tidegauge_testkit.contracts.inputs import InputsContract
 from tidegauge_testkit.contracts.lifecycle import LifecycleContract
 from tidegauge_testkit.contracts.presence import PresenceContract
+from tidegauge_testkit.contracts.tracing import TracingContract
 from tidegauge_testkit.contracts.transparency import TransparencyContract
 
 
-class IntegrationContract(TransparencyContract, LifecycleContract):
+class IntegrationContract(TransparencyContract, InputsContract, TracingContract, LifecycleContract):
     """Derive from it in a test module and set ``scenario``; each test tells one promise.
 
     The test module imports the library in methods of its scenario only.

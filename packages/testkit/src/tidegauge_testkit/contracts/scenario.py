@@ -86,6 +86,13 @@ class Scenario(HooksScenario):
     def numbers(self, result: Any) -> list[float]:
         """Return a result as plain numbers, to compare."""
 
+    def recorded(self, result: Any) -> list[float]:
+        """Return the numbers of a result that are recorded, row by row; by default all of them.
+
+        Of the two probabilities of a binary classifier the second is.
+        """
+        return self.numbers(result)
+
     @abstractmethod
     def failing(self, error: BaseException) -> tuple[Any, Any]:
         """Return a model and data for which ``predict`` raises exactly this object."""
