@@ -52,18 +52,43 @@ class LifecycleContract(Case, PresenceContract):
 
     # -- names ---------------------------------------------------------------------------------
 
-    def test_a_model_goes_by_the_name_that_it_is_given(self, model: Any) -> None:
-        """Explicit before environment before class; two models stay apart."""
-        settings = CoreSettings(model_name="churn", model_version="7")
-        with Recording(settings) as recording:
-            other = self.scenario.fit()
-            set_model_info(other, "fraud", "3")
-            self.ask(model)
-            self.ask(other)
-            assert recording.versions() == {("churn", "7"), ("fraud", "3")}
-            set_model_info(model, "late")
-            self.ask(model)
-            assert recording.models() == {"churn", "fraud", "late"}
+    def test_names_follow_their_precedence(self, model: Any) -> None:
+        """Explicit, then the registry's, the environment's, the file's, the class's."""
+        info = self.wrapper().__tidegauge__.describe(model)
+
+        def named(name: str = "", version: str = "") -> tuple[str, str]:
+            with Recording(CoreSettings(model_name=name, model_version=version)) as recording:
+                self.ask(model)
+                (found,) = recording.versions()
+                return found
+
+        own, version = self.scenario.model_name, info.version
+        of_file = own if info.name or info.file else "fraud_v3"
+        assert named() == (own, version)
+        identity.loaded(model, "/srv/models/fraud_v3.bin")
+        assert named() == (of_file, version)
+        assert named(model_name="churn", model_version="7") == (
+            info.name or "churn",
+            version or "7",
+        )
+        if not info.file:
+            by_file = named("fraud_v3.bin=fraud", "fraud_v3=8")
+            assert by_file == (info.name or "fraud", version or "8")
+        set_model_info(model, "explicit", "9")
+        assert named("churn", "7") == ("explicit", "9")
+
+    def test_two_models_stay_apart(self, recording: Recording, model: Any) -> None:
+        """Each of two objects of one class has its own counts, and may be named when it is used."""
+        other = self.scenario.fit()
+        set_model_info(other, "fraud", "3")
+        self.ask(model)
+        self.ask(other)
+        self.ask(other, 1)
+        counts = {name: counts.rows for (name, _), counts in recording.counts().items()}
+        assert counts == {self.scenario.model_name: ROWS, "fraud": ROWS + 1}
+        set_model_info(model, "late")
+        self.ask(model)
+        assert recording.models() == {self.scenario.model_name, "fraud", "late"}
 
     # -- memory --------------------------------------------------------------------------------
 

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import importlib
 import inspect
 import pickle
 import threading
 import traceback
 import weakref
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from opentelemetry.context import attach, detach, set_value
 from opentelemetry.trace import INVALID_SPAN_CONTEXT, NonRecordingSpan, set_span_in_context
 from tidegauge import suppress
+from tidegauge.observe import Decorator
+from tidegauge.patcher import Functions
 from tidegauge.runtime import shared
 
-from tidegauge_testkit.contracts.case import ROWS, Boom, Case, boom
+from tidegauge_testkit.contracts.case import ROWS, Boom, Case, arguments, boom
+from tidegauge_testkit.contracts.scenario import Scenario
 from tidegauge_testkit.recording import Recording
 
 
@@ -65,6 +69,40 @@ class TransparencyContract(Case):
 
         asyncio.run(serve())
         assert recording.calls() == 50
+
+    def test_many_tasks_of_one_thread_are_told_apart(
+        self, recording: Recording, model: Any
+    ) -> None:
+        """Calls on the event loop itself, each in a task of its own, are as many calls."""
+
+        async def one() -> None:
+            await asyncio.sleep(0)
+            self.ask(model)
+
+        async def serve() -> None:
+            await asyncio.gather(*(one() for _ in range(50)))
+
+        asyncio.run(serve())
+        assert recording.calls() == 50
+
+    def test_an_async_method_is_one_call(self, recording: Recording, model: Any) -> None:
+        """A method that is awaited is a call, whatever it asks while it runs."""
+        with arguments(self.wrapper()) as found:
+            self.ask(model)
+        ((args, named),) = found
+
+        async def method(self_: Any, *_: Any, **__: Any) -> Any:
+            await asyncio.sleep(0)
+            return self.ask(self_)
+
+        decorated = _decorator(self.scenario)(method)
+
+        async def serve() -> list[Any]:
+            return await asyncio.gather(*(decorated(*args, **named) for _ in range(10)))
+
+        numbers = {tuple(self.scenario.numbers(answer)) for answer in asyncio.run(serve())}
+        assert numbers == {tuple(self.scenario.numbers(self.ask(model)))}
+        assert recording.calls() == 12
 
     def test_a_call_does_not_silence_what_it_starts(self, recording: Recording, model: Any) -> None:
         """After a call the same thread records again, also after one that raised."""
@@ -220,3 +258,12 @@ class TransparencyContract(Case):
         ours = [thread for thread in threading.enumerate() if thread.name == "tidegauge"]
         assert [thread.daemon for thread in ours] == [True]
         assert recording.calls() == 1
+
+
+def _decorator(scenario: Scenario) -> Decorator:
+    """Return what the integration wraps the scenario's operation with."""
+    for patch in importlib.import_module(f"{scenario.plugin}._patches").PATCHES:
+        known = patch.functions if isinstance(patch, Functions) else patch.methods
+        if scenario.owner()[1] in known:
+            return cast("Decorator", known[scenario.owner()[1]])
+    raise AssertionError(f"{scenario.plugin}._patches.PATCHES has no {scenario.owner()[1]}")
