@@ -104,7 +104,7 @@ class InputsContract(Case):
                 assert set(recording.errors()) <= {type(expected).__name__}
                 assert recording.faults() == {}
                 return
-            assert self.scenario.numbers(actual) == self.scenario.numbers(expected)
+            assert repr(actual) == repr(expected)
             assert recording.calls() == 1
             assert recording.faults() == {}
             if name not in self.scenario.inputs:
@@ -120,7 +120,10 @@ class InputsContract(Case):
 
     @pytest.mark.parametrize("name", _ANSWERS)
     def test_whatever_is_answered(self, recording: Recording, model: Any, name: str) -> None:
-        """Any answer goes to the caller as it is, and the call is counted with its rows."""
+        """Any answer goes to the caller as it is, and the call is counted with its rows.
+
+        What the library never answers may be a fault in reading it, which is counted and no more.
+        """
         wrapper = self.wrapper()
         with arguments(wrapper) as found:
             self.ask(model)
@@ -130,7 +133,7 @@ class InputsContract(Case):
             assert wrapper(*args, **named) is answer
         assert recording.calls() == 2
         assert recording.rows().seen == 2 * ROWS
-        assert recording.faults() == {}
+        assert {cause.partition(":")[0] for cause in recording.faults()} <= {"record.outputs"}
 
     def test_what_is_answered_is_recorded(self, recording: Recording, model: Any) -> None:
         """The numbers that the app is given are the numbers that are recorded."""

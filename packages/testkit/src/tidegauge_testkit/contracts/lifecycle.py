@@ -67,10 +67,7 @@ class LifecycleContract(Case, PresenceContract):
         assert named() == (own, version)
         identity.loaded(model, "/srv/models/fraud_v3.bin")
         assert named() == (of_file, version)
-        assert named(model_name="churn", model_version="7") == (
-            info.name or "churn",
-            version or "7",
-        )
+        assert named("churn", "7") == (info.name or "churn", version or "7")
         if not info.file:
             by_file = named("fraud_v3.bin=fraud", "fraud_v3=8")
             assert by_file == (info.name or "fraud", version or "8")

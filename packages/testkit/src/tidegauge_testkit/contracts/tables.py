@@ -40,7 +40,8 @@ def names_of(matrix: Matrix) -> list[str]:
 
 
 def _overwrite(array: Any) -> None:
-    array[...] = 9
+    if array.flags.writeable:  # CatBoost takes that away from an array that it shares
+        array[...] = 9
 
 
 def _overwrite_lists(rows: list[list[Any]]) -> None:
