@@ -270,6 +270,8 @@ def test_what_is_no_table_is_counted_only(core: Any, features: Any) -> None:
         (pd.Series([0.5]), [[0.5]]),
         (np.ones(MAX_COLUMNS + 1), None),
         (np.ones((1, 2, 2)), None),
+        (np.ones((2, 4), np.float32), None),
+        (np.ones((0, 4), np.float32), None),
         (np.array(0.5), [[0.5]]),
         (None, None),
         ("text", None),

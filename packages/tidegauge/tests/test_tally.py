@@ -178,6 +178,16 @@ def test_outputs_are_named(
     assert (width - 1) / 8 == batch.outputs.matrix[0, -1]
 
 
+@pytest.mark.parametrize("operation", ["predict", "predict_proba"])
+def test_outputs_that_have_names_keep_them(tally: Tally, operation: str) -> None:
+    """The columns of a frame, the keys of a dict: all of them, whatever the model's classes."""
+    info = ModelInfo("f", "C", classes=("no", "yes"))
+    (batch,) = tally.add(channel(operation, info), [call(row(1.0), [{"risk": 0.25, "cost": 3.0}])])
+    assert batch.outputs is not None
+    assert ("risk", "cost") == batch.outputs.names
+    assert {(KEY, "risk"), (KEY, "cost")} == set(tally.values)
+
+
 @pytest.mark.parametrize("task", [Task.CLASSIFICATION, Task.OUTLIER])
 def test_labels_are_no_values(tally: Tally, task: Task) -> None:
     """A class number has no histogram; the batch has it."""

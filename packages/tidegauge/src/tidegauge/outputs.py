@@ -15,10 +15,12 @@ def is_value(info: ModelInfo, operation: str) -> bool:
 
 
 def name_outputs(info: ModelInfo, operation: str, table: Table) -> Table:
-    """Name the columns: one output has an empty name, several have their class or their index.
+    """Name the columns that have no names: one is empty, several have their class or their index.
 
     Of two probabilities the second class's is kept: the first says the same.
     """
+    if table.names is not None:
+        return table
     matrix, columns = table.matrix, table.columns
     width = matrix.shape[1] if matrix is not None else len(columns or ())
     labels = info.classes if operation in _BY_CLASS else None

@@ -53,7 +53,9 @@ def outputs_of(result: Any, rows: int, start: int, step: int) -> Snapshot:
         return None
     try:
         if rows == 1 and type(result) is ndarray and result.size <= _SMALL:
-            values: list[Any] | None = result.tolist() if result.ndim in (1, _TABLE) else None
+            # A table of several rows is not of one: boxes in an image, neighbours of a point.
+            one = result.size and (result.ndim == 1 or (result.ndim == _TABLE and len(result) == 1))
+            values: list[Any] | None = result.tolist() if one else None
             return values
         return _several(result, rows, start, step)
     except Exception as error:  # the call counts, whatever became of its outputs
