@@ -1,0 +1,219 @@
+"""What sessions, feeds and results say: pure functions, with nothing imported of ONNX Runtime."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy import ndarray
+from numpy.typing import NDArray
+from tidegauge.guard import once
+from tidegauge.info import ModelInfo
+from tidegauge.model_file import base_name
+from tidegauge.snapshot import Lazy
+
+Array = NDArray[Any]
+
+# Keys of a model's metadata by which whoever exported it may name it, each with the version's. A
+# "version" without a "name" is as a rule that of the exporter.
+_NAMES = (("model_name", "model_version"), ("name", "version"))
+# What stands where no version was set.
+_NO_VERSIONS = frozenset({0, 2**63 - 1})
+# What converters call every graph: torch, tf2onnx, Keras, Paddle. skl2onnx adds a class, or an id.
+_NO_NAMES = re.compile(
+    r"|main_graph|torch[-_]jit(-export)?|tf2onnx|(sequential|functional|model|graph)(_\d+)?|g|test"
+    r"|(onnx|paddle|pytorch|keras|tf)[-_ ]?(graph|model|onnx)?|onnx\(.*\)"
+    r"|[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
+    re.IGNORECASE,
+)
+
+# An input with such a name is a text, a number for each word: it does not leave the app.
+_WORDS = frozenset({"input_ids", "decoder_input_ids", "token_ids", "tokens"})
+# Wider results are embeddings, masks, scores of a thousand classes: the call is counted.
+_MAX_OUTPUTS = 50
+_NUMBERS = "fiub"
+_TABLE = 2
+_BINARY = 2
+# Sums of probabilities of half precision differ that much.
+_NEAR_ONE = 2e-3
+
+
+def describe(session: Any) -> ModelInfo:
+    """Return what a session knows of its model: a name and version, a file."""
+    meta = session.get_modelmeta()
+    custom = meta.custom_metadata_map
+    said = (
+        (base_name(custom.get(key, "").strip()), custom.get(other, "")) for key, other in _NAMES
+    )
+    name, version = next((pair for pair in said if pair[0]), ("", ""))
+    if not version and meta.version not in _NO_VERSIONS:
+        version = str(meta.version)
+    # A graph is named by its converter as a rule: the last resort, as the class is elsewhere.
+    graph = base_name(meta.graph_name.strip())
+    return ModelInfo(
+        framework="onnxruntime",
+        class_name=type(session).__name__ if _NO_NAMES.fullmatch(graph) else graph,
+        name=name,
+        version=version,
+        file=base_name(_path(session)),
+    )
+
+
+def _version() -> str:
+    return str(getattr(sys.modules.get("onnxruntime"), "__version__", ""))
+
+
+def _path(session: Any) -> object:
+    if not hasattr(session, "_model_path"):
+        once(
+            "onnxruntime.path",
+            "onnxruntime %s: sessions no longer say which file they came from, so no model is "
+            "named by its file. Look for an update of tidegauge-onnxruntime.",
+            _version(),
+        )
+    return getattr(session, "_model_path", None)
+
+
+def features(feed: Any) -> Any:
+    """Return the table that a feed is: one input of two dimensions, or inputs of a column each.
+
+    All else is counted: images, sequences, words, what lies on a device.
+    """
+    if not isinstance(feed, Mapping) or not feed:
+        return None  # the session will refuse it
+    readable = _WORDS.isdisjoint(feed)
+    if len(feed) == 1 and readable:
+        (value,) = feed.values()
+        # Nearly always. Of a column of text nobody knows whether it is a category or an essay.
+        if type(value) is ndarray and value.ndim == _TABLE and value.dtype.kind in _NUMBERS:
+            return value
+    shapes = [_shape(value) for value in feed.values()]
+    rows = _rows(shapes)
+    if readable and all(map(_is_here, feed.values())):
+        if len(shapes) == 1 and 1 <= len(shapes[0]) <= _TABLE:
+            return Lazy(rows, partial(_alone, value))
+        if all(shape in ((rows,), (rows, 1)) for shape in shapes):
+            return Lazy(rows, partial(_side_by_side, feed))
+    return Lazy(rows, _nothing)
+
+
+def outputs(result: Any) -> Any:
+    """Return what was predicted for each row: probabilities or numbers, or else the label."""
+    labels: list[Array] = []
+    tables: list[Array] = []
+    for part in result if isinstance(result, list | tuple) else ():
+        if isinstance(part, list) and part and isinstance(part[0], Mapping):
+            if len(part[0]) <= _MAX_OUTPUTS:
+                return Lazy(len(part), partial(_by_class, part))
+            continue
+        table = _array(part)
+        if table is None or not 1 <= table.ndim <= _TABLE:
+            continue
+        width = 1 if table.ndim == 1 else table.shape[1]
+        if table.dtype.kind == "f" and width <= _MAX_OUTPUTS:
+            tables.append(table)
+        elif width == 1:
+            labels.append(table)
+    if not tables:
+        return Lazy(len(labels[0]), partial(_as_text, labels[0])) if labels else None
+    rows = len(tables[0])
+    tables = [table for table in tables if len(table) == rows]
+    if len(tables) > 1:
+        return Lazy(rows, partial(_joined, tables))
+    if labels and tables[0].shape == (rows, _BINARY):
+        return Lazy(rows, partial(_of_two, tables[0]))
+    return tables[0]
+
+
+def bound_rows(binding: Any) -> int:
+    """Return the first dimension of what a binding holds now; 1 where it says nothing."""
+    shapes = [tuple(value.shape()) for value in binding.get_outputs() if value.is_tensor()]
+    return _rows(shapes)
+
+
+# -- shapes ------------------------------------------------------------------------------------
+
+
+def _shape(value: Any) -> tuple[int, ...]:
+    """Return a value's dimensions, as far as it has any, without a look at what is in it."""
+    if isinstance(value, list | tuple):
+        return (len(value), *(_shape(value[0]) if value else ()))
+    shape = getattr(value, "shape", getattr(value, "dense_shape", ()))
+    if callable(shape):  # an OrtValue, a sparse tensor
+        shape = shape() if getattr(value, "is_tensor", bool)() or hasattr(value, "values") else ()
+    return tuple(map(int, shape))
+
+
+def _rows(shapes: Sequence[tuple[int, ...]]) -> int:
+    """Return the first dimension of the first input that has rows; beside it may be parameters."""
+    tables = [shape for shape in shapes if len(shape) >= _TABLE]
+    rows: tuple[int, ...] = next(iter(tables or filter(None, shapes)), (1,))
+    return rows[0]
+
+
+def _is_here(value: Any) -> bool:
+    """Say whether a value can be read without the help of a device."""
+    if isinstance(value, ndarray | list):
+        return True
+    return hasattr(value, "numpy") and value.device_name() == "cpu" and value.is_tensor()
+
+
+def _array(value: Any) -> Array | None:
+    if isinstance(value, ndarray):
+        return value
+    return value.numpy() if hasattr(value, "numpy") and _is_here(value) else None
+
+
+# -- chosen rows -------------------------------------------------------------------------------
+
+
+def _nothing(start: int, step: int) -> None:  # noqa: ARG001 - as all that read
+    return None
+
+
+def _chosen(value: Any, start: int, step: int) -> Array:
+    return np.asarray(value.numpy() if hasattr(value, "numpy") else value[start::step])
+
+
+def _alone(value: Any, start: int, step: int) -> Array | None:
+    rows = _chosen(value, start, step)
+    text = rows.dtype.kind not in _NUMBERS and (rows.ndim == 1 or rows.shape[1] == 1)
+    return None if text else rows
+
+
+def _side_by_side(feed: Mapping[str, Any], start: int, step: int) -> list[dict[str, Any]]:
+    columns = [
+        np.asarray(_chosen(value, start, step)).reshape(-1).tolist() for value in feed.values()
+    ]
+    return [dict(zip(feed, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _by_class(rows: list[Mapping[Any, float]], start: int, step: int) -> list[dict[str, float]]:
+    """Name probabilities by their class; of two the second's is kept: the first says the same."""
+    skipped = 1 if len(rows[0]) == _BINARY else 0
+    return [
+        {str(key): value for key, value in list(row.items())[skipped:]} for row in rows[start::step]
+    ]
+
+
+def _of_two(table: Array, start: int, step: int) -> Any:
+    """Do the same with a table, if probabilities are what it holds."""
+    chosen = table[start::step].astype(np.float64)
+    if not np.allclose(chosen.sum(axis=1), 1.0, rtol=0.0, atol=_NEAR_ONE):
+        return chosen
+    return [{"1": value} for value in chosen[:, 1].tolist()]
+
+
+def _joined(tables: Sequence[Array], start: int, step: int) -> Array | None:
+    chosen = [table[start::step].reshape(len(table[start::step]), -1) for table in tables]
+    joined = np.hstack(chosen)
+    return joined if joined.shape[1] <= _MAX_OUTPUTS else chosen[0]
+
+
+def _as_text(labels: Array, start: int, step: int) -> Array:
+    """Labels are categories, whatever they are made of."""
+    return np.array([str(label) for label in labels[start::step].reshape(-1)], dtype=object)
