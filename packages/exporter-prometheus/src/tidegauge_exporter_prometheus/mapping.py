@@ -28,7 +28,7 @@ from prometheus_client.samples import Exemplar, Timestamp
 from tidegauge import guard
 from tidegauge.exact import Exact
 from tidegauge_semconv import Kind
-from tidegauge_semconv.attributes import PREDICTION_ID
+from tidegauge_semconv.attributes import HTTP_ROUTE, PREDICTION_ID, REQUEST_ID
 
 from tidegauge_exporter_prometheus.aggregates import Aggregate, Collection, Value, rule_of
 from tidegauge_exporter_prometheus.buckets import Buckets, of_exponential, of_histogram
@@ -48,6 +48,9 @@ _REPLACEMENT = "\ufffd"
 
 # OpenMetrics: all names and values of an exemplar's labels together.
 _EXEMPLAR_CHARACTERS = 128
+# What an exemplar says beside its span, the most telling first: the access log has the request's
+# id, and few other requests have it too.
+_EXEMPLAR_LABELS = (REQUEST_ID, PREDICTION_ID, HTTP_ROUTE)
 
 
 def collection(data: MetricsData | None) -> Collection:
@@ -168,12 +171,13 @@ def _exemplars(point: HistogramDataPoint | ExponentialHistogramDataPoint) -> Ite
             labels["trace_id"] = f"{exemplar.trace_id:032x}"
         if exemplar.span_id:
             labels["span_id"] = f"{exemplar.span_id:016x}"
-        prediction = (exemplar.filtered_attributes or {}).get(PREDICTION_ID)
-        if prediction is not None:
-            text = _value(prediction)
-            used = sum(len(key) + len(value) for key, value in labels.items())
-            if used + len(PREDICTION_ID) + len(text) <= _EXEMPLAR_CHARACTERS:
-                labels[PREDICTION_ID] = text
+        left = _EXEMPLAR_CHARACTERS - sum(map(len, (*labels, *labels.values())))
+        for name in _EXEMPLAR_LABELS:
+            text = _value((exemplar.filtered_attributes or {}).get(name, ""))
+            # What does not fit is left out, for a part of it leads nowhere.
+            if text and len(name) + len(text) <= left:
+                labels[name] = text
+                left -= len(name) + len(text)
         if labels and math.isfinite(exemplar.value):
             at = Timestamp(*divmod(exemplar.time_unix_nano, 1_000_000_000))
             yield Exemplar(labels, float(exemplar.value), at)

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from tidegauge.batch import ModelKey
 from tidegauge.guard import once
 from tidegauge.info import ModelInfo
+from tidegauge.request import Request
 from tidegauge.snapshot import Snapshot
 
 #: Models that are told apart in one process; further ones are counted as ``other``.
@@ -28,11 +29,15 @@ MAX_ENTRIES = 100_000
 
 
 class Trace(NamedTuple):
-    """The recording span around a call."""
+    """What leads from a call to where it came from: the recording span, the web request, or both.
+
+    The ids are 0, and the prediction's is empty, where no span records.
+    """
 
     trace_id: int
     span_id: int
     prediction_id: str
+    request: Request | None = None
 
 
 #: The ``failure`` of a call that was cancelled or interrupted. Not a valid type name.

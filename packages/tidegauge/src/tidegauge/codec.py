@@ -140,7 +140,7 @@ class _Lines:
 
 def _histogram(point: HistogramPoint) -> list[Any]:
     exemplars = [
-        [e.value, e.time_s, f"{e.trace_id:x}", f"{e.span_id:x}", e.prediction_id]
+        [e.value, e.time_s, f"{e.trace_id:x}", f"{e.span_id:x}", e.prediction_id, *_request(e)]
         for e in point.exemplars
     ]
     log = None if point.log is None else [list(point.log), list(point.log.values())]
@@ -149,6 +149,12 @@ def _histogram(point: HistogramPoint) -> list[Any]:
         counts, point.total.parts, point.low, point.high, exemplars, point.start_s, log,
         point.zeros, point.newest_s,
     ]  # fmt: skip
+
+
+def _request(exemplar: Exemplar) -> tuple[str, ...]:
+    """Return the request; nothing where none is known, as older releases have it."""
+    found = exemplar.request_id, exemplar.http_route
+    return found if any(found) else ()
 
 
 def _unpack(payload: bytes) -> tuple[dict[str, Any], list[Point | GaugePoint]]:
@@ -185,7 +191,8 @@ def _point(
         low,
         high,
         tuple(
-            Exemplar(v, t, int(trace, 16), int(span, 16), i) for v, t, trace, span, i in exemplars
+            Exemplar(v, t, int(trace, 16), int(span, 16), *rest)
+            for v, t, trace, span, *rest in exemplars
         ),
         start_s,
         None if log is None else Counter(dict(zip(*log, strict=True))),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from tidegauge.info import Role
@@ -40,6 +41,17 @@ def named(text: str) -> dict[str, str]:
             raise ValueError(text)
         found[file] = name
     return found
+
+
+# What RFC 9110 allows in a header's name.
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_NONE = "none"
+
+
+def _header(text: str) -> str:
+    if not _HEADER.fullmatch(text):
+        raise ValueError(text)
+    return "" if text.lower() == _NONE else text.lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +112,14 @@ class CoreSettings:
         "",
         "Folder in which the workers of a launch share their counts, for each launch a folder of "
         "its own. By default one in the folder of temporary files.",
+    )
+    request_id_header: str = setting(
+        "TIDEGAUGE_REQUEST_ID_HEADER",
+        "x-request-id",
+        "Header of web requests whose value leads from a slow call to the access log; none: no "
+        "header is read.",
+        parse=_header,
+        expected="the name of a header, or none",
     )
     state_dir: str = setting(
         "TIDEGAUGE_STATE_DIR",

@@ -25,13 +25,15 @@ _LATENCY_BOUNDS = np.array(LATENCY_BUCKETS)
 
 @dataclass(frozen=True, slots=True)
 class Exemplar:
-    """A call that a bucket points to: its value, when, and its trace."""
+    """A call that a bucket points to: its value, when, its trace and its request."""
 
     value: float
     time_s: float
     trace_id: int
     span_id: int
     prediction_id: str
+    request_id: str = ""
+    http_route: str = ""
 
 
 @dataclass(slots=True)

@@ -261,10 +261,15 @@ def _buckets(log: Counter[int]) -> Buckets:
 
 
 def _exemplar(exemplar: Exemplar) -> SdkExemplar:
+    named = {
+        attributes.PREDICTION_ID: exemplar.prediction_id,
+        attributes.REQUEST_ID: exemplar.request_id,
+        attributes.HTTP_ROUTE: exemplar.http_route,
+    }
     return SdkExemplar(
-        {attributes.PREDICTION_ID: exemplar.prediction_id},
+        {name: value for name, value in named.items() if value},
         exemplar.value,
         int(exemplar.time_s * 1e9),
-        exemplar.span_id,
-        exemplar.trace_id,
+        exemplar.span_id or None,  # no span: an id of zeros would be an invalid one
+        exemplar.trace_id or None,
     )

@@ -19,6 +19,7 @@ from tidegauge.counts import CallCounts, Exemplar, Histogram, RowCounts
 from tidegauge.guard import once
 from tidegauge.operations import rank
 from tidegauge.outputs import is_value, name_outputs
+from tidegauge.request import Request
 from tidegauge.runtime import shared
 from tidegauge.snapshot import THINNED
 
@@ -28,6 +29,7 @@ _OTHER_OUTPUT = "other"
 
 _VALUE_BOUNDS = np.array(VALUE_BUCKETS)
 _EXEMPLAR_QUANTILE = 0.95
+_NO_REQUEST = Request()
 
 #: Says where the buckets of a model's outputs end: of which operation, and what they are called.
 FindBounds: TypeAlias = Callable[[ModelKey, str, tuple[str, ...]], ValueBounds]
@@ -179,12 +181,14 @@ class Tally:
 def _point_out(
     latency: Histogram, seconds: Sequence[float], traces: Sequence[Trace | None]
 ) -> None:
-    """Keep the trace of calls slower than the running p95: those that somebody looks for."""
+    """Keep what leads to calls slower than the running p95: those that somebody looks for."""
     floor = latency.quantile(_EXEMPLAR_QUANTILE) if latency.counts.any() else 0.0
     floor = min(floor, float(latency.bounds[-1]))
     for value, trace in zip(seconds, traces, strict=True):
         if trace is not None and value >= floor:
             cell = int(np.searchsorted(latency.bounds, value, side="left"))
+            request = trace.request or _NO_REQUEST
             latency.exemplars[cell] = Exemplar(
-                value, shared.clock(), trace.trace_id, trace.span_id, trace.prediction_id
-            )
+                value, shared.clock(), trace.trace_id, trace.span_id, trace.prediction_id,
+                request.id, request.route,
+            )  # fmt: skip

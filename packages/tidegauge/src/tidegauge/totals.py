@@ -269,10 +269,10 @@ def _newest(point: HistogramPoint, exemplars: Iterable[Exemplar]) -> tuple[Exemp
     return tuple(found[cell] for cell in sorted(found))
 
 
-def _recency(exemplar: Exemplar) -> tuple[float, float, int, int, str]:
+def _recency(exemplar: Exemplar) -> tuple[float, float, int, int, str, str, str]:
     return (
         exemplar.time_s, exemplar.value, exemplar.trace_id, exemplar.span_id,
-        exemplar.prediction_id,
+        exemplar.prediction_id, exemplar.request_id, exemplar.http_route,
     )  # fmt: skip
 
 
