@@ -19,8 +19,8 @@ ROOT = Path(__file__).parents[2]
 FOLDERS = {path.parent.name: path.parent for path in ROOT.glob("integrations/*/pyproject.toml")}
 NAMES = sorted(FOLDERS)
 # How-to pages that are named as their library calls itself.
-PAGES = {"sklearn": "scikit-learn"}
-CONTRACTS = {"IntegrationContract", "HooksContract"}
+PAGES = {"sklearn": "scikit-learn", "starlette": "fastapi"}
+CONTRACTS = {"IntegrationContract", "HooksContract", "ContextContract"}
 MODULES = {"__init__.py", "_extract.py", "_patches.py", "instrumentor.py", "py.typed"}
 
 

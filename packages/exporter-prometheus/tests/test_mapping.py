@@ -210,3 +210,40 @@ def test_another_registry_s_families_follow_where_names_are_free(build: Any) -> 
 def test_nothing_collected_is_nothing_shown(build: Any) -> None:
     """Without data there is not even a target."""
     assert build.families([]) == []
+
+
+UUID, PROCESS_ID = "0" * 36, "0123456789ab-1f"
+
+
+@pytest.mark.parametrize(
+    ("span", "attributes", "expected"),
+    [
+        (True, {"request_id": UUID, "prediction_id": PROCESS_ID, "http_route": "/" * 10},
+         ["request"]),
+        (True, {"request_id": UUID, "prediction_id": PROCESS_ID, "http_route": "/" * 9},
+         ["request", "route"]),
+        (True, {"request_id": "r-1", "prediction_id": PROCESS_ID, "http_route": "/r"},
+         ["request", "prediction", "route"]),
+        (False, {"request_id": UUID, "http_route": "/v1/score/{model}"}, ["request", "route"]),
+        (False, {"request_id": "r" * 64, "http_route": "/" * 45}, ["request"]),
+        (False, {"request_id": "r" * 64, "http_route": "/" * 44}, ["request", "route"]),
+        (False, {"http_route": "/" * 118}, ["route"]),
+        (False, {"http_route": "/" * 119}, []),
+        (False, {"request_id": "", "http_route": ""}, []),
+    ],
+)  # fmt: skip
+def test_an_exemplar_says_of_a_request_what_fits(
+    build: Any, span: bool, attributes: dict[str, str], expected: list[str]
+) -> None:
+    """The span, the request's id, the prediction's, the route: each whole or not at all."""
+    ids = {"span_id": 0xABC, "trace_id": 0xDEF} if span else {"span_id": None, "trace_id": None}
+    found = [Exemplar(attributes, 0.5, 1, **ids)]
+    point = build.histogram_point([1.0], [1, 0], exemplars=found)
+    data = build.data(build.scope(build.histogram("h", point)))
+    pointer = build.families([data])[1].samples[0].exemplar
+    labels = pointer.labels if pointer else {}
+    keys = {"request": "request_id", "prediction": "prediction_id", "route": "http_route"}
+    wanted = {keys[each]: attributes[keys[each]] for each in expected}
+    assert wanted == {key: value for key, value in labels.items() if key in keys.values()}
+    assert span == ("trace_id" in labels)
+    assert sum(len(key) + len(value) for key, value in labels.items()) <= 128

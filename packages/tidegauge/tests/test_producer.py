@@ -24,6 +24,7 @@ from tidegauge.batch import CountPoint, GaugePoint
 from tidegauge.channel import Channel, Trace
 from tidegauge.info import ModelInfo
 from tidegauge.producer import Producer, with_group, with_produced
+from tidegauge.request import Request
 from tidegauge.runtime import shared
 from tidegauge.snapshot import take
 from tidegauge_semconv import all_metrics, metrics
@@ -289,6 +290,15 @@ def test_values_that_start_anew_are_no_negative_change(core: Any, pause_s: float
     record(core, 0.1, 3.0, operation="predict")
     changed = points(delta.produce())[key]
     assert (1, 3.0) == (changed.count, changed.sum)
+
+
+def test_an_exemplar_of_a_request_has_no_ids_of_a_span(core: Any) -> None:
+    """Ids of zeros are invalid: the exemplar has route and request id, and no more."""
+    record(core, 0.5, 1.0, trace=Trace(0, 0, "", Request("/r/{i}", "r-1")))
+    key = ("model.request.latency", "m", "1", "predict")
+    (exemplar,) = points(Producer().produce())[key].exemplars
+    assert (None, None) == (exemplar.trace_id, exemplar.span_id)
+    assert {"http_route": "/r/{i}", "request_id": "r-1"} == exemplar.filtered_attributes
 
 
 def test_an_exemplar_is_exported_once_to_a_delta_reader(core: Any) -> None:

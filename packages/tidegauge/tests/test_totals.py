@@ -21,6 +21,7 @@ from tidegauge.counts import Exemplar
 from tidegauge.exact import Exact
 from tidegauge.info import ModelInfo
 from tidegauge.points import HistogramPoint, Point, SumPoint
+from tidegauge.request import Request
 from tidegauge.snapshot import take
 from tidegauge.tally import Tally
 from tidegauge.totals import Totals, comparable, difference, identity, merge, of_tally, shown
@@ -40,7 +41,9 @@ def some_calls(seconds: st.SearchStrategy[float], outputs: st.SearchStrategy[flo
         seconds,
         outputs,
         st.sampled_from([None, None, None, CANCELLED, "A", "B", "C", "D", "E", "F"]),
-        st.sampled_from([None, Trace(1, 2, "p"), Trace(3, 4, "q")]),
+        st.sampled_from(
+            [None, Trace(1, 2, "p"), Trace(3, 4, "q"), Trace(0, 0, "", Request("/r", "i"))]
+        ),
     )
 
 
@@ -301,7 +304,14 @@ def test_a_model_that_is_called_other_is_the_other(few: Any) -> None:
 FLOAT = st.floats(allow_nan=False)
 TEXT = st.text(max_size=5)
 EXEMPLAR = st.builds(
-    Exemplar, FLOAT, FLOAT, st.integers(0, 2**128 - 1), st.integers(0, 2**64 - 1), TEXT
+    Exemplar,
+    FLOAT,
+    FLOAT,
+    st.integers(0, 2**128 - 1),
+    st.integers(0, 2**64 - 1),
+    TEXT,
+    TEXT,
+    TEXT,
 )
 
 
@@ -386,6 +396,14 @@ def test_only_what_has_changed_is_written_anew(core: Any) -> None:
     key = ModelKey("b")
     values = {("value", (key, output)) for output in ("0", "1")}
     assert {("call", (key, "predict")), ("rows", key), *values} == changed
+
+
+def test_an_exemplar_without_a_request_is_written_as_older_releases_read_it(core: Any) -> None:
+    """Workers of two releases serve side by side while one replaces the other."""
+    old, new = Exemplar(-1.0, NOW, 1, 2, "p"), Exemplar(-2.0, NOW, 0, 0, "", "r-1", "/r")
+    written = codec.encode(Totals(NOW, (values(exemplars=(old, new)),))).decode()
+    assert f'[-1.0,{NOW},"1","2","p"]' in written
+    assert f'[-2.0,{NOW},"0","0","","r-1","/r"]' in written
 
 
 def test_gauges_come_back_as_they_were() -> None:

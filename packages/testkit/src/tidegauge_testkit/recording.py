@@ -14,7 +14,7 @@ from tidegauge import guard, identity, pipeline
 from tidegauge.batch import Batch, GaugePoint, PredictionProcessor
 from tidegauge.channel import Channels
 from tidegauge.configuration import CoreSettings
-from tidegauge.counts import CallCounts, RowCounts
+from tidegauge.counts import CallCounts, Exemplar, RowCounts
 from tidegauge.pipeline import Pipeline
 from tidegauge.runtime import shared
 
@@ -160,6 +160,11 @@ class Recording:
             (key.name, output): int(histogram.counts.sum())
             for (key, output), histogram in self._pipeline.tally.values.items()
         }
+
+    def exemplars(self) -> list[Exemplar]:
+        """Return the slow calls that buckets of all models' latencies point to."""
+        counts = self.counts().values()
+        return [each for count in counts for each in count.latency.exemplars.values()]
 
     def faults(self) -> dict[str, int]:
         """Return what went wrong in Tidegauge itself, by cause."""

@@ -19,6 +19,7 @@ from tidegauge.channel import CANCELLED, MAX_ENTRIES, Channel, Plain, Trace, pay
 from tidegauge.guard import fault, guarded
 from tidegauge.info import Describe, ModelInfo
 from tidegauge.otel_private import SUPPRESS_KEY, SUPPRESS_KEY_PLAIN, current_context
+from tidegauge.request import KEY as REQUEST
 from tidegauge.runtime import shared
 from tidegauge.sampling import adapted, outputs_of, sample
 from tidegauge.snapshot import THINNED, Lazy, row_count
@@ -153,16 +154,19 @@ class Calls:
         return bool(context.get(SUPPRESS_KEY) or context.get(SUPPRESS_KEY_PLAIN))
 
     def trace(self, channel: Channel, context: Any, prediction_id: str = "") -> Trace | None:
-        """Name the model on a recording span, and remember the span for an exemplar."""
+        """Name the model on a recording span; remember span and web request for an exemplar."""
         span = get_current_span(context)
+        request = context.get(REQUEST)
         if not span.is_recording():
-            return None
+            return None if request is None else Trace(0, 0, prediction_id, request)
         prediction_id = prediction_id or prediction_ids.new()
         span.set_attribute(attributes.MODEL_NAME, channel.key.name)
         span.set_attribute(attributes.MODEL_VERSION, channel.key.version)
         span.set_attribute(attributes.PREDICTION_ID, prediction_id)
+        if request is not None:
+            request.put_on(span)
         ids = span.get_span_context()
-        return Trace(ids.trace_id, ids.span_id, prediction_id)
+        return Trace(ids.trace_id, ids.span_id, prediction_id, request)
 
     def failed(
         self,

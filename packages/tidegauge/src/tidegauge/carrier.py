@@ -28,12 +28,12 @@ Read: TypeAlias = Callable[[tuple[Any, ...], dict[str, Any]], Context | None]
 class Carrier(Silence):
     """What the wrappers of one framework's functions share; pickles as ``Calls`` does."""
 
-    __slots__ = ("_name", "_read")
+    __slots__ = ("_name", "context")
 
     def __init__(self, name: str, read: Read) -> None:
         super().__init__()
         self._name = name
-        self._read = read
+        self.context = read
 
     def __reduce_ex__(self, protocol: object) -> tuple[Any, ...]:
         return SimpleNamespace, (), {"enter": operator.is_}  # of two tuples: never
@@ -41,7 +41,7 @@ class Carrier(Silence):
     def enter(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Token[Context] | None:
         """Attach the context of a call; None where it runs in that which is there."""
         try:
-            context = self._read(args, kwargs)
+            context = self.context(args, kwargs)
             return None if context is None else attach(context)
         except Exception as error:
             fault(f"request.{self._name}", error)
@@ -118,11 +118,11 @@ def carrier(name: str, read: Read) -> Decorator:
     return decorate
 
 
-def serving(route: str, request_id: str) -> Context | None:
-    """Return the current context with a request; None where nothing is known of it."""
+def serving(route: str, request_id: str, within: Context | None = None) -> Context | None:
+    """Return a context, by default the current one, with a request; None where none is known."""
     if not route and not request_id:
         return None
-    return set_value(KEY, Request(route, request_id))
+    return set_value(KEY, Request(route, request_id), within)
 
 
 def id_of_asgi(headers: Iterable[tuple[bytes, bytes]]) -> str:
