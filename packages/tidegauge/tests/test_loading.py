@@ -14,7 +14,7 @@ import pytest
 from tidegauge import guard, identity, set_model_info
 from tidegauge.batch import ModelKey
 from tidegauge.configuration import CoreSettings
-from tidegauge.identity import loaded, resolve
+from tidegauge.identity import loaded, registered, resolve
 from tidegauge.info import ModelInfo
 from tidegauge.loading import loader, owner_of
 from tidegauge.model_file import base_name, model_name
@@ -90,6 +90,22 @@ def test_precedence(file: str, info: ModelInfo, settings: CoreSettings, expected
     assert ModelKey("mine", "1") == resolve(model, info, settings)
 
 
+def test_a_registry_knows_best() -> None:
+    """What a loader heard from it comes before what the object says, and after what the app says.
+
+    A version that it does not know is the environment's.
+    """
+    model, info = Thing(), ModelInfo("f", "R", "graph", "1")
+    settings = CoreSettings(model_name="served", model_version="9")
+    loaded(model, "fraud_v3.joblib")
+    registered(model, "fraud", "3")
+    assert ModelKey("fraud", "3") == resolve(model, info, settings)
+    registered(model, "fraud")
+    assert ModelKey("fraud", "9") == resolve(model, info, settings)
+    set_model_info(model, "mine", "1")
+    assert ModelKey("mine", "1") == resolve(model, info, settings)
+
+
 @pytest.mark.parametrize("text", ["a=", "=b", "a=b,a=c", "a=b,c,d"])
 @pytest.mark.parametrize("variable", ["TIDEGAUGE_MODEL_NAME", "TIDEGAUGE_MODEL_VERSION"])
 def test_pairs_that_are_none_are_refused(text: str, variable: str) -> None:
@@ -131,11 +147,14 @@ def test_loaders_name_what_they_return_or_fill(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_dead_model_leaves_no_file() -> None:
     """Nothing grows with the models that were loaded."""
-    before = len(identity._files)
-    model = Thing()
+    kept = (identity._files, identity._registered)
+    before = [len(each) for each in kept]
+    model, unwatched = Thing(), object.__new__(type("Slotted", (), {"__slots__": ()}))
     loaded(model, "a.pkl")
-    loaded(object.__new__(type("Slotted", (), {"__slots__": ()})), "b.pkl")  # cannot be watched
-    assert before + 1 == len(identity._files)
+    registered(model, "fraud", "3")
+    loaded(unwatched, "b.pkl")
+    registered(unwatched, "other")
+    assert [count + 1 for count in before] == [len(each) for each in kept]
     assert b"a.pkl" not in pickle.dumps(model)
     del model
-    assert before == len(identity._files)
+    assert before == [len(each) for each in kept]

@@ -14,12 +14,13 @@ import pytest
 from tidegauge import guard, suppress
 from tidegauge.batch import ModelKey
 from tidegauge.info import ModelInfo
-from tidegauge.observe import observer, suppressor
+from tidegauge.observe import observer, streamer, suppressor
 from tidegauge.patcher import Methods, Patcher
 
 KEY = ModelKey("C")
 ROW = np.ones((1, 3))
 PREDICT = observer("predict", lambda _: ModelInfo("f", "C"))
+STREAM = streamer("predict", lambda _: ModelInfo("f", "C"))
 
 
 class Plain:
@@ -172,6 +173,32 @@ def test_a_generator_that_fails(core: Any) -> None:
     with suppress():
         assert ROW is next(model.predict(ROW))
     assert {"C": (0, {"ValueError": 1}, 0)} == counts(core)
+
+
+def test_a_method_that_returns_a_generator_is_one_call_too(core: Any) -> None:
+    """From its first value on: a caller's mistake is raised at once, as it was."""
+    inner = Plain()
+
+    def predict(_: object, data: Any) -> Iterator[Any]:
+        return (inner.predict(data) for _ in range(3))
+
+    wrapped = STREAM(predict)
+    assert not inspect.isgeneratorfunction(wrapped)
+    model = type("Model", (), {"predict": wrapped})()
+    with pytest.raises(TypeError, match="data"):
+        model.predict()
+    found = model.predict(ROW)
+    assert inspect.isgenerator(found)
+    assert {} == counts(core)
+    assert [[1.0]] * 3 == [value.tolist() for value in found]
+    with suppress():
+        assert 3 == len(list(model.predict(ROW)))
+    given_up = model.predict(ROW)
+    next(given_up)
+    given_up.close()
+    model.predict(ROW).close()  # nobody has asked it for anything
+    assert {"C": (1, {}, 1)} == counts(core)
+    assert {} == guard.counts()
 
 
 def test_the_time_of_the_reader_is_not_the_models(

@@ -134,6 +134,12 @@ class Calls:
         """Return a generator whose steps are one call of a wrapped method."""
         return Steps(inner, self.call(model, *given))
 
+    def stream(
+        self, inner: Generator[Any, Any, Any], model: object, *given: Any
+    ) -> Generator[Any, Any, Any]:
+        """Return a true generator of such steps, whose call begins when it is first read."""
+        return (yield from self.steps(inner, model, *given))
+
     def register(self, model: object) -> Channel:
         """Find out what a model object is, once, and where its calls go."""
         with guarded("pipeline.start"):  # where no thread can be had, collections drain

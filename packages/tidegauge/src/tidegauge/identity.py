@@ -19,6 +19,7 @@ from tidegauge.info import ModelInfo, Role
 _MAX_NAME = 200
 
 _explicit: dict[int, tuple[str, str, str]] = {}
+_registered: dict[int, tuple[str, str]] = {}
 _files: dict[int, str] = {}
 _references: dict[int, weakref.ref[Any]] = {}
 _named_by_environment: set[tuple[str, tuple[str, ...] | None]] = set()
@@ -54,6 +55,7 @@ def watch(model: object) -> bool:
     def gone(_: object, key: int = key) -> None:
         _references.pop(key, None)
         _explicit.pop(key, None)
+        _registered.pop(key, None)
         _files.pop(key, None)
         for cache in _living():
             cache.pop(key, None)
@@ -111,6 +113,13 @@ def set_model_info(model: object, name: str, version: str = "", *, role: str = "
     changed(model)
 
 
+def registered(model: object, name: str, version: str = "") -> None:
+    """Remember which name and version a registry has for an object that was loaded from it."""
+    if watch(model):
+        _registered[id(model)] = (name, version)
+        changed(model)
+
+
 def loaded(model: object, file: object) -> None:
     """Remember the base name of the file, a path or an open file, that an object came from."""
     name = model_file.base_name(file)
@@ -144,8 +153,9 @@ def _named(model: object, info: ModelInfo, settings: CoreSettings) -> tuple[Mode
     if explicit is not None:
         return ModelKey(*explicit[:2]), explicit[2]
     file = info.file or _files.get(id(model), "")
-    version = info.version or _of_file(settings.model_version, file)
-    name = info.name or _by_environment(info, file, settings)
+    name, version = _registered.get(id(model), (info.name, info.version))
+    version = version or _of_file(settings.model_version, file)
+    name = name or _by_environment(info, file, settings)
     name = name or model_file.model_name(file) or info.class_name
     return ModelKey(clean_name(name), clean_name(version)), info.role
 

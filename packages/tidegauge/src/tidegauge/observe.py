@@ -24,7 +24,7 @@ from tidegauge.calls import CHECK_MASK, FLOAT64, Calls
 from tidegauge.info import Describe
 from tidegauge.snapshot import MAX_COLUMNS, Snapshot
 from tidegauge.suppression import HERE, INSIDE, is_inside
-from tidegauge.unfolding import awaited, generated
+from tidegauge.unfolding import awaited, generated, streamed
 
 #: Turns an original method into its wrapper.
 Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -164,6 +164,27 @@ def observer(  # noqa: C901, PLR0915 - one body: a call that is saved here is sa
         # Found by ``is_live``, and by the patcher in wrappers that came in a pickle.
         wrapper.__tidegauge__ = calls  # type: ignore[attr-defined]
         return wrapper
+
+    return decorate
+
+
+def streamer(
+    operation: str,
+    describe: Describe,
+    *,
+    argument: str = "X",
+    position: int = 0,
+    skip: Callable[[tuple[Any, ...], dict[str, Any]], bool] | None = None,
+    features: Callable[[Any], Any] | None = None,
+) -> Decorator:
+    """Return the decorator of a plain method that returns a generator; see ``observer``.
+
+    The call lasts until the generator is exhausted or closed.
+    """
+    calls = Calls(operation, describe, argument, position=position, skip=skip, features=features)
+
+    def decorate(original: Callable[..., Any]) -> Callable[..., Any]:
+        return streamed(original, calls)
 
     return decorate
 

@@ -43,6 +43,19 @@ def generated(original: Callable[..., Any], calls: Calls) -> Callable[..., Any]:
     return wrapper
 
 
+def streamed(original: Callable[..., Any], calls: Calls) -> Callable[..., Any]:
+    """Return the wrapper of a plain function that returns a generator."""
+
+    def wrapper(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+        result = original(self, *args, **kwargs)
+        if calls.inside() or calls.skips(args, kwargs):
+            return result
+        return calls.stream(result, self, args, kwargs)
+
+    wrapper.__tidegauge__ = calls  # type: ignore[attr-defined]
+    return wrapper
+
+
 class Steps(Generator[Any, Any, Any]):
     """A generator whose steps belong to one call; between them its reader is outside."""
 
