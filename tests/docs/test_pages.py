@@ -58,7 +58,7 @@ def test_the_examples_of_a_page_run(page: Path, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", RUN, page],
         cwd=tmp_path,
-        env={**environ, "OTEL_EXPORTER_PROMETHEUS_PORT": "0"},
+        env={**environ, "OTEL_EXPORTER_PROMETHEUS_PORT": "0", "DO_NOT_TRACK": "true"},
         capture_output=True,
         text=True,
         timeout=LIMIT_S,

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import MetricReader
 from tidegauge import leave
 from tidegauge.group import Group, locks
 from tidegauge.group.launch import detect
@@ -38,3 +40,33 @@ def test_a_process_that_ends_at_once_does_the_leaders_work_if_nobody_does(
 
     assert [True] == led
     assert not group.leads
+
+
+class Reader(MetricReader):
+    """A reader that says when it is shut down."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        super().__init__()
+        self.ended = 0
+        self._error = error
+
+    def _receive_metrics(self, metrics_data: Any, timeout_millis: float = 0, **_: Any) -> None:
+        """Take nothing."""
+
+    def shutdown(self, timeout_millis: float = 0, **_: Any) -> None:
+        """Count it."""
+        self.ended += 1
+        if self._error is not None:
+            raise self._error
+
+
+def test_a_process_that_waits_for_a_server_gives_up_its_exports() -> None:
+    """Those of every provider that is known, whatever becomes of one of them."""
+    readers = [Reader(), Reader(ValueError("no"))]
+    providers = [MeterProvider([reader], shutdown_on_exit=False) for reader in readers]
+    for provider in providers:
+        leave.watch(provider)
+    leave.step_aside()
+    assert [1, 1] == [reader.ended for reader in readers]
+    for provider in providers:
+        leave._providers.discard(provider)

@@ -123,6 +123,19 @@ def flush(timeout_s: float) -> None:
     _force_flush([*providers, trace.get_tracer_provider(), get_logger_provider()], deadline)
 
 
+def step_aside() -> None:
+    """Give up ports and exports: this process now only waits for a program that serves for it.
+
+    Such a program inherits the settings, the port of the Prometheus endpoint among them.
+    """
+    timeout_millis = shared.settings.shutdown_timeout_s * 1000
+    for provider in dict.fromkeys(_metrics()):
+        shutdown = getattr(provider, "shutdown", None)
+        if shutdown is not None:
+            with guarded("exit.aside"):
+                shutdown(timeout_millis=timeout_millis)
+
+
 def _leave(deadline: float) -> bool:
     """Count what waits and leave the group; say whether this process was the one to export."""
     global _left  # noqa: PLW0603 - one a process
