@@ -1,0 +1,118 @@
+"""MLflow under instrumentation, with a registry in a folder, and a pipeline for each test."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LogisticRegression
+from tidegauge_mlflow import MlflowInstrumentor
+from tidegauge_testkit.recording import Recording
+
+# No word to MLflow's makers; and a registry in files, which takes no database.
+os.environ |= {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_ALLOW_FILE_STORE": "true"}
+
+
+@pytest.fixture(scope="session")
+def mlflow() -> Any:
+    """Return MLflow: its import warns of its own type hints."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import mlflow
+        import mlflow.models
+        import mlflow.pyfunc
+        import mlflow.sklearn
+    return mlflow
+
+
+@pytest.fixture
+def instrumented(mlflow: Any) -> Iterator[MlflowInstrumentor]:
+    """Instrument MLflow for one test."""
+    instrumentor = MlflowInstrumentor()
+    instrumentor.instrument(skip_dep_check=True)
+    try:
+        yield instrumentor
+    finally:
+        if instrumentor._is_instrumented_by_opentelemetry:
+            instrumentor.uninstrument()
+
+
+@pytest.fixture
+def recording(instrumented: MlflowInstrumentor) -> Iterator[Recording]:
+    """Return what is recorded in one test."""
+    with Recording() as recording:
+        yield recording
+
+
+@pytest.fixture(scope="session")
+def rows() -> pd.DataFrame:
+    """Return ten rows of two features."""
+    drawn = np.random.default_rng(3).normal(size=(10, 2))
+    return pd.DataFrame(drawn, columns=["age", "income"])
+
+
+@pytest.fixture(scope="session")
+def classifier(rows: pd.DataFrame) -> LogisticRegression:
+    """Return a classifier of those rows."""
+    return LogisticRegression().fit(rows, (rows["age"] > 0).astype(int))
+
+
+@dataclass(frozen=True)
+class Registry:
+    """A tracking server and model registry in a folder, with a model called ``fraud``.
+
+    The logged model and its run are those of version 3; ``unregistered`` is a run too, whose model
+    is called ``scores`` and is in no registry.
+    """
+
+    mlflow: Any
+    folder: Path
+    signature: Any
+    model_id: str
+    run_id: str
+    unregistered: str
+
+    @property
+    def uri(self) -> str:
+        """What ``MLFLOW_TRACKING_URI`` is set to."""
+        return self.folder.as_uri()
+
+
+@pytest.fixture(scope="session")
+def registry(
+    mlflow: Any,
+    rows: pd.DataFrame,
+    classifier: LogisticRegression,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Registry:
+    """Return a registry: ``fraud`` 1 to 3, of which 2 has the alias ``champion``."""
+    folder = tmp_path_factory.mktemp("registry") / "store"
+    mlflow.set_tracking_uri(folder.as_uri())
+    signature = mlflow.models.infer_signature(rows, classifier.predict(rows))
+
+    def log(name: str, registered: str | None) -> Any:
+        with mlflow.start_run():
+            return mlflow.sklearn.log_model(
+                classifier,
+                name=name,
+                registered_model_name=registered,
+                signature=signature,
+                serialization_format="cloudpickle",
+                pip_requirements=[],  # else MLflow starts a process to find them out
+            )
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the registry in files, and of stages
+        *_, info = [log("model", "fraud") for _ in range(3)]
+        other = log("scores", None)
+        client = mlflow.MlflowClient()
+        client.set_registered_model_alias("fraud", "champion", 2)
+        client.transition_model_version_stage("fraud", "1", "Production")
+    return Registry(mlflow, folder, signature, info.model_id, info.run_id, other.run_id)
