@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import importlib
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -124,3 +126,30 @@ def test_users_are_told(name: str) -> None:
     assert f"tidegauge-{name}".replace("_", "-") in text
     line = (ROOT / "changelog.d" / f"{name}.added.md").read_text("utf-8").strip()
     assert re.fullmatch(r"[A-Z][^\n]+\.", line), "one sentence on one line"
+
+
+def test_the_list_of_the_docs_is_fresh() -> None:
+    """It is rendered from the folders, like the pages of settings and metrics."""
+    done = subprocess.run(
+        [sys.executable, ROOT / "tools" / "render_integrations.py", "--check"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_is_written(name: str) -> None:
+    """Nothing is left of what ``tools/new_integration.py`` asks to write."""
+    page = ROOT / "docs" / "how-to" / f"{PAGES.get(name, name)}.md"
+    texts = [page, ROOT / "changelog.d" / f"{name}.added.md", *FOLDERS[name].rglob("*.*")]
+    left = [
+        f"{path.relative_to(ROOT)}: {line.strip()}"
+        for path in texts
+        if path.suffix in (".md", ".py", ".toml")
+        for line in path.read_text("utf-8").splitlines()
+        if "WRITE:" in line or "unwritten(" in line
+    ]
+    assert not left, "\n".join(left)

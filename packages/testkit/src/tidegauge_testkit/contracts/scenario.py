@@ -5,13 +5,25 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-defined]
     BaseInstrumentor,
 )
 
 from tidegauge_testkit.recording import Recording
+
+
+class Unwritten(Exception):  # noqa: N818 - it is not an error that anybody handles
+    """A part of a new integration that nobody has written yet."""
+
+
+def unwritten(method: str, what: str) -> NoReturn:
+    """Say what a method of a new scenario has to return."""
+    raise Unwritten(
+        f"{method}() of the scenario is not written yet. Let it return: {what}. "
+        "integrations/sklearn/tests/test_contract.py has one to look at."
+    )
 
 
 class HooksScenario(ABC):
