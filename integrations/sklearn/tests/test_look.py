@@ -24,8 +24,8 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from sklearn.utils.validation import check_is_fitted
+from tidegauge.estimators import OPERATIONS
 from tidegauge_sklearn import SklearnInstrumentor
-from tidegauge_sklearn._patches import OPERATIONS
 from tidegauge_testkit.recording import Recording
 
 

@@ -12,7 +12,7 @@ from tidegauge.batch import ModelKey
 from tidegauge.info import ModelInfo
 from tidegauge.observe import observer
 from tidegauge.runtime import shared
-from tidegauge.snapshot import MAX_ROWS, Lazy
+from tidegauge.snapshot import MAX_ROWS, Lazy, Taken
 
 KEY = ModelKey("C")
 ROWS = np.arange(12.0).reshape(4, 3)
@@ -93,6 +93,48 @@ def test_rows_that_are_not_chosen_are_not_read(core: Any) -> None:
     model.run("x")
     core.pipeline.flush()
     assert ([], {}) == (core.recorder.batches, guard.counts())
+
+
+@pytest.mark.parametrize("rows", [1, 4, MAX_ROWS, 100_000])
+def test_rows_that_were_taken_before_are_those_of_the_outputs(core: Any, rows: int) -> None:
+    """Whatever has become of the input since, at each call that is about it."""
+    table = np.arange(3.0 * rows).reshape(rows, 3)
+    outputs, taken = table[:, 0].copy(), Taken.of(table)
+    table[:] = 0.0
+    model = watched(lambda _: outputs, features=lambda _: taken)
+    for _ in range(2):
+        model.run(table)
+        found = batch(core)
+        assert min(rows, MAX_ROWS) / 2 <= found.features.rows <= MAX_ROWS
+        assert found.features.matrix[:, 0].tolist() == found.outputs.matrix[:, 0].tolist()
+    assert 2 * rows == core.pipeline.tally.rows[KEY].seen
+
+
+@pytest.mark.parametrize("stride", [0, 3, 40])
+def test_rows_that_were_taken_before_are_thinned(core: Any, stride: int) -> None:
+    """All of a call or none, so that about one row in a stride is used."""
+    taken = Taken.of(ROWS)
+    model = watched(lambda _: ROWS[:, 0], features=lambda _: taken)
+    shared.stride = stride
+    for _ in range(1000):
+        model.run(ROWS)
+    core.pipeline.flush()
+    rows = core.pipeline.tally.rows[KEY]
+    expected = 1000 / stride if stride else 0
+    # Five standard deviations of as many coins.
+    assert abs(rows.used / 4 - expected) <= 5 * expected**0.5
+    assert 4000 == rows.seen
+    assert {} == guard.counts()
+
+
+def test_nothing_taken_is_nothing(core: Any) -> None:
+    """No rows, and what is no table."""
+    for data, seen in ((ROWS[:0], 0), ("text", 1)):
+        model = watched(lambda data: data, features=Taken.of)
+        model.run(data)
+        core.pipeline.flush()
+        assert seen == core.pipeline.tally.rows[KEY].seen
+    assert {} == guard.counts()
 
 
 @pytest.mark.parametrize("result", [ROWS[:1, :1], ROWS, [ROWS], "label"])

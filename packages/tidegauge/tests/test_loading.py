@@ -145,6 +145,15 @@ def test_loaders_name_what_they_return_or_fill(monkeypatch: pytest.MonkeyPatch) 
     assert before is vars(lib.Thing)["load_model"]
 
 
+def test_what_is_filled_from_memory_has_no_file() -> None:
+    """A model that is filled anew does not keep the name of what it was."""
+    model = Thing()
+    loaded(model, "/a/fraud.ubj")
+    assert "fraud" == resolve(model, INFO, CoreSettings()).name
+    loaded(model, bytearray(b"a model"))
+    assert "Ridge" == resolve(model, INFO, CoreSettings()).name
+
+
 def test_a_dead_model_leaves_no_file() -> None:
     """Nothing grows with the models that were loaded."""
     kept = (identity._files, identity._registered)

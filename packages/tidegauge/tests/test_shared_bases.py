@@ -10,6 +10,7 @@ import pytest
 from tidegauge.info import ModelInfo
 from tidegauge.observe import is_live, observer
 from tidegauge.patcher import Patcher, Subclasses
+from tidegauge_testkit.recording import Recording
 
 
 @pytest.fixture
@@ -58,3 +59,35 @@ def test_two_declarations_of_one_base(base: Any) -> None:
     patcher.install()
     assert is_live(vars(later)["score_samples"])
     patcher.remove()
+
+
+def test_what_two_integrations_share_goes_on_while_one_is_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whichever goes first, also if the other's library is imported only then."""
+    libraries = [ModuleType("shared_calls_one"), ModuleType("shared_calls_two")]
+    predict = observer("predict", lambda _: ModelInfo("f", "C"))
+    for module in libraries:
+        module.Base = type("Base", (), {"predict": lambda self, data: data})  # type: ignore[attr-defined]
+    patchers = [
+        Patcher([Subclasses(module.__name__, "Base", {"predict": predict})]) for module in libraries
+    ]
+    one, two = (module.Base() for module in libraries)
+
+    def recorded() -> list[str]:
+        with Recording() as recording:
+            one.predict([[1.0]])
+            found = ["one"] * recording.calls()
+            two.predict([[1.0]])
+            return [*found, *["two"] * (recording.calls() - len(found))]
+
+    for gone, left in ((0, "two"), (1, "one")):
+        for module in libraries:
+            monkeypatch.setitem(sys.modules, module.__name__, module)
+        for patcher in patchers:
+            patcher.install()
+        assert ["one", "two"] == recorded()
+        patchers[gone].remove()
+        assert [left] == recorded()
+        patchers[1 - gone].remove()
+        assert [] == recorded()

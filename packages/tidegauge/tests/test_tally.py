@@ -196,6 +196,15 @@ def test_labels_are_no_values(tally: Tally, task: Task) -> None:
     assert {} == tally.values
 
 
+@pytest.mark.parametrize("labels", [True, False])
+@pytest.mark.parametrize("task", Task)
+def test_a_library_may_know_better_what_is_a_label(tally: Tally, task: Task, labels: bool) -> None:
+    """Boosters of classification answer with probabilities, or with labels: their task says not."""
+    info = ModelInfo("f", "C", task=task, labels=labels)
+    list(tally.add(channel(info=info), [call(row(1.0), row(1.0))]))
+    assert (set() if labels else {(KEY, "")}) == set(tally.values)
+
+
 def test_values_that_are_not_finite_are_left_out(tally: Tally) -> None:
     """NaN has no bucket and no sum."""
     list(tally.add(channel(), [call(row(1.0), row(v)) for v in (0.5, np.nan, np.inf, -2.5)]))

@@ -37,6 +37,7 @@ class Calls:
     """What the wrappers of one operation share; ``observe`` says why it pickles as it does."""
 
     __slots__ = (
+        "__weakref__",
         "argument",
         "arrive",
         "channels",

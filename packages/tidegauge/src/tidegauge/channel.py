@@ -81,7 +81,8 @@ def payload_bytes(snapshot: Snapshot) -> int:
     if snapshot is None:
         return 0
     data: Any = snapshot[1] if isinstance(snapshot, tuple) else snapshot
-    if isinstance(snapshot, tuple) and snapshot[0] == "blocks":
+    kind = snapshot[0] if isinstance(snapshot, tuple) else ""
+    if kind == "blocks":
         return 300 + sum(300 + int(values.nbytes) for _, values in data)
     if isinstance(data, bytes):
         return len(data) + 33
@@ -90,7 +91,8 @@ def payload_bytes(snapshot: Snapshot) -> int:
         return 64 + len(data) * (56 + 32 * wide)
     if isinstance(data, dict):
         return 64 + 100 * len(data)
-    cells = getattr(data, "size", None)  # a frame, a sparse matrix
+    # A table of Arrow's, a frame, a sparse matrix.
+    cells = data.nbytes // 16 if kind == "arrow" else getattr(data, "size", None)
     return 1000 + 16 * cells if isinstance(cells, int) else 1000
 
 
@@ -119,7 +121,7 @@ class Channels:
             self._models.add(key)
         if len(self._all) >= MAX_CHANNELS:
             # Models that are made again and again, each with names or classes of its own.
-            info = ModelInfo(info.framework, info.class_name, task=info.task)
+            info = ModelInfo(info.framework, info.class_name, task=info.task, labels=info.labels)
         # All of it: a model that was fitted again may have other names and classes.
         identity = (key, key.role, operation, info)
         channel = self._all.get(identity)

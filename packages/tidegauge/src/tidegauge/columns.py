@@ -144,6 +144,7 @@ _LAYOUT: dict[str, Callable[[Any], object]] = {
     ),
     "frame": lambda snapshot: tuple(snapshot[2]),
     "polars": lambda snapshot: tuple(snapshot[1].schema.items()),
+    "arrow": lambda snapshot: tuple((f.name, str(f.type)) for f in snapshot[1].schema),
     "sparse": lambda snapshot: snapshot[1].shape[1],
 }
 
@@ -300,6 +301,18 @@ def _polars(run: list[Any], _: Names) -> tuple[list[int], Table]:
     return counts, Table(len(frame), names, columns=columns)
 
 
+def _arrow(run: list[Any], _: Names) -> tuple[list[int], Table]:
+    tables = [snapshot[1] for snapshot in run]
+    counts, names = [table.num_rows for table in tables], tuple(tables[0].column_names)
+    columns = tuple(
+        _column(list(chain.from_iterable(table.column(place).to_pylist() for table in tables)))
+        for place in range(len(names))
+    )
+    if columns and all(column.dtype == np.float64 for column in columns):
+        return counts, Table(sum(counts), names, matrix=np.column_stack(columns))
+    return counts, Table(sum(counts), names, columns=columns)
+
+
 def _sparse(run: list[Any], names: Names) -> tuple[list[int], Table]:
     counts = [snapshot[1].shape[0] for snapshot in run]
     matrix = np.concatenate([snapshot[1].toarray() for snapshot in run]).astype(np.float64)
@@ -308,6 +321,7 @@ def _sparse(run: list[Any], names: Names) -> tuple[list[int], Table]:
 
 _JOIN: dict[object, Any] = {
     "array": _arrays,
+    "arrow": _arrow,
     "blocks": _blocks,
     "bytes": _bytes,
     "list": _lists,

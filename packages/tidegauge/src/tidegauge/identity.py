@@ -121,11 +121,16 @@ def registered(model: object, name: str, version: str = "") -> None:
 
 
 def loaded(model: object, file: object) -> None:
-    """Remember the base name of the file, a path or an open file, that an object came from."""
+    """Remember the base name of the file, a path or an open file, that an object came from.
+
+    What is filled anew from something without a name has none from then on.
+    """
     name = model_file.base_name(file)
     if name and watch(model):
         _files[id(model)] = name
-        changed(model)
+    else:
+        _files.pop(id(model), None)
+    changed(model)
 
 
 def checked_role(subject: str, role: str) -> str:

@@ -33,7 +33,8 @@ class ModelInfo:
     none; ``file`` is the base name of the file that the object says it came from; ``class_name`` is
     the fallback (``Pipeline[LogisticRegression]``). Never a path or data.
     ``classes`` are the labels of a classifier's probability columns, in their order. ``role`` is
-    one of ``Role`` where the app says so, else empty.
+    one of ``Role`` where the app says so, else empty. ``labels`` says whether the model answers
+    with labels; None where that follows from the task, as it does for estimators.
     """
 
     framework: str
@@ -45,6 +46,7 @@ class ModelInfo:
     classes: tuple[str, ...] | None = None
     role: str = ""
     file: str = ""
+    labels: bool | None = None
 
 
 Describe: TypeAlias = Callable[[object], ModelInfo]

@@ -11,6 +11,8 @@ _BY_CLASS = frozenset({"predict_proba", "predict_log_proba", "decision_function"
 
 def is_value(info: ModelInfo, operation: str) -> bool:
     """Say whether outputs are quantities; the labels of a classifier are not."""
+    if info.labels is not None:
+        return not info.labels
     return operation != "predict" or info.task not in (Task.CLASSIFICATION, Task.OUTLIER)
 
 

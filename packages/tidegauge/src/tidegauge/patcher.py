@@ -61,6 +61,8 @@ Patch = Methods | Subclasses | Functions
 
 # Who wants a wrapper: two integrations may share a patch (joblib's), and one may go first.
 _users: weakref.WeakKeyDictionary[Callable[..., Any], set[Patcher]] = weakref.WeakKeyDictionary()
+# The same of what wrappers share: it goes on while one is left.
+_recorders: weakref.WeakKeyDictionary[Calls, set[Patcher]] = weakref.WeakKeyDictionary()
 
 
 class Patcher:
@@ -81,7 +83,7 @@ class Patcher:
             return
         self._active = True
         for calls in self._calls:
-            calls.switch(on=True)
+            self._record(calls)
         for patch in self._patches:
             if self._hooked:
                 if patch.module in sys.modules:
@@ -101,7 +103,9 @@ class Patcher:
         """
         self._active = False
         for calls in self._calls:
-            calls.switch(on=False)
+            users = _recorders[calls]
+            users.discard(self)
+            calls.switch(on=bool(users))
         for base, hook, original, _ in reversed(self._bases):
             # Whoever patched it after us calls ours, which does nothing now.
             if vars(base).get("__init_subclass__") is hook:
@@ -220,7 +224,12 @@ class Patcher:
     def _join(self, wrapper: Any) -> None:
         _users.setdefault(wrapper, set()).add(self)
         if isinstance(wrapper.__tidegauge__, Calls):
-            self._calls.add(wrapper.__tidegauge__)
+            self._record(wrapper.__tidegauge__)
+
+    def _record(self, calls: Calls) -> None:
+        self._calls.add(calls)
+        _recorders.setdefault(calls, set()).add(self)
+        calls.switch(on=True)
 
     def _leave(self, wrapper: Any) -> bool:
         """Give a wrapper up; True where nobody else wants it."""

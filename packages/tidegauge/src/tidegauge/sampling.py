@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from random import randrange
 from typing import Any
 
 import numpy as np
 from numpy import ndarray
 
 from tidegauge.guard import fault
-from tidegauge.snapshot import MAX_ROWS, THINNED, Snapshot, choose, row_count, take
+from tidegauge.snapshot import MAX_ROWS, THINNED, Snapshot, Taken, choose, row_count, take
 
 # An output row of so many values is copied as a list: cheaper than an array's bytes and layout.
 _SMALL = 16
@@ -37,6 +38,11 @@ def sample(data: Any, stride: int) -> tuple[Snapshot, int, int, int]:
     rows = row_count(data)
     if not rows:
         return None, 0, 0, 1
+    if type(data) is Taken:
+        # All that was taken or nothing: so each row has the chance that the stride gives it.
+        if stride and not randrange(-(-stride // data.step)):
+            return data.snapshot, rows, data.start, data.step
+        return THINNED, rows, rows, 1
     start, step = (0, 1) if stride == 1 and rows <= MAX_ROWS else choose(rows, stride)
     if start >= rows:
         return THINNED, rows, start, step

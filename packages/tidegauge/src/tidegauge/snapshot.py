@@ -52,6 +52,29 @@ class Lazy:
         return self.rows
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Rows ``start, start + step, ...`` that were chosen and copied before the call.
+
+    For a library whose own form of a table does not hold what it was made of.
+    """
+
+    rows: int
+    start: int
+    step: int
+    snapshot: Snapshot
+
+    @classmethod
+    def of(cls, data: Any) -> Taken:
+        """Choose and copy rows of an input that a later call will be about."""
+        rows = row_count(data)
+        start, step = choose(rows, 1)
+        return cls(rows, start, step, take(data, start, step) if rows else None)
+
+    def __len__(self) -> int:
+        return self.rows
+
+
 def row_count(data: Any) -> int:
     """Return how many rows an input or output has; 1 where it has no length."""
     kind = type(data)
@@ -176,6 +199,13 @@ def _polars(data: Any, start: int, step: int) -> Snapshot:
     return ("polars", data.gather_every(step, start) if step > 1 else data.clone())
 
 
+def _pyarrow(data: Any, start: int, step: int) -> Snapshot:
+    if not hasattr(data, "column_names") or data.num_columns > MAX_COLUMNS:
+        return None
+    # A copy in any case: an array of numpy may be beneath, and that may change.
+    return ("arrow", data.take(np.arange(start, data.num_rows, step)))
+
+
 def _scipy(data: Any, start: int, step: int) -> Snapshot:
     readable = hasattr(data, "tocsr") and data.ndim == 2 and data.dtype.kind in "fiub"  # noqa: PLR2004 - a table
     if not readable or data.shape[1] > MAX_COLUMNS:
@@ -196,6 +226,7 @@ def _dict(data: Any, start: int, _: int) -> Snapshot:
 _LIBRARIES: dict[str, Callable[[Any, int, int], Snapshot]] = {
     "pandas": _pandas,
     "polars": _polars,
+    "pyarrow": _pyarrow,
     "scipy": _scipy,
 }
 _READERS: dict[type, Callable[[Any, int, int], Snapshot]] = {
