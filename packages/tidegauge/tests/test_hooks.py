@@ -47,6 +47,7 @@ def test_the_features_stand_where_the_library_has_them(core: Any) -> None:
         model.run(None)
     assert core.pipeline.flush()
     assert {"TypeError": 1} == core.pipeline.tally.calls[KEY, "run"].errors
+    assert {} == guard.counts()
 
 
 def test_what_asks_for_something_else_is_no_prediction(core: Any) -> None:

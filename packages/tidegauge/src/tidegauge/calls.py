@@ -43,6 +43,7 @@ class Calls:
         "channels",
         "check",
         "describe",
+        "direct",
         "features",
         "here",
         "inspect",
@@ -73,6 +74,8 @@ class Calls:
         self.position = position
         self.skip = skip
         self.features = features
+        #: The first argument is the features, as they are.
+        self.direct = not position and features is None
         #: A single row of outputs of this type is copied without a further look.
         self.plain_dtype = FLOAT64 if outputs is None else None
         self.channels: dict[int, Channel] = identity.new_cache()

@@ -108,12 +108,13 @@ def observer(  # noqa: C901, PLR0915 - one body: a call that is saved here is sa
             try:
                 lookup = calls.lookup
                 channel = lookup(id(self)) or calls.register(self)
-                table = data if plain and not calls.position else calls.given(args, kwargs)
+                if plain and calls.direct:
+                    table = data
+                else:
+                    table = calls.adapt(calls.given((data,) if plain else args, kwargs))
                 if context:
                     trace = calls.trace(channel, context)
                 stride = state.stride
-                if calls.features is not None:
-                    table = calls.adapt(table)
                 if (
                     type(table) is ndarray
                     and table.dtype is FLOAT64
