@@ -14,9 +14,11 @@ from tidegauge import (
     guard,
     identity,
     late_import,
+    leave,
     otel_fork,
     pipeline,
     prediction_ids,
+    sigterm,
     standing,
 )
 
@@ -30,6 +32,8 @@ def install() -> None:
             after_in_parent=otel_fork.after_fork,
             after_in_child=_after_in_child,
         )
+    # The last in the child: what SIGTERM ends there must have begun anew.
+    sigterm.install(leave.handles_sigterm)
 
 
 def _after_in_child() -> None:

@@ -31,7 +31,7 @@ from typing import Any
 from opentelemetry import metrics, trace
 from opentelemetry._logs import get_logger_provider
 
-from tidegauge import export_order, group, pipeline, standing
+from tidegauge import export_order, group, pipeline, sigterm, standing
 from tidegauge.guard import guarded
 from tidegauge.runtime import shared
 
@@ -64,6 +64,11 @@ def install() -> None:
     if handler is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _on_sigterm)
     _flush_before_it_is_sent()
+
+
+def handles_sigterm() -> bool:
+    """Say whether the handler of SIGTERM is ours."""
+    return signal.getsignal(signal.SIGTERM) is _on_sigterm
 
 
 def _flush_before_it_is_sent() -> None:
@@ -100,6 +105,7 @@ def _flushed_if(to_self: bool) -> Iterator[None]:
 def prepare() -> None:
     """Arrange that a process which predicts is looked after, however it was set up."""
     pipeline.at_start.append(look_after)
+    pipeline.each_second.append(sigterm.nudge)
 
 
 def look_after() -> None:
@@ -112,6 +118,8 @@ def look_after() -> None:
     from multiprocessing.util import Finalize  # noqa: PLC0415 - it is loaded: this is its child
 
     _finalized = os.getpid()
+    if handles_sigterm():
+        sigterm.listen()
     Finalize(None, _at_end_of_child, exitpriority=_PRIORITY)
 
 

@@ -130,7 +130,8 @@ class Pipeline:
         with self._locked(timeout_s) as held:
             if held:
                 self._drain(few=True)
-                self._tick()
+                if self._processors is not None:  # to load them for nothing would cost an import
+                    self._tick()
             return held
 
     def hand_over(self, timeout_s: float) -> None:
@@ -138,7 +139,7 @@ class Pipeline:
         with self._locked(timeout_s) as held:
             if held:
                 self._drain(few=True)
-                for processor in self.processors():
+                for processor in self._processors or ():
                     with guarded(f"processor.{type(processor).__name__}"):
                         processor.on_leave(shared.clock())
         self._tell()
@@ -149,7 +150,7 @@ class Pipeline:
         with self._locked(timeout_s) as held:
             if held:
                 self._drain(few=True)
-                for processor in self.processors():
+                for processor in self._processors or ():
                     with guarded(f"processor.{type(processor).__name__}"):
                         rest_s = max(0.0, deadline - time.monotonic())
                         processor.on_end(shared.clock(), rest_s)
