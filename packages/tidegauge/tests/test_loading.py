@@ -7,8 +7,9 @@ import io
 import pickle
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
+from uuid import UUID
 
 import pytest
 from tidegauge import guard, identity, set_model_info
@@ -23,6 +24,7 @@ from tidegauge.settings import SettingError, load
 
 pytestmark = pytest.mark.usefixtures("core")
 INFO = ModelInfo("f", "Ridge")
+ID = str(UUID(int=7**40))
 PAIRS = CoreSettings(
     model_name="fraud_v3.joblib=fraud, churn=leavers, served", model_version="fraud_v3=3"
 )
@@ -44,6 +46,11 @@ class Thing:
         ("fraud", "fraud", "fraud"),
         ("/srv/fraud/model.pkl", "model.pkl", ""),
         ("/srv/", "srv", "srv"),
+        ("a/tmpab3x_9k1.joblib", "tmpab3x_9k1.joblib", ""),
+        ("tmp_of_fraud.joblib", "tmp_of_fraud.joblib", "tmp_of_fraud"),
+        ("9F86D081884C7D659A2FEAA0C55AD015.pkl", "9F86D081884C7D659A2FEAA0C55AD015.pkl", ""),
+        (f"/a/{ID}.onnx", f"{ID}.onnx", ""),
+        ("cache/f/output.pkl", "output.pkl", ""),
         (b"bytes", "", ""),
         (io.BytesIO(), "", ""),
         (7, "", ""),
@@ -158,7 +165,8 @@ def test_a_dead_model_leaves_no_file() -> None:
     """Nothing grows with the models that were loaded."""
     kept = (identity._files, identity._registered)
     before = [len(each) for each in kept]
-    model, unwatched = Thing(), object.__new__(type("Slotted", (), {"__slots__": ()}))
+    model = Thing()
+    unwatched: Any = type("Slotted", (), {"__slots__": ()})()
     loaded(model, "a.pkl")
     registered(model, "fraud", "3")
     loaded(unwatched, "b.pkl")
@@ -167,3 +175,70 @@ def test_a_dead_model_leaves_no_file() -> None:
     assert b"a.pkl" not in pickle.dumps(model)
     del model
     assert before == [len(each) for each in kept]
+
+
+class Predictor(Thing):
+    """A model that predicts."""
+
+    def predict(self) -> None:
+        """Do nothing."""
+
+
+ONE, OTHER = Predictor(), Predictor()
+
+
+@pytest.mark.parametrize(
+    ("content", "names"),
+    [
+        ({"model": ONE, "columns": ["a"], "threshold": 0.5, "scaler": Thing()}, {"fraud"}),
+        ((ONE, ["a", "b"]), {"fraud"}),
+        ({"best": ONE, "now": ONE}, {"fraud"}),
+        ({"eu": ONE, "us": OTHER}, {"fraud.eu", "fraud.us"}),
+        ([ONE, "between", OTHER], {"fraud.0", "fraud.2"}),
+        ({(1, 2): ONE, "": OTHER}, {"fraud.0", "fraud.1"}),
+        ({"a/b": ONE, "c\\d": OTHER}, {"fraud.b", "fraud.d"}),
+        ({"deep": {"model": ONE}}, {"Ridge"}),
+        ([ONE] * 101, {"Ridge"}),
+        ({"a": 1, "b": None, "c": Predictor}, {"Ridge"}),
+        ([], {"Ridge"}),
+    ],
+)
+def test_containers_are_looked_into(content: Any, names: set[str]) -> None:
+    """One level deep; of several models in one file no two have the same name."""
+    content = copy.deepcopy(content)
+    module: Any = SimpleNamespace(load=loader("file")(lambda file: content))
+    assert module.load("/srv/fraud.joblib") is content
+    found = content.values() if isinstance(content, dict) else content
+    models = [each for each in found if isinstance(each, Predictor)] or [Predictor()]
+    assert names == {resolve(model, INFO, CoreSettings()).name for model in models}
+    assert {} == guard.counts()
+
+
+@pytest.mark.parametrize("file", ["fraud.joblib", "fraud", "fraud.pkl.gz", "fraud.gz"])
+def test_the_parts_of_a_file_are_named_like_files(file: str) -> None:
+    """Whatever it ends with."""
+    content = {"eu.1": Predictor(), "us": Predictor()}
+    loader("file")(lambda file: content)(f"/srv/{file}")
+    names = [resolve(model, INFO, CoreSettings()).name for model in content.values()]
+    assert ["fraud.eu.1", "fraud.us"] == names
+
+
+def test_models_of_one_file_are_named_one_by_one() -> None:
+    """Pairs of the environment name them as if each had a file."""
+    content = {"eu": Predictor(), "us": Predictor(), "ap": Predictor()}
+    loader("file")(lambda file: content)("/srv/fraud.joblib")
+    settings = CoreSettings(model_name="fraud.eu=europe,fraud.us.joblib=america")
+    set_model_info(content["ap"], "asia")
+    names = [resolve(model, INFO, settings).name for model in content.values()]
+    assert ["europe", "america", "asia"] == names
+
+
+def test_a_container_that_predicts_is_the_model() -> None:
+    """A class of the user's that derives from dict."""
+
+    class Table(dict[str, int]):
+        def predict(self) -> None: ...
+
+    table = Table(a=1)
+    loader("file")(lambda file: table)("fraud.pkl")
+    assert "fraud" == resolve(table, INFO, CoreSettings()).name

@@ -166,18 +166,24 @@ def test_the_same_object_comes_back(library: str, install: Callable[..., Patcher
         patcher.install()
 
 
-def test_functions_are_patched_wherever_their_package_has_them(
-    library: str, install: Callable[..., Patcher]
+def test_functions_are_patched_wherever_somebody_has_them(
+    library: str, install: Callable[..., Patcher], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Names that the package exports, before and after, follow; and all come back."""
+    """Names that the package exports, or the app has imported, before and after; all come back."""
     module = load(library)
     original = module.evaluate
+    app: Any = ModuleType("some_app")
+    app.evaluate = app.mine = original
+    monkeypatch.setitem(sys.modules, "some_app", app)
+    monkeypatch.setitem(sys.modules, "nothing_here", None)
     patcher = install(Functions(f"{library}.core", {"evaluate": suppressor()}))
     late = importlib.import_module(f"{library}.late")
     assert is_live(module.evaluate)
-    assert module.core.evaluate is module.evaluate is late.evaluate
+    assert module.core.evaluate is module.evaluate is late.evaluate is app.evaluate
+    assert app.mine is original  # by another name nobody looks for it
     patcher.remove()
     assert [module.evaluate, module.core.evaluate, late.evaluate] == [original] * 3
+    assert app.evaluate is original
 
 
 def test_what_is_missing_is_said_once(

@@ -190,7 +190,8 @@ def test_a_method_that_returns_a_generator_is_one_call_too(core: Any) -> None:
     found = model.predict(ROW)
     assert inspect.isgenerator(found)
     assert {} == counts(core)
-    assert [[1.0]] * 3 == [value.tolist() for value in found]
+    values: list[Any] = list(found)
+    assert [[1.0]] * 3 == [value.tolist() for value in values]
     with suppress():
         assert 3 == len(list(model.predict(ROW)))
     given_up = model.predict(ROW)

@@ -120,12 +120,13 @@ def registered(model: object, name: str, version: str = "") -> None:
         changed(model)
 
 
-def loaded(model: object, file: object) -> None:
+def loaded(model: object, file: object, part: str = "") -> None:
     """Remember the base name of the file, a path or an open file, that an object came from.
 
-    What is filled anew from something without a name has none from then on.
+    ``part`` tells the models of one file apart. What is filled anew from something without a name
+    has none from then on.
     """
-    name = model_file.base_name(file)
+    name = model_file.part_of(model_file.base_name(file), part)
     if name and watch(model):
         _files[id(model)] = name
     else:

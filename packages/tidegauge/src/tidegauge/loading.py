@@ -1,16 +1,22 @@
 """Wrappers of a library's loaders: a model goes by the name of the file that it came from.
 
 Nothing is put on the object, so its pickles are what they were.
+
+A file may hold more than a model: a dict, list or tuple is looked into, one level deep. Of several
+models in one file each has its key added to the name, so that no two are one in the charts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from tidegauge import identity
 from tidegauge.guard import guarded
 from tidegauge.observe import Decorator, Silence
+
+# Longer ones hold data, not models.
+_MOST_MEMBERS = 100
 
 
 class Loads(Silence):
@@ -31,8 +37,27 @@ class Loads(Silence):
         with guarded("load.name"):
             at = self._position
             file = args[at] if len(args) > at else kwargs.get(self._argument)
-            for model in self._models(result, args):
-                identity.loaded(model, file)
+            for found in self._models(result, args):
+                for model, part in _inside(found):
+                    identity.loaded(model, file, part)
+
+
+def _inside(found: Any) -> Iterator[tuple[object, str]]:
+    """Yield what may be a model, with the key that tells it from others beside it."""
+    if _predicts(found) or not isinstance(found, dict | list | tuple):
+        yield found, ""
+    elif len(found) <= _MOST_MEMBERS:
+        members = found.items() if isinstance(found, dict) else enumerate(found)
+        # One object under two keys is one model.
+        models = {id(member): (member, key) for key, member in members if _predicts(member)}
+        for position, (model, key) in enumerate(models.values()):
+            told = key if isinstance(key, str | int) and key != "" else position
+            yield model, str(told) if len(models) > 1 else ""
+
+
+def _predicts(thing: object) -> bool:
+    # Of the class: a property of the object may be anybody's code.
+    return hasattr(type(thing), "predict")
 
 
 def result_of(result: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:  # noqa: ARG001 - the other kind

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import PurePath
 
 # Of an archive the name within is what matters: fraud.joblib.gz is fraud.joblib, compressed.
@@ -11,8 +12,13 @@ _COMPRESSED = frozenset({".gz", ".bz2", ".xz", ".lzma", ".zst", ".z", ".lz4", ".
 # What files are called that are named by their folder, and folders are not looked at. Two models
 # with such a name would be one in every chart.
 _NO_NAMES = frozenset(
-    {"best", "checkpoint", "clf", "data", "estimator", "final", "latest", "model", "pipeline"}
-)
+    {
+        "best", "checkpoint", "clf", "data", "estimator", "final", "latest", "model", "pipeline",
+        "output",  # what joblib keeps of a function that it remembers
+    }
+)  # fmt: skip
+# A file that somebody downloads to has another name each time: Python's temporary ones, and ids.
+_RANDOM = re.compile(r"tmp[a-z0-9_]{8}|[0-9a-f]{32,64}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def base_name(file: object) -> str:
@@ -29,16 +35,25 @@ def base_name(file: object) -> str:
 
 def model_name(file: str) -> str:
     """Return the name that a file's base name gives a model; empty where it says nothing."""
-    path = PurePath(file)
-    if path.suffix.lower() in _COMPRESSED:
-        path = path.with_suffix("")
-    return "" if path.stem.lower() in _NO_NAMES else path.stem
+    stem = _unpacked(file).stem
+    return "" if stem.lower() in _NO_NAMES or _RANDOM.fullmatch(stem.lower()) else stem
+
+
+def part_of(file: str, part: str) -> str:
+    """Return what the base name of a file would be that held one part of it alone."""
+    if not file or not part:
+        return file
+    path = _unpacked(file)
+    # What follows the last dot is no part of a name, so there is always something.
+    return f"{path.stem}.{base_name(part)}{path.suffix or '.part'}"
 
 
 def same(pattern: str, file: str) -> bool:
     """Say whether a user means a file: by its base name, with or without what follows the dot."""
     path = PurePath(file)
-    stems = {path.name, path.stem}
-    if path.suffix.lower() in _COMPRESSED:
-        stems.add(path.with_suffix("").stem)
-    return bool(file) and pattern in stems
+    return bool(file) and pattern in {path.name, path.stem, _unpacked(file).stem}
+
+
+def _unpacked(file: str) -> PurePath:
+    path = PurePath(file)
+    return path.with_suffix("") if path.suffix.lower() in _COMPRESSED else path

@@ -50,7 +50,7 @@ class Subclasses:
 
 @dataclass(frozen=True, slots=True)
 class Functions:
-    """Functions of one module, also where their package exports them again."""
+    """Functions of one module, also where a package or the app holds them by the same name."""
 
     module: str
     functions: Mapping[str, Decorator]
@@ -74,7 +74,7 @@ class Patcher:
         self._hooked = False
         self._classes: weakref.WeakSet[type] = weakref.WeakSet()
         self._bases: list[tuple[Any, Any, Any, Patch]] = []
-        self._functions: list[tuple[str, str, Any]] = []
+        self._functions: list[tuple[str, Any]] = []
         self._calls: set[Calls] = set()
 
     def install(self) -> None:
@@ -119,9 +119,9 @@ class Patcher:
             for name in names:
                 self._restore(cls, name)
         self._classes.clear()
-        for package, name, wrapper in self._functions:
-            # Also where it was exported again after the patch.
-            for holder in _holders(package, name, wrapper) if self._leave(wrapper) else ():
+        for name, wrapper in self._functions:
+            # Also where it was imported by its name after the patch.
+            for holder in _holders(name, wrapper) if self._leave(wrapper) else ():
                 setattr(holder, name, wrapper.__wrapped__)
         self._functions.clear()
 
@@ -182,18 +182,17 @@ class Patcher:
         self._bases.append((base, hook, original, patch))
 
     def _apply_functions(self, module: ModuleType, patch: Functions) -> None:
-        package = module.__name__.partition(".")[0]
         for name, decorator in patch.functions.items():
             original = getattr(module, name, None)
             if original is None:
                 _missing(patch.module, name)
                 continue
             wrapper = original if is_live(original) else _wrapper(decorator, original)
-            # Packages that were imported before hold the function under the same name.
-            for holder in _holders(package, name, original):
+            # Modules that imported it before hold the function under the same name.
+            for holder in _holders(name, original):
                 setattr(holder, name, wrapper)
             self._join(wrapper)
-            self._functions.append((package, name, wrapper))
+            self._functions.append((name, wrapper))
 
     def _wrap(self, owner: type, name: str, decorator: Decorator) -> None:
         value: Any = vars(owner).get(name)
@@ -243,12 +242,12 @@ def _wrapper(decorator: Decorator, original: Callable[..., Any]) -> Callable[...
     return wrapper if wrapper is original else functools.update_wrapper(wrapper, original)
 
 
-def _holders(package: str, name: str, value: object) -> list[ModuleType]:
-    """Return the modules of a package that hold this very object under this name."""
+def _holders(name: str, value: object) -> list[ModuleType]:
+    """Return the modules, the app's own among them, that hold this very object by this name."""
     return [
         module
-        for place, module in list(sys.modules.items())
-        if place.partition(".")[0] == package and getattr(module, "__dict__", {}).get(name) is value
+        for module in list(sys.modules.values())
+        if getattr(module, "__dict__", {}).get(name) is value
     ]
 
 
