@@ -21,8 +21,13 @@ ROOT = Path(__file__).parents[2]
 FOLDERS = {path.parent.name: path.parent for path in ROOT.glob("integrations/*/pyproject.toml")}
 NAMES = sorted(FOLDERS)
 # How-to pages that are named as their library calls itself.
-PAGES = {"sklearn": "scikit-learn", "starlette": "fastapi"}
-CONTRACTS = {"IntegrationContract", "HooksContract", "ContextContract"}
+PAGES = {
+    "joblib": "model-names",
+    "skops": "model-names",
+    "sklearn": "scikit-learn",
+    "starlette": "fastapi",
+}
+CONTRACTS = {"IntegrationContract", "HooksContract", "ContextContract", "LoaderContract"}
 MODULES = {"__init__.py", "_extract.py", "_patches.py", "instrumentor.py", "py.typed"}
 
 
