@@ -9,7 +9,12 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parent.parent
-_PAGES = {"sklearn": "scikit-learn"}
+_PAGES = {
+    "joblib": "model-names",
+    "skops": "model-names",
+    "sklearn": "scikit-learn",
+    "starlette": "fastapi",
+}
 
 
 @dataclass(frozen=True)
