@@ -62,7 +62,6 @@ def app(instrumented: StarletteInstrumentor) -> FastAPI:
     [
         ("/v1/models/t/m/plain", "/v1/models/{tenant}/{model}/plain"),
         ("/v2/models/t/m/awaited", "/v2/models/{tenant}/{model}/awaited"),
-        ("/v1/models/t/m/raw", "/v1/models/{tenant}/{model}/raw"),
         ("/m/direct", "/{model}/direct"),
         ("/other/inner/m/plain", "/other/inner/{model}/plain"),
         ("/other/inner/m/raw", "/other/inner/{model}/raw"),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import inspect
 import pickle
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from typing import Any
 
 import cloudpickle
@@ -175,6 +176,90 @@ def test_a_generator_that_fails(core: Any) -> None:
     assert {"C": (0, {"ValueError": 1}, 0)} == counts(core)
 
 
+def async_stream(log: list[str] | None = None) -> Any:
+    """Return a model that yields the values of a row, with pauses, and echoes what it is sent."""
+
+    async def predict(_: object, data: Any) -> AsyncGenerator[float, str | None]:
+        try:
+            for value in data[0].tolist():
+                await asyncio.sleep(0)
+                sent = yield value
+                if sent and log is not None:
+                    log.append(sent)
+        except KeyError:
+            yield -1.0
+            raise ValueError("no") from None
+        finally:
+            if log is not None:
+                log.append("closed")
+
+    wrapped = PREDICT(predict)
+    assert inspect.isasyncgenfunction(wrapped)
+    return type("Model", (), {"predict": wrapped})()
+
+
+def test_an_asynchronous_generator_is_one_call_from_its_first_value_to_its_last(core: Any) -> None:
+    """Between two values its reader is outside; another reads its own at the same time."""
+    inner, log = Plain(), list[str]()
+
+    async def read() -> list[float]:
+        found = []
+        async for value in async_stream().predict(ROW):
+            inner.predict(ROW)
+            found.append(value)
+        return found
+
+    async def main() -> None:
+        assert [[1.0] * 3] * 2 == await asyncio.gather(read(), read())
+        generator = async_stream(log).predict(ROW)
+        await anext(generator)
+        await generator.asend("hello")
+        await generator.aclose()
+        assert ["hello", "closed"] == log
+        await async_stream().predict(ROW).aclose()  # nobody has asked it for anything
+        with suppress():
+            assert [1.0] * 3 == [value async for value in async_stream().predict(ROW)]
+
+    asyncio.run(main())
+    assert {"C": (2, {}, 1), "Plain": (6, {}, 0)} == counts(core)
+    assert {} == guard.counts()
+
+
+def test_an_asynchronous_generator_that_fails(core: Any) -> None:
+    """Its error is the reader's; one that is thrown in reaches it; a cancelled step is no error."""
+
+    async def main() -> None:
+        generator = async_stream().predict(ROW)
+        await anext(generator)
+        assert -1.0 == await generator.athrow(KeyError("k"))
+        with pytest.raises(ValueError, match="no"):
+            await anext(generator)
+        assert [] == [value async for value in generator]
+        task = asyncio.ensure_future(anext(async_stream().predict(ROW)))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+    assert {"C": (0, {"ValueError": 1}, 1)} == counts(core)
+
+
+def test_an_asynchronous_generator_that_nobody_ends(core: Any) -> None:
+    """The loop closes it, in a context of its own: it is counted, and nothing is said."""
+    log: list[str] = []
+
+    async def main() -> None:
+        await anext(async_stream(log).predict(ROW))
+        gc.collect()
+        await asyncio.sleep(0)
+
+    asyncio.run(main())
+    assert ["closed"] == log
+    assert {"C": (0, {}, 1)} == counts(core)
+    assert {} == guard.counts()
+
+
 def test_a_method_that_returns_a_generator_is_one_call_too(core: Any) -> None:
     """From its first value on: a caller's mistake is raised at once, as it was."""
     inner = Plain()
@@ -233,8 +318,9 @@ async def both(self: object, data: Any) -> AsyncIterator[Any]:
 
 
 def test_other_kinds_and_decorators_leave_them_alone() -> None:
-    """Training is silenced where it is plain; an asynchronous generator is no prediction."""
-    assert [coroutine, generator] == [suppressor()(each) for each in (coroutine, generator)]
+    """Training is silenced where it is plain."""
+    kinds = [coroutine, generator, both]
+    assert kinds == [suppressor()(each) for each in kinds]
     owner = type("Owner", (), {"predict": coroutine, "fit": coroutine, "stream": both})
     patcher = Patcher([Methods(__name__, "Owner", {"predict": PREDICT, "fit": suppressor()})])
     globals()["Owner"] = owner
@@ -245,7 +331,7 @@ def test_other_kinds_and_decorators_leave_them_alone() -> None:
     del globals()["Owner"]
 
 
-@pytest.mark.parametrize("original", [coroutine, generator])
+@pytest.mark.parametrize("original", [coroutine, generator, both])
 def test_a_copy_by_value_runs_without_recording(core: Any, original: Any) -> None:
     """It holds nothing of ours but its stand-in."""
     wrapped = PREDICT(original)
@@ -254,6 +340,9 @@ def test_a_copy_by_value_runs_without_recording(core: Any, original: Any) -> Non
     text = cloudpickle.dumps(wrapped)
     assert b"tidegauge.calls" not in text
     copy = pickle.loads(text)
-    found = asyncio.run(copy(None, 3)) if original is coroutine else next(copy(None, 3))
-    assert 3 == found
+
+    async def ask() -> Any:
+        return await copy(None, 3) if original is coroutine else await anext(copy(None, 3))
+
+    assert 3 == (next(copy(None, 3)) if original is generator else asyncio.run(ask()))
     assert {} == counts(core)

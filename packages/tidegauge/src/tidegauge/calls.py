@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from functools import partial
 from time import time
 from types import SimpleNamespace
@@ -24,7 +24,7 @@ from tidegauge.runtime import shared
 from tidegauge.sampling import adapted, outputs_of, sample
 from tidegauge.snapshot import THINNED, Lazy, row_count
 from tidegauge.suppression import HERE, INSIDE, Stack, arrive, holds
-from tidegauge.unfolding import Steps
+from tidegauge.unfolding import AsyncSteps, Steps
 
 #: Every so many entries a caller looks at the length of its deque.
 CHECK_MASK = 0xFF
@@ -137,6 +137,12 @@ class Calls:
     ) -> Generator[Any, Any, Any]:
         """Return a generator whose steps are one call of a wrapped method."""
         return Steps(inner, self.call(model, *given))
+
+    def async_steps(
+        self, inner: AsyncGenerator[Any, Any], model: object, *given: Any
+    ) -> AsyncGenerator[Any, Any]:
+        """Return an asynchronous generator whose steps are one call of a wrapped method."""
+        return AsyncSteps(inner, self.call(model, *given))
 
     def stream(
         self, inner: Generator[Any, Any, Any], model: object, *given: Any

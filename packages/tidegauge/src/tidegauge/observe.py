@@ -24,7 +24,7 @@ from tidegauge.calls import CHECK_MASK, FLOAT64, Calls
 from tidegauge.info import Describe
 from tidegauge.snapshot import MAX_COLUMNS, Snapshot
 from tidegauge.suppression import HERE, INSIDE, is_inside
-from tidegauge.unfolding import awaited, generated, streamed
+from tidegauge.unfolding import awaited, generated, generated_async, streamed
 
 #: Turns an original method into its wrapper.
 Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -44,7 +44,8 @@ def observer(  # noqa: C901, PLR0915 - one body: a call that is saved here is sa
 ) -> Decorator:
     """Return the decorator of a prediction method.
 
-    Plain methods, coroutine functions and generator functions are wrapped, each as what it is.
+    Plain methods, coroutine functions and generator functions of both kinds are wrapped, each as
+    what it is.
     What a hook raises is counted, and its call is recorded without what the hook would have given.
 
     Parameters
@@ -75,6 +76,8 @@ def observer(  # noqa: C901, PLR0915 - one body: a call that is saved here is sa
             return awaited(original, calls)
         if inspect.isgeneratorfunction(original):
             return generated(original, calls)
+        if inspect.isasyncgenfunction(original):
+            return generated_async(original, calls)
 
         def wrapper(  # noqa: C901, PLR0912, PLR0915 - as above
             self: Any, data: Any = ..., /, *rest: Any, **kwargs: Any
@@ -214,7 +217,12 @@ def suppressor() -> Decorator:
     silence = Silence()
 
     def decorate(original: Callable[..., Any]) -> Callable[..., Any]:
-        if inspect.iscoroutinefunction(original) or inspect.isgeneratorfunction(original):
+        kinds = (
+            inspect.iscoroutinefunction,
+            inspect.isgeneratorfunction,
+            inspect.isasyncgenfunction,
+        )
+        if any(is_kind(original) for is_kind in kinds):
             # The call only makes it. What it does while it runs is recorded.
             return original
 

@@ -5,7 +5,7 @@ The closure of each holds the original and one ``Calls``, as in ``observe`` and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from time import perf_counter
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -56,15 +56,56 @@ def streamed(original: Callable[..., Any], calls: Calls) -> Callable[..., Any]:
     return wrapper
 
 
-class Steps(Generator[Any, Any, Any]):
-    """A generator whose steps belong to one call; between them its reader is outside."""
+def generated_async(original: Callable[..., Any], calls: Calls) -> Callable[..., Any]:
+    """Return the wrapper of an asynchronous generator function, to which the same applies."""
 
-    def __init__(self, inner: Generator[Any, Any, Any], call: Any) -> None:
+    async def wrapper(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+        inner = original(self, *args, **kwargs)
+        if not calls.inside() and not calls.skips(args, kwargs):
+            inner = calls.async_steps(inner, self, args, kwargs)
+        # What ``yield from`` does for others.
+        take, given = inner.asend, None
+        try:
+            while True:
+                try:
+                    value = await take(given)
+                except StopAsyncIteration:
+                    return
+                try:
+                    take, given = inner.asend, (yield value)
+                except GeneratorExit:
+                    raise
+                except BaseException as error:
+                    take, given = inner.athrow, error
+        finally:
+            await inner.aclose()
+
+    wrapper.__tidegauge__ = calls  # type: ignore[attr-defined]
+    return wrapper
+
+
+class _InSteps:
+    """A call that is made in steps, and what they took."""
+
+    def __init__(self, inner: Any, call: Any) -> None:
         self._inner = inner
         self._call = call
         self._seconds = 0.0
         self._over = False
         call.begin()
+
+    def _leave(self, begun: float) -> None:
+        self._call.outward()
+        self._seconds += perf_counter() - begun
+
+    def _end(self, error: BaseException | None) -> None:
+        if not self._over:
+            self._over = True
+            self._call.end(self._seconds, error)
+
+
+class Steps(_InSteps, Generator[Any, Any, Any]):
+    """A generator whose steps belong to one call; between them its reader is outside."""
 
     def send(self, value: Any, /) -> Any:
         """Take a step."""
@@ -100,11 +141,33 @@ class Steps(Generator[Any, Any, Any]):
         self._leave(begun)
         return result
 
-    def _leave(self, begun: float) -> None:
-        self._call.outward()
-        self._seconds += perf_counter() - begun
 
-    def _end(self, error: BaseException | None) -> None:
-        if not self._over:
-            self._over = True
-            self._call.end(self._seconds, error)
+class AsyncSteps(_InSteps, AsyncGenerator[Any, Any]):
+    """The same of an asynchronous generator; a step lasts until its value is there."""
+
+    async def asend(self, value: Any, /) -> Any:
+        """Take a step."""
+        return await self._step(self._inner.asend, value)
+
+    async def athrow(self, *given: Any) -> Any:
+        """Raise inside the generator."""
+        return await self._step(self._inner.athrow, *given)
+
+    async def aclose(self) -> None:
+        """End it early: who reads no further has cancelled the call."""
+        try:
+            await self._inner.aclose()
+        finally:
+            self._end(GeneratorExit())
+
+    async def _step(self, act: Callable[..., Any], *given: Any) -> Any:
+        begun = perf_counter()
+        self._call.inward()
+        try:
+            result = await act(*given)
+        except BaseException as error:
+            self._leave(begun)
+            self._end(None if isinstance(error, StopAsyncIteration) else error)
+            raise
+        self._leave(begun)
+        return result
