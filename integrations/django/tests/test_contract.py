@@ -36,7 +36,7 @@ class DjangoScenario(ContextScenario):
         from django.conf import settings
 
         if not settings.configured:
-            settings.configure(ALLOWED_HOSTS=["*"])
+            settings.configure(ALLOWED_HOSTS=["*"], SECRET_KEY="of tests")  # noqa: S106
             django.setup()
         from django.http import HttpResponse
         from django.urls import include, path

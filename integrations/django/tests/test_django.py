@@ -20,7 +20,7 @@ from tidegauge_django import DjangoInstrumentor
 from tidegauge_testkit.contracts.context import request_here
 
 if not settings.configured:
-    settings.configure(ALLOWED_HOSTS=["*"])
+    settings.configure(ALLOWED_HOSTS=["*"], SECRET_KEY="of tests")  # noqa: S106
     django.setup()
 
 ID = {"X-Request-Id": "r-1"}
