@@ -210,7 +210,7 @@ def test_an_asynchronous_generator_is_one_call_from_its_first_value_to_its_last(
         return found
 
     async def main() -> None:
-        assert [[1.0] * 3] * 2 == await asyncio.gather(read(), read())
+        assert ([1.0] * 3, [1.0] * 3) == tuple(await asyncio.gather(read(), read()))
         generator = async_stream(log).predict(ROW)
         await anext(generator)
         await generator.asend("hello")
