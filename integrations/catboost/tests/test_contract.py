@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar
 
+from packaging.version import Version
 from tidegauge_catboost import CatBoostInstrumentor
 from tidegauge_testkit.contracts.integration import IntegrationContract
 from tidegauge_testkit.contracts.scenario import Scenario
@@ -17,6 +19,14 @@ class CatBoostScenario(Scenario):
     plugin: ClassVar[str] = "tidegauge_catboost"
     operation: ClassVar[str] = "predict"
     model_name: ClassVar[str] = "CatBoostClassifier"
+    inputs: ClassVar[frozenset[str]] = frozenset(
+        {
+            "float64", "float32", "integers", "by column", "missing values", "frame",
+            "frame with missing values", "mixed frame", "lists", "sparse", "no rows",
+        }
+    )  # fmt: skip
+    if Version(version("catboost")) >= Version("1.2.9"):
+        inputs |= {"polars"}
     # Derived classes: test_pickles.py. What a model has in its attributes cannot be pickled alone.
 
     def instrumentor(self) -> Any:

@@ -50,6 +50,17 @@ def test_the_features_stand_where_the_library_has_them(core: Any) -> None:
     assert {} == guard.counts()
 
 
+def test_without_a_name_the_first_argument_holds_the_features(core: Any) -> None:
+    """Of a library whose users name the arguments themselves."""
+    model = watched(lambda *_, **__: None, argument="")
+    for args, kwargs in (((ROWS, 2), {}), ((), {"rows": ROWS, "scale": 2})):
+        model.run(*args, **kwargs)
+        assert ROWS.tolist() == batch(core).features.matrix.tolist()
+    model.run()
+    core.pipeline.flush()
+    assert {} == guard.counts()
+
+
 def test_what_asks_for_something_else_is_no_prediction(core: Any) -> None:
     """Whole, with all that it calls; a condition that breaks counts the call."""
     inner = watched(lambda data, **_: data, skip=lambda _, named: bool(named.get("leaves")))

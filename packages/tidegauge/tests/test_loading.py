@@ -6,6 +6,7 @@ import copy
 import io
 import pickle
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -159,6 +160,27 @@ def test_what_is_filled_from_memory_has_no_file() -> None:
     assert "fraud" == resolve(model, INFO, CoreSettings()).name
     loaded(model, bytearray(b"a model"))
     assert "Ridge" == resolve(model, INFO, CoreSettings()).name
+
+
+def test_a_stand_in_goes_by_what_it_stands_for() -> None:
+    """A compiled model has the name, or the file, of the model; its own come first."""
+    settings = CoreSettings()
+    ways: tuple[Callable[[Thing], None], ...] = (
+        lambda model: set_model_info(model, "fraud", "3"),
+        lambda model: registered(model, "fraud", "3"),
+        lambda model: loaded(model, "/srv/fraud.pt"),
+    )
+    for name in ways:
+        model, stand_in, named = Thing(), Thing(), Thing()
+        name(model)
+        set_model_info(named, "mine")
+        identity.adopt(stand_in, model)
+        identity.adopt(named, model)
+        assert resolve(model, INFO, settings) == resolve(stand_in, INFO, settings)
+        assert "mine" == resolve(named, INFO, settings).name
+    nameless = Thing()
+    identity.adopt(nameless, Thing())
+    assert "Ridge" == resolve(nameless, INFO, settings).name
 
 
 def test_a_dead_model_leaves_no_file() -> None:

@@ -116,7 +116,11 @@ class Calls:
     def given(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Return the argument that holds the features; None where it was left out."""
         at = self.position
-        return args[at] if len(args) > at else kwargs.get(self.argument)
+        if len(args) > at:
+            return args[at]
+        if not self.argument:
+            return next(iter(kwargs.values()), None)
+        return kwargs.get(self.argument)
 
     def adapt(self, value: Any) -> Any:
         """Return the features in a form that can be read; where that breaks, their number."""

@@ -134,6 +134,16 @@ def loaded(model: object, file: object, part: str = "") -> None:
     changed(model)
 
 
+def adopt(model: object, other: object) -> None:
+    """Let an object go by the name and file of one that it stands for, if it has none itself."""
+    places: tuple[dict[int, Any], ...] = (_explicit, _registered, _files)
+    given = [known for known in places if id(other) in known]
+    if given and watch(model):
+        for known in given:
+            known.setdefault(id(model), known[id(other)])
+        changed(model)
+
+
 def checked_role(subject: str, role: str) -> str:
     """Return a role that an argument gave, empty where it gave none; ValueError for others."""
     if role and role not in tuple(Role):

@@ -55,7 +55,8 @@ def observer(  # noqa: C901, PLR0915 - one body: a call that is saved here is sa
     describe : callable
         Says what a model object is; called once an object, on its first call.
     argument, position : str, int
-        Name and place, behind the model, of the parameter that holds the features.
+        Name and place, behind the model, of the parameter that holds the features. Without a name
+        the first one that is given.
     skip : callable, optional
         ``skip(args, kwargs)`` says that a call is no prediction (it asks for leaf indexes, raw
         margins, contributions). Not asked where the only argument is one by position.

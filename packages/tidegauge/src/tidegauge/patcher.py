@@ -40,12 +40,16 @@ class Subclasses:
 
     ``on_load`` names the base's method that restores an instance from a pickle. A class that comes
     by value in the same pickle is made empty and filled later, so it is visited once more then.
+
+    ``only`` says which classes are wanted. Those alone are patched, of the methods that they
+    inherit too, so that no other class pays for it; what derives from them inherits that.
     """
 
     module: str
     base: str
     methods: Mapping[str, Decorator]
     on_load: str = ""
+    only: Callable[[type], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,9 @@ Patch = Methods | Subclasses | Functions
 _users: weakref.WeakKeyDictionary[Callable[..., Any], set[Patcher]] = weakref.WeakKeyDictionary()
 # The same of what wrappers share: it goes on while one is left.
 _recorders: weakref.WeakKeyDictionary[Calls, set[Patcher]] = weakref.WeakKeyDictionary()
+
+# Methods that a class did not have of its own: they go when the patch goes.
+_stand_ins: weakref.WeakSet[Callable[..., Any]] = weakref.WeakSet()
 
 
 class Patcher:
@@ -154,8 +161,14 @@ class Patcher:
         def visit(cls: type) -> None:
             # One class that refuses must not hide the others.
             with guarded(f"patch.{patch.module}.{patch.base}"):
-                for owner in cls.__mro__[:-1]:
+                if patch.only is None:
+                    owners = cls.__mro__[:-1]
+                else:
+                    owners = (cls,) if patch.only(cls) else ()
+                for owner in owners:
                     for method, decorator in patch.methods.items():
+                        if patch.only is not None and method not in vars(owner):
+                            setattr(owner, method, _passing_on(owner, method))
                         self._wrap(owner, method, decorator)
 
         self._hook_creation(base, visit, patch)
@@ -218,7 +231,10 @@ class Patcher:
             if is_live(value.fn) and self._leave(value.fn):
                 value.fn = value.fn.__wrapped__
         elif is_live(value) and self._leave(value):
-            setattr(owner, name, value.__wrapped__)
+            if value.__wrapped__ in _stand_ins:
+                delattr(owner, name)
+            else:
+                setattr(owner, name, value.__wrapped__)
 
     def _join(self, wrapper: Any) -> None:
         _users.setdefault(wrapper, set()).add(self)
@@ -235,6 +251,20 @@ class Patcher:
         users = _users.get(wrapper, set())
         users.discard(self)
         return not users
+
+
+def _passing_on(owner: type, name: str) -> Callable[..., Any]:
+    """Return a method that calls what a class inherits, whatever that is at the time."""
+
+    def inherited(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+        return getattr(super(owner, self), name)(*args, **kwargs)
+
+    method = functools.update_wrapper(inherited, getattr(owner, name))
+    # Pickles of it look here, and find what is inherited where Tidegauge is not.
+    method.__module__, method.__name__ = owner.__module__, name
+    method.__qualname__ = f"{owner.__qualname__}.{name}"
+    _stand_ins.add(method)
+    return method
 
 
 def _wrapper(decorator: Decorator, original: Callable[..., Any]) -> Callable[..., Any]:
