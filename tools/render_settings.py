@@ -28,6 +28,7 @@ TITLES = {
     "distro": "Start-up (tidegauge-distro)",
     "drift": "Drift (tidegauge-drift)",
     "exporter_prometheus": "Prometheus endpoint (tidegauge-exporter-prometheus)",
+    "litserve": "LitServe (tidegauge-litserve)",
     "torch": "PyTorch (tidegauge-torch)",
 }
 

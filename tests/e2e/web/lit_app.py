@@ -17,13 +17,9 @@ class Scoring(litserve.LitAPI):  # type: ignore[misc]
 
         self.score = score
 
-    def decode_request(self, request: dict[str, Any]) -> float:
-        """Return the input."""
-        return float(request["seconds"])
-
-    def predict(self, x: float) -> int:
+    def predict(self, x: dict[str, Any]) -> int:
         """Return a score."""
-        return int(self.score(x))
+        return int(self.score(float(x["seconds"])))
 
 
 if __name__ == "__main__":
