@@ -68,7 +68,7 @@ def install(handled: Callable[[], bool]) -> None:
 
 def _is_of_a_pool() -> bool:
     pool = sys.modules.get("multiprocessing.pool")
-    process: Any = sys.modules["multiprocessing.process"].current_process()  # type: ignore[attr-defined]
+    process: Any = sys.modules["multiprocessing.process"].current_process()
     return pool is not None and getattr(process, "_target", None) is pool.worker
 
 
