@@ -21,8 +21,8 @@ _PAGES = {
 class Integration:
     """One folder of ``integrations``.
 
-    ``oldest`` maps what pip installs to the lower bound; of several of which one must be there, the
-    first is the one that is tested. ``newest`` is what ``tools/check_versions.py`` has written.
+    ``oldest`` maps what pip installs to the lower bound. ``newest`` is what
+    ``tools/check_versions.py`` has written: of several of which one must be there, those that were.
     """
 
     name: str
@@ -45,7 +45,7 @@ def read(folder: Path) -> Integration:
     texts = [
         text
         for place in places
-        for text in (*place.get("instruments", ()), *place.get("instruments-any", ())[:1])
+        for text in (*place.get("instruments", ()), *place.get("instruments-any", ()))
     ]
     oldest = {}
     for requirement in map(Requirement, texts):

@@ -25,7 +25,11 @@ def render() -> str:
     """Return the page."""
     lines = []
     for each in all_integrations():
+        # Of several that bring the same modules, those that were tested.
+        tested = each.newest or list(each.oldest)[:1]
         for library, oldest in each.oldest.items():
+            if library not in tested:
+                continue
             lines.append(
                 f"| {library} | `{each.package}` | {oldest} | {each.newest.get(library, '')} | "
                 f"[{each.page.removesuffix('.md')}](../how-to/{each.page}) |"
