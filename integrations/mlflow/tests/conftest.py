@@ -13,6 +13,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
+from tidegauge.info import ModelInfo
+from tidegauge.observe import Decorator, observer
+from tidegauge.patcher import Methods, Patcher
 from tidegauge_mlflow import MlflowInstrumentor
 from tidegauge_testkit.recording import Recording
 
@@ -49,6 +52,35 @@ def recording(instrumented: MlflowInstrumentor) -> Iterator[Recording]:
     """Return what is recorded in one test."""
     with Recording() as recording:
         yield recording
+
+
+@pytest.fixture
+def estimators() -> Iterator[None]:
+    """Let scikit-learn's calls be recorded too, as another integration does."""
+
+    def observed(*methods: str) -> dict[str, Decorator]:
+        return {method: observer(method, describe_estimator) for method in methods}
+
+    patcher = Patcher(
+        [
+            Methods(
+                "sklearn.linear_model._base",
+                "LinearClassifierMixin",
+                observed("predict", "decision_function"),
+            ),
+            Methods(
+                "sklearn.linear_model._logistic", "LogisticRegression", observed("predict_proba")
+            ),
+        ]
+    )
+    patcher.install()
+    yield
+    patcher.remove()
+
+
+def describe_estimator(model: object) -> ModelInfo:
+    """Return what such an integration says of a model."""
+    return ModelInfo("sklearn", type(model).__name__)
 
 
 @pytest.fixture(scope="session")

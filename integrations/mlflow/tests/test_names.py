@@ -15,7 +15,6 @@ from tidegauge import set_model_info
 from tidegauge.configuration import CoreSettings
 from tidegauge_mlflow import MlflowInstrumentor
 from tidegauge_mlflow._source import Source, folder_of, parse, registered_as, registered_in
-from tidegauge_sklearn import SklearnInstrumentor
 from tidegauge_testkit.recording import Recording
 
 from .conftest import Registry
@@ -101,19 +100,15 @@ def test_a_folder_that_came_from_the_registry_says_so(
     assert called(recording, registry.mlflow.pyfunc.load_model(folder), rows) == ("fraud", "2")
 
 
+@pytest.mark.usefixtures("estimators")
 def test_the_librarys_own_object_has_the_same_name(
     recording: Recording, registry: Registry, rows: pd.DataFrame
 ) -> None:
     """Whether a flavour loads it or pyfunc holds it: another integration counts its calls."""
-    sklearn = SklearnInstrumentor()
-    sklearn.instrument(skip_dep_check=True)
-    try:
-        native = registry.mlflow.sklearn.load_model("models:/fraud/1")
-        native.predict_proba(rows)
-        held = registry.mlflow.pyfunc.load_model("models:/fraud@champion").get_raw_model()
-        held.predict_proba(rows)
-    finally:
-        sklearn.uninstrument()
+    native = registry.mlflow.sklearn.load_model("models:/fraud/1")
+    native.predict_proba(rows)
+    held = registry.mlflow.pyfunc.load_model("models:/fraud@champion").get_raw_model()
+    held.predict_proba(rows)
     assert recording.versions() == {("fraud", "1"), ("fraud", "2")}
     assert recording.rows().seen == 2 * len(rows)
 

@@ -6,29 +6,18 @@ import os
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
-from tidegauge_mlflow import MlflowInstrumentor
-from tidegauge_sklearn import SklearnInstrumentor
 from tidegauge_testkit.recording import Recording
 
 from .conftest import Registry
 
-
-@pytest.fixture
-def recording(instrumented: MlflowInstrumentor) -> Iterator[Recording]:
-    """Return what is recorded while scikit-learn is instrumented too: it would see all of it."""
-    sklearn = SklearnInstrumentor()
-    sklearn.instrument(skip_dep_check=True)
-    try:
-        with Recording() as recording:
-            yield recording
-    finally:
-        sklearn.uninstrument()
+# It would see all of it, if nobody said that it serves nobody.
+pytestmark = pytest.mark.usefixtures("estimators")
 
 
 @pytest.fixture
@@ -180,6 +169,7 @@ with Recording() as recording:
 
 def autolog(folder: Path, models: str) -> str:
     """Train with autolog in a process of its own: it patches scikit-learn for good."""
+    pytest.importorskip("tidegauge_sklearn", reason="a sibling that need not be installed")
     done = subprocess.run(
         [sys.executable, "-c", AUTOLOG, (folder / "store").as_uri(), models],
         cwd=folder,

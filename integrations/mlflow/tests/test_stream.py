@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 from tidegauge_mlflow import MlflowInstrumentor
-from tidegauge_sklearn import SklearnInstrumentor
 from tidegauge_testkit.recording import Recording
 
 from .conftest import Registry
@@ -55,20 +54,16 @@ def outcome(recording: Recording) -> tuple[int, int, dict[str, int]]:
     )
 
 
+@pytest.mark.usefixtures("estimators")
 def test_a_stream_is_one_request(recording: Recording, registry: Registry) -> None:
     """What it asks for each piece is no request of its own; what its reader asks is."""
     classifier = LogisticRegression().fit(np.eye(2), [0, 1])
-    sklearn = SklearnInstrumentor()
-    sklearn.instrument(skip_dep_check=True)
-    try:
-        stream = model(registry, inner=classifier).predict_stream({"question": "why"})
-        assert inspect.isgenerator(stream)
-        pieces = []
-        for piece in stream:
-            pieces.append(piece)
-            classifier.predict_proba(np.zeros((1, 2)))
-    finally:
-        sklearn.uninstrument()
+    stream = model(registry, inner=classifier).predict_stream({"question": "why"})
+    assert inspect.isgenerator(stream)
+    pieces = []
+    for piece in stream:
+        pieces.append(piece)
+        classifier.predict_proba(np.zeros((1, 2)))
     assert pieces == ["a", "b", "c"]
     assert recording.calls("predict_stream") == 1
     assert recording.calls("predict_proba") == 3
