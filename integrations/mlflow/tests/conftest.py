@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -105,28 +106,31 @@ class Registry:
     """
 
     mlflow: Any
+    #: What ``MLFLOW_TRACKING_URI`` is set to.
+    uri: str
     folder: Path
     signature: Any
     model_id: str
     run_id: str
     unregistered: str
 
-    @property
-    def uri(self) -> str:
-        """What ``MLFLOW_TRACKING_URI`` is set to."""
-        return self.folder.as_uri()
-
 
 @pytest.fixture(scope="session")
-def registry(
-    mlflow: Any,
-    rows: pd.DataFrame,
-    classifier: LogisticRegression,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Registry:
-    """Return a registry: ``fraud`` 1 to 3, of which 2 has the alias ``champion``."""
-    folder = tmp_path_factory.mktemp("registry") / "store"
-    mlflow.set_tracking_uri(folder.as_uri())
+def registry(mlflow: Any, tmp_path_factory: pytest.TempPathFactory) -> Registry:
+    """Return a registry, in a database where all of MLflow is there and in files where it is not.
+
+    It has ``fraud`` 1 to 3, of which 2 has the alias ``champion``.
+    """
+    folder = tmp_path_factory.mktemp("registry")
+    whole = find_spec("sqlalchemy") and find_spec("alembic")
+    uri = f"sqlite:///{folder}/mlflow.db" if whole else (folder / "store").as_uri()
+    return fill(mlflow, uri, folder, (folder / "artifacts").as_uri())
+
+
+def fill(mlflow: Any, uri: str, folder: Path, artifacts: str | None = None) -> Registry:
+    """Log and register models; the registry is MLflow's from then on."""
+    rows = pd.DataFrame(np.random.default_rng(3).normal(size=(10, 2)), columns=["age", "income"])
+    classifier = LogisticRegression().fit(rows, (rows["age"] > 0).astype(int))
     signature = mlflow.models.infer_signature(rows, classifier.predict(rows))
 
     def log(name: str, registered: str | None) -> Any:
@@ -141,10 +145,14 @@ def registry(
             )
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the registry in files, and of stages
+        warnings.simplefilter("ignore")  # of registries in files, of stages, of databases
+        mlflow.set_tracking_uri(uri)
+        # Its artifacts would be in the working folder.
+        experiment = mlflow.create_experiment("tests", artifacts)
+        mlflow.set_experiment(experiment_id=experiment)
         *_, info = [log("model", "fraud") for _ in range(3)]
         other = log("scores", None)
         client = mlflow.MlflowClient()
         client.set_registered_model_alias("fraud", "champion", 2)
         client.transition_model_version_stage("fraud", "1", "Production")
-    return Registry(mlflow, folder, signature, info.model_id, info.run_id, other.run_id)
+    return Registry(mlflow, uri, folder, signature, info.model_id, info.run_id, other.run_id)

@@ -266,3 +266,9 @@ def test_a_logged_model_of_several_versions_has_none_of_their_names() -> None:
     assert registered_as({"mlflow.modelVersions": json.dumps([other])}) == Source("risk", "4")
     assert registered_as({"mlflow.modelVersions": json.dumps([one, other])}) == Source()
     assert registered_as({}) == Source()
+
+
+def test_a_version_that_is_listed_twice_is_one() -> None:
+    """The tracking server writes it down, and so does the client: one a number, one a text."""
+    twice = [{"name": "fraud", "version": version} for version in (3, "3")]
+    assert registered_as({"mlflow.modelVersions": json.dumps(twice)}) == Source("fraud", "3")

@@ -12,12 +12,14 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from tidegauge_testkit.backends import ServedApp, free_port
 from tidegauge_testkit.backends.process import wait_until
 from tidegauge_testkit.backends.web import get_text
+from tidegauge_testkit.recording import Recording
 
-from .conftest import Registry
+from .conftest import Registry, fill
 
 pytestmark = pytest.mark.backends
 
@@ -25,6 +27,12 @@ BIN = Path(sys.executable).parent
 GOOD = {"dataframe_split": {"columns": ["age", "income"], "data": [[1.0, 2.0], [3.0, 4.0]]}}
 BAD = {"dataframe_split": {"columns": ["age"], "data": [[1.0]]}}
 ROUNDS, REFUSED = 30, 5
+# MLflow starts uvicorn by its name.
+ENVIRONMENT = {
+    key: value
+    for key, value in os.environ.items()
+    if not key.startswith(("OTEL_", "TIDEGAUGE_", "PYTHON"))
+} | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
 SAMPLE = re.compile(r"^(\w+)\{(.*)\} (\S+)$", re.MULTILINE)
 
 
@@ -61,12 +69,7 @@ def test_the_model_server_counts_every_request(
 ) -> None:
     """Exactly those that were sent, by the registry's name and the version that was served."""
     port, metrics_port = free_port(), free_port()
-    environment = {
-        key: value
-        for key, value in os.environ.items()
-        if not key.startswith(("OTEL_", "TIDEGAUGE_", "PYTHON"))
-    } | {
-        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+    environment = ENVIRONMENT | {
         "MLFLOW_TRACKING_URI": registry.uri,
         "OTEL_PYTHON_DISTRO": "tidegauge_distro",
         "OTEL_PYTHON_CONFIGURATOR": "tidegauge_configurator",
@@ -102,3 +105,40 @@ def test_the_model_server_counts_every_request(
         assert server.terminate() is not None
         for complaint in ("Traceback", "Prometheus endpoint cannot listen", "shutdown can only"):
             assert complaint not in server.output()
+
+
+def test_a_registry_elsewhere_names_what_it_sends(
+    registry: Registry, recording: Recording, rows: pd.DataFrame, tmp_path: Path
+) -> None:
+    """Models come from MLflow's tracking server by HTTP, into folders that MLflow makes up."""
+    pytest.importorskip("flask", reason="MLflow's tracking server wants all of MLflow")
+    pytest.importorskip("sqlalchemy", reason="MLflow's tracking server wants all of MLflow")
+    port = free_port()
+    command = [
+        str(BIN / "mlflow"), "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
+        "--backend-store-uri", f"sqlite:///{tmp_path}/mlflow.db",
+        "--artifacts-destination", str(tmp_path / "artifacts"),
+    ]  # fmt: skip
+    mlflow = registry.mlflow
+    with ServedApp(tmp_path, command, port, ENVIRONMENT, "/health") as server:
+        try:
+            remote = fill(mlflow, server.url, tmp_path)
+            uris = ["models:/fraud@champion", "models:/fraud/1", f"models:/{remote.model_id}"]
+            models = [mlflow.pyfunc.load_model(uri) for uri in uris]
+            folder = mlflow.artifacts.download_artifacts("models:/fraud/2")
+            models.append(mlflow.pyfunc.load_model(folder))
+            models.append(mlflow.pyfunc.load_model(f"runs:/{remote.unregistered}/scores"))
+        finally:
+            mlflow.set_tracking_uri(registry.uri)
+    found = []
+    for model in models:
+        model.predict(rows)
+        found.append(recording.versions())
+    assert found == [
+        {("fraud", "2")},
+        {("fraud", "2"), ("fraud", "1")},
+        {("fraud", "2"), ("fraud", "1"), ("fraud", "3")},
+        {("fraud", "2"), ("fraud", "1"), ("fraud", "3")},
+        {("fraud", "2"), ("fraud", "1"), ("fraud", "3"), ("scores", "")},
+    ]
+    assert recording.faults() == {}

@@ -47,7 +47,7 @@ def test_saving_with_an_example_is_no_request(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # MLflow's, of the example
         native = registry.mlflow.sklearn.load_model("models:/fraud/3")
-        registry.mlflow.sklearn.save_model(native, registry.folder.parent / "saved", **options)
+        registry.mlflow.sklearn.save_model(native, registry.folder / "saved", **options)
         assert predictions
         predictions.clear()
         with registry.mlflow.start_run():

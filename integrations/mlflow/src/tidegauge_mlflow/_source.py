@@ -80,10 +80,10 @@ def registered_in(folder: Path | None) -> Source:
 
 def registered_as(tags: Mapping[str, str]) -> Source:
     """Return the one registered version that a logged model became; nothing where it is several."""
-    found: list[dict[str, Any]] = json.loads(tags.get(_VERSIONS_TAG) or "[]")
-    if len(found) != 1:
-        return Source()
-    return known(found[0].get("name"), found[0].get("version"))
+    listed: list[dict[str, Any]] = json.loads(tags.get(_VERSIONS_TAG) or "[]")
+    # A tracking server lists a version twice: once it says the number as text.
+    found = {known(each.get("name"), each.get("version")) for each in listed}
+    return found.pop() if len(found) == 1 else Source()
 
 
 def known(name: object, version: object) -> Source:
