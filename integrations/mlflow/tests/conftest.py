@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,7 +22,12 @@ from tidegauge_mlflow import MlflowInstrumentor
 from tidegauge_testkit.recording import Recording
 
 # No word to MLflow's makers; and a registry in files, which takes no database.
-os.environ |= {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_ALLOW_FILE_STORE": "true"}
+os.environ |= {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ALLOW_FILE_STORE": "true",
+    # Where a test has set none: else it is the working folder.
+    "MLFLOW_TRACKING_URI": Path(tempfile.mkdtemp()).as_uri(),
+}
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,20 @@ class MlflowScenario(Scenario):
     # Of its own type hints, and of those who use what it uses.
     warnings: ClassVar[tuple[str, ...]] = ("ignore::UserWarning", "ignore::FutureWarning")
 
+    inputs: ClassVar[frozenset[str]] = frozenset(
+        {
+            "float64",
+            "float32",
+            "integers",
+            "by column",
+            "frame",
+            "mixed frame",
+            "polars",
+            "lists",
+            "sparse",
+        }
+    )
+
     def instrumentor(self) -> Any:
         """Return the instrumentor."""
         return MlflowInstrumentor()
@@ -49,6 +63,10 @@ class MlflowScenario(Scenario):
         """Return the labels."""
         return [float(value) for value in result]
 
+    def reload(self, model: Any, folder: Path) -> Any:
+        """Save the estimator below a folder, and load it as a pyfunc model."""
+        return _mlflow().pyfunc.load_model(_save(model.get_raw_model(), folder / "fraud"))
+
     def failing(self, error: BaseException) -> tuple[Any, Any]:
         """Return a model whose flavour raises."""
 
@@ -74,9 +92,12 @@ def _saved() -> str:
     import numpy as np
     from sklearn.linear_model import LogisticRegression
 
-    folder = Path(tempfile.mkdtemp()) / "model"
     rows = np.random.default_rng(5).normal(size=(40, 3))
     model = LogisticRegression().fit(rows, [0, 1] * 20)
+    return _save(model, Path(tempfile.mkdtemp()) / "model")
+
+
+def _save(model: Any, folder: Path) -> str:
     _mlflow().sklearn.save_model(
         model, folder, serialization_format="cloudpickle", pip_requirements=[]
     )

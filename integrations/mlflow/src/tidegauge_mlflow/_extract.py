@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from numbers import Number
 from typing import Any
 
 import numpy as np
+from tidegauge import estimators
 from tidegauge.info import ModelInfo, Task
 from tidegauge.snapshot import Lazy
 
 _SCALARS = (str, bytes, Number, np.generic, type(None))
 # Rows, of which a list of inputs may consist. Texts are none, nor are messages of a chat.
-_ROWS = (list, tuple, np.ndarray, Mapping, Number, np.generic, type(None))
+_ROWS = (list, tuple, np.ndarray, dict, Number, np.generic, type(None))
 
 
 def describe(model: object) -> ModelInfo:
-    """Return the facts of a pyfunc model: class of what it wraps, task, names of its inputs."""
+    """Return the facts of a pyfunc model: what it wraps, its task, the names of its inputs."""
     inner = native(model)
+    estimator = _estimator(inner)
     name = type(model).__name__
+    if inner is not None:
+        name = f"{name}[{estimator.class_name if estimator else type(inner).__name__}]"
+    # ``pyfunc_predict_fn="predict_proba"``: what comes out is not what the task says.
+    plain = _predict_function(model) == "predict"
     return ModelInfo(
         framework="mlflow",
-        class_name=f"{name}[{type(inner).__name__}]" if inner is not None else name,
-        feature_names=_names(model),
-        task=_task(model, inner),
+        class_name=name,
+        feature_names=_names(model) or (estimator.feature_names if estimator else None),
+        task=estimator.task if estimator and plain else Task.UNKNOWN,
     )
 
 
@@ -48,43 +54,39 @@ def _names(model: Any) -> tuple[str, ...] | None:
     return tuple(map(str, schema.input_names()))
 
 
-def _task(model: Any, inner: object) -> Task:
-    """Return the task of an estimator of scikit-learn's kind; of others nobody can be certain."""
+def _estimator(inner: object) -> ModelInfo | None:
+    """Return the facts of an estimator of scikit-learn's kind; of others nobody can be certain."""
     sklearn = sys.modules.get("sklearn.base")
+    known = sklearn is not None and isinstance(inner, sklearn.BaseEstimator)
+    return estimators.describe(inner) if known else None
+
+
+def _predict_function(model: Any) -> str:
     flavor = model.metadata.flavors.get("python_function", {})
-    # ``pyfunc_predict_fn="predict_proba"``: what comes out is not what the task says.
-    if sklearn is None or flavor.get("predict_fn", "predict") != "predict":
-        return Task.UNKNOWN
-    if not isinstance(inner, sklearn.BaseEstimator):
-        return Task.UNKNOWN
-    if sklearn.is_classifier(inner):
-        return Task.CLASSIFICATION
-    if sklearn.is_regressor(inner):
-        return Task.REGRESSION
-    return Task.OUTLIER if sklearn.is_outlier_detector(inner) else Task.UNKNOWN
+    return str(flavor.get("predict_fn", "predict"))
 
 
 def features(data: Any) -> Any:
     """Return an input in a form that can be read: by rows. Texts and messages stay the app's."""
-    if isinstance(data, Mapping):
+    if isinstance(data, dict):
         return _columns(data)
     if type(data) in (list, tuple) and data:
         first = data[0]
-        if not isinstance(first, _ROWS) or (isinstance(first, Mapping) and not _is_row(first)):
+        if not isinstance(first, _ROWS) or (isinstance(first, dict) and not _is_row(first)):
             return Lazy(len(data), _nothing)
     return data
 
 
 def outputs(result: Any) -> Any:
     """Return an output in a form that can be read; generated text is not."""
-    if isinstance(result, Mapping):
+    if isinstance(result, dict):
         return _columns(result)
-    if type(result) is list and result and isinstance(result[0], Mapping):
+    if type(result) is list and result and isinstance(result[0], dict):
         return result if all(map(_is_number, result[0].values())) else None
     return result
 
 
-def _columns(data: Mapping[Any, Any]) -> Any:
+def _columns(data: dict[Any, Any]) -> Any:
     """Return a dict as rows: one row of values, or columns side by side, as MLflow reads it."""
     if _is_row(data):
         return dict(data)
@@ -109,7 +111,7 @@ def _heads(columns: list[Any]) -> Iterator[Any]:
     return (column[:1] for column in columns if len(column))
 
 
-def _is_row(data: Mapping[Any, Any]) -> bool:
+def _is_row(data: dict[Any, Any]) -> bool:
     return all(isinstance(value, _SCALARS) for value in data.values())
 
 
