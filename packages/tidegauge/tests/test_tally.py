@@ -205,6 +205,14 @@ def test_a_library_may_know_better_what_is_a_label(tally: Tally, task: Task, lab
     assert (set() if labels else {(KEY, "")}) == set(tally.values)
 
 
+def test_scores_beside_a_label_are_values(tally: Tally) -> None:
+    """Of columns of several kinds the numbers are counted."""
+    rows = [{"label": "storm", "score": 0.25}, {"label": "calm", "score": 0.5}]
+    list(tally.add(channel("run"), [call(row(1.0, 2.0).T, rows, rows=2)]))
+    assert {(KEY, "score")} == set(tally.values)
+    assert 2 == tally.values[KEY, "score"].counts.sum()
+
+
 def test_values_that_are_not_finite_are_left_out(tally: Tally) -> None:
     """NaN has no bucket and no sum."""
     list(tally.add(channel(), [call(row(1.0), row(v)) for v in (0.5, np.nan, np.inf, -2.5)]))

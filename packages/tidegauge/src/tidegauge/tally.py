@@ -149,10 +149,12 @@ class Tally:
             )
             for identity in [identity for identity in self.values if identity[0] == key]:
                 del self.values[identity]
-        if table.matrix is None or not is_value(channel.info, operation):
+        if not is_value(channel.info, operation):
             return
-        for name, column in zip(names, table.matrix.T, strict=True):
-            self._values(key, name, found.bounds).add(column[np.isfinite(column)])
+        columns = table.matrix.T if table.matrix is not None else table.columns or ()
+        for name, column in zip(names, columns, strict=True):
+            if column.dtype.kind == "f":  # a label beside it is no value
+                self._values(key, name, found.bounds).add(column[np.isfinite(column)])
 
     def _values(
         self, key: ModelKey, output: str, bounds: Mapping[str, tuple[float, ...]]

@@ -248,7 +248,9 @@ class TransparencyContract(Case):
             monkeypatch.setattr(channel, "append", boom)
         ask()
         monkeypatch.undo()
-        assert recording.faults() == {f"record.{self.scenario.operation}:Boom": 2}
+        # Where the library is slow, the background thread asks the clock as well.
+        faults = {cause: n for cause, n in recording.faults().items() if cause[:7] == "record."}
+        assert faults == {f"record.{self.scenario.operation}:Boom": 2}
         assert recording.calls() == 2 + 2
 
     def test_no_thread_of_the_app_is_lost(self, recording: Recording, model: Any) -> None:

@@ -1,0 +1,58 @@
+"""What is wrapped, and why."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from tidegauge.observe import Decorator
+from tidegauge.patcher import Methods, Patch, Subclasses
+from tidegauge.unfolding import awaited
+
+from tidegauge_transformers._calls import PipelineCalls, StreamSteps
+from tidegauge_transformers._extract import describe, features
+
+
+def pipelines() -> Decorator:
+    """Return the decorator of ``__call__`` of pipelines."""
+    calls = PipelineCalls("__call__", describe, features=features)
+
+    def decorate(original: Callable[..., Any]) -> Callable[..., Any]:
+        if inspect.iscoroutinefunction(original):
+            return awaited(original, calls)
+
+        def wrapper(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+            if calls.inside():
+                return original(self, *args, **kwargs)
+            with calls.call(self, args, kwargs) as call:
+                call.output = result = original(self, *args, **kwargs)
+            return call.followed(result)
+
+        wrapper.__tidegauge__ = calls  # type: ignore[attr-defined]
+        return wrapper
+
+    return decorate
+
+
+def steps() -> Decorator:
+    """Return the decorator of ``__next__`` of what a pipeline returns for a stream of inputs."""
+    taken = StreamSteps()
+
+    def decorate(original: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapper(self: Any) -> Any:
+            stream = taken.find(self)
+            return original(self) if stream is None else stream.step(original, self)
+
+        wrapper.__tidegauge__ = taken  # type: ignore[attr-defined]
+        return wrapper
+
+    return decorate
+
+
+PATCHES: tuple[Patch, ...] = (
+    # Two dozen tasks have a ``__call__`` of their own, which finishes what this one's has begun.
+    Subclasses("transformers.pipelines.base", "Pipeline", {"__call__": pipelines()}),
+    # For a generator or a data set the work is done while the caller reads the answers.
+    Methods("transformers.pipelines.pt_utils", "PipelineIterator", {"__next__": steps()}),
+)
