@@ -28,7 +28,7 @@ from tidegauge.unfolding import AsyncSteps, Steps
 
 #: Every so many entries a caller looks at the length of its deque.
 CHECK_MASK = 0xFF
-FLOAT64 = np.dtype(np.float64)
+FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 
 _CANCELLED = (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit)
 
@@ -129,8 +129,12 @@ class Calls:
         try:
             return self.features(value)
         except Exception as error:
-            self.fault(error)
-            return Lazy(row_count(value), lambda *_: None)
+            return self.unreadable(value, error)
+
+    def unreadable(self, value: Any, error: Exception) -> Lazy:
+        """Count a fault of the hook that should have made features of a value."""
+        self.fault(error)
+        return Lazy(row_count(value), lambda *_: None)
 
     def call(self, model: object, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
         """Return the context manager of one call of a wrapped method."""

@@ -20,7 +20,7 @@ from typing import Any, TypeAlias
 from numpy import ndarray
 
 from tidegauge import identity
-from tidegauge.calls import CHECK_MASK, FLOAT64, Calls
+from tidegauge.calls import CHECK_MASK, FLOAT32, FLOAT64, Calls
 from tidegauge.info import Describe
 from tidegauge.snapshot import MAX_COLUMNS, Snapshot
 from tidegauge.suppression import HERE, INSIDE, is_inside
@@ -98,12 +98,15 @@ def observer(  # noqa: C901, PLR0915 - one body: a call that is saved here is sa
             if here.owner != ident():
                 here = calls.arrive(here)
             if here.busy:
-                return original(self, data) if plain else original(self, *args, **kwargs)
+                if plain:
+                    return original(self, data)
+                # To pass no keywords as such costs more than all of this line.
+                return original(self, *args, **kwargs) if kwargs else original(self, *args)
             look = calls.inspect
             context = look()
             if context and calls.muted(context):
                 return original(self, data) if plain else original(self, *args, **kwargs)
-            if not plain and calls.skips(args, kwargs):
+            if not plain and calls.skip is not None and calls.skips(args, kwargs):
                 return original(self, *args, **kwargs)
             channel = trace = None
             features: Snapshot = None
@@ -115,20 +118,28 @@ def observer(  # noqa: C901, PLR0915 - one body: a call that is saved here is sa
                 if plain and calls.direct:
                     table = data
                 else:
-                    table = calls.adapt(calls.given((data,) if plain else args, kwargs))
+                    table = calls.given((data,) if plain else args, kwargs)
+                    hook = calls.features
+                    if hook is not None:  # what ``adapt`` does, without another call
+                        try:
+                            table = hook(table)
+                        except Exception as error:
+                            table = calls.unreadable(table, error)
                 if context:
                     trace = calls.trace(channel, context)
                 stride = state.stride
                 if (
                     type(table) is ndarray
-                    and table.dtype is FLOAT64
+                    and ((dtype := table.dtype) is FLOAT64 or dtype is FLOAT32)
                     and stride == 1
                     and table.ndim == 2  # noqa: PLR2004 - a table
                     and len(table) == 1
-                    and table.size <= MAX_COLUMNS
+                    and (width := table.size) <= MAX_COLUMNS
                 ):
                     # The common single row: what ``sample`` comes to, without the choices.
                     features = table.tobytes()
+                    if dtype is FLOAT32:
+                        features = ("array", features, dtype, (1, width), None)
                 else:
                     features, rows, start, step = calls.sample(table, stride)
             except Exception as error:
@@ -136,7 +147,12 @@ def observer(  # noqa: C901, PLR0915 - one body: a call that is saved here is sa
             begun = perf_counter()
             here.busy = True  # the last step before the try: an interrupt must not leave it so
             try:
-                result = original(self, data) if plain else original(self, *args, **kwargs)
+                if plain:
+                    result = original(self, data)
+                elif kwargs:
+                    result = original(self, *args, **kwargs)
+                else:
+                    result = original(self, *args)
             except BaseException as error:
                 here.busy = False
                 seconds = perf_counter() - begun

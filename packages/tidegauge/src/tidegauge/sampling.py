@@ -25,6 +25,8 @@ def adapted(adapt: Callable[[Any], Any]) -> Callable[[Any, int, int, int], Snaps
             return None
         try:
             result = adapt(result)
+            if rows == 1 and type(result) is ndarray and result.size == 1 and result.ndim:
+                return [result.item()]
         except Exception as error:  # the call counts, whatever became of its outputs
             fault("record.outputs", error)
             return None
