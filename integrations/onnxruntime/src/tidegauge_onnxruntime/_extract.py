@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -35,6 +35,7 @@ _NO_NAMES = re.compile(
 _WORDS = frozenset({"input_ids", "decoder_input_ids", "token_ids", "tokens"})
 # Wider results are embeddings, masks, scores of a thousand classes: the call is counted.
 _MAX_OUTPUTS = 50
+_FLOAT32 = np.dtype(np.float32)
 _NUMBERS = "fiub"
 _TABLE = 2
 _BINARY = 2
@@ -83,19 +84,36 @@ def features(feed: Any) -> Any:
 
     All else is counted: images, sequences, words, what lies on a device.
     """
+    if type(feed) is dict and len(feed) == 1:  # nearly always
+        (name,) = feed
+        value = feed[name]
+        if type(value) is ndarray and name not in _WORDS:
+            dtype = value.dtype
+            if dtype is _FLOAT32 or dtype.kind in _NUMBERS:
+                return value  # an image is counted, like all that is no table
     if not isinstance(feed, Mapping) or not feed:
         return None  # the session will refuse it
-    readable = _WORDS.isdisjoint(feed)
-    if len(feed) == 1 and readable:
-        (value,) = feed.values()
-        # Nearly always. Of a column of text nobody knows whether it is a category or an essay.
-        if type(value) is ndarray and value.ndim == _TABLE and value.dtype.kind in _NUMBERS:
-            return value
-    shapes = [_shape(value) for value in feed.values()]
+    if not _WORDS.isdisjoint(feed):
+        return Lazy(_rows(list(map(_shape, feed.values()))), _nothing)
+    return _row(feed) or _rows_of(feed)
+
+
+def _row(feed: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the values of one row, if that is what inputs of a column each hold."""
+    row = {}
+    for name, value in feed.items():
+        if type(value) is not ndarray or value.size != 1 or not 1 <= value.ndim <= _TABLE:
+            return None
+        row[name] = value.item()
+    return row if len(row) > 1 else None
+
+
+def _rows_of(feed: Mapping[str, Any]) -> Lazy:
+    shapes = list(map(_shape, feed.values()))
     rows = _rows(shapes)
-    if readable and all(map(_is_here, feed.values())):
+    if all(map(_is_here, feed.values())):
         if len(shapes) == 1 and 1 <= len(shapes[0]) <= _TABLE:
-            return Lazy(rows, partial(_alone, value))
+            return Lazy(rows, partial(_alone, next(iter(feed.values()))))
         if all(shape in ((rows,), (rows, 1)) for shape in shapes):
             return Lazy(rows, partial(_side_by_side, feed))
     return Lazy(rows, _nothing)
@@ -103,30 +121,38 @@ def features(feed: Any) -> Any:
 
 def outputs(result: Any) -> Any:
     """Return what was predicted for each row: probabilities or numbers, or else the label."""
+    if type(result) is list and len(result) == 1:
+        only = result[0]
+        if type(only) is ndarray and only.dtype is _FLOAT32 and only.size == 1:
+            return only  # nearly always
     labels: list[Array] = []
     tables: list[Array] = []
     for part in result if isinstance(result, list | tuple) else ():
         if isinstance(part, list) and part and isinstance(part[0], Mapping):
             if len(part[0]) <= _MAX_OUTPUTS:
-                return Lazy(len(part), partial(_by_class, part))
-            continue
-        table = _array(part)
-        if table is None or not 1 <= table.ndim <= _TABLE:
-            continue
-        width = 1 if table.ndim == 1 else table.shape[1]
-        if table.dtype.kind == "f" and width <= _MAX_OUTPUTS:
-            tables.append(table)
-        elif width == 1:
-            labels.append(table)
-    if not tables:
-        return Lazy(len(labels[0]), partial(_as_text, labels[0])) if labels else None
-    rows = len(tables[0])
-    tables = [table for table in tables if len(table) == rows]
+                return _lazy(_by_class, part)
+        elif (table := _array(part)) is not None and 1 <= table.ndim <= _TABLE:
+            width = 1 if table.ndim == 1 else table.shape[1]
+            if table.dtype.kind == "f" and width <= _MAX_OUTPUTS:
+                tables.append(table)
+            elif width == 1:
+                labels.append(table)
+    return _numbers(tables, labelled=bool(labels)) if tables else _lazy(_as_text, *labels[:1])
+
+
+def _numbers(tables: Sequence[Array], *, labelled: bool) -> Any:
+    first = tables[0]
+    tables = [table for table in tables if len(table) == len(first)]
     if len(tables) > 1:
-        return Lazy(rows, partial(_joined, tables))
-    if labels and tables[0].shape == (rows, _BINARY):
-        return Lazy(rows, partial(_of_two, tables[0]))
-    return tables[0]
+        return Lazy(len(first), partial(_joined, tables))
+    return _lazy(_of_two, first) if labelled and first.shape[1:] == (_BINARY,) else first
+
+
+def _lazy(read: Callable[..., Any], rows: Any = None) -> Any:
+    """Read chosen rows later, but one alone at once: that is quicker."""
+    if rows is None:
+        return None
+    return read(rows, 0, 1) if len(rows) == 1 else Lazy(len(rows), partial(read, rows))
 
 
 def bound_rows(binding: Any) -> int:
@@ -140,6 +166,8 @@ def bound_rows(binding: Any) -> int:
 
 def _shape(value: Any) -> tuple[int, ...]:
     """Return a value's dimensions, as far as it has any, without a look at what is in it."""
+    if isinstance(value, ndarray):
+        return tuple(value.shape)
     if isinstance(value, list | tuple):
         return (len(value), *(_shape(value[0]) if value else ()))
     shape = getattr(value, "shape", getattr(value, "dense_shape", ()))
@@ -176,36 +204,36 @@ def _nothing(start: int, step: int) -> None:  # noqa: ARG001 - as all that read
 
 
 def _chosen(value: Any, start: int, step: int) -> Array:
-    return np.asarray(value.numpy() if hasattr(value, "numpy") else value[start::step])
+    if type(value) is ndarray:
+        rows: Array = value[start::step]
+        return rows
+    return np.asarray((value.numpy() if hasattr(value, "numpy") else value)[start::step])
 
 
 def _alone(value: Any, start: int, step: int) -> Array | None:
     rows = _chosen(value, start, step)
+    # Of a column of text nobody knows whether it is a category or an essay.
     text = rows.dtype.kind not in _NUMBERS and (rows.ndim == 1 or rows.shape[1] == 1)
     return None if text else rows
 
 
 def _side_by_side(feed: Mapping[str, Any], start: int, step: int) -> list[dict[str, Any]]:
-    columns = [
-        np.asarray(_chosen(value, start, step)).reshape(-1).tolist() for value in feed.values()
-    ]
+    columns = [_chosen(value, start, step).ravel().tolist() for value in feed.values()]
     return [dict(zip(feed, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
-def _by_class(rows: list[Mapping[Any, float]], start: int, step: int) -> list[dict[str, float]]:
+def _by_class(rows: list[Mapping[Any, float]], start: int, step: int) -> list[Any]:
     """Name probabilities by their class; of two the second's is kept: the first says the same."""
-    skipped = 1 if len(rows[0]) == _BINARY else 0
-    return [
-        {str(key): value for key, value in list(row.items())[skipped:]} for row in rows[start::step]
-    ]
+    kept = list(rows[0])[1 if len(rows[0]) == _BINARY else 0 :]
+    return [{str(key): row.get(key) for key in kept} for row in rows[start::step]]
 
 
 def _of_two(table: Array, start: int, step: int) -> Any:
     """Do the same with a table, if probabilities are what it holds."""
-    chosen = table[start::step].astype(np.float64)
-    if not np.allclose(chosen.sum(axis=1), 1.0, rtol=0.0, atol=_NEAR_ONE):
-        return chosen
-    return [{"1": value} for value in chosen[:, 1].tolist()]
+    rows = table[start::step].tolist()
+    if all(abs(first + second - 1.0) <= _NEAR_ONE for first, second in rows):
+        return [{"1": second} for _, second in rows]
+    return rows
 
 
 def _joined(tables: Sequence[Array], start: int, step: int) -> Array | None:
