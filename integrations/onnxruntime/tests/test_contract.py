@@ -6,9 +6,24 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from tidegauge_onnxruntime import OnnxruntimeInstrumentor
-from tidegauge_testkit import onnx_models
 from tidegauge_testkit.contracts.integration import IntegrationContract
 from tidegauge_testkit.contracts.scenario import Scenario
+
+
+def linear() -> bytes:
+    """Return a model, made here: what measures scenarios has nothing of the tests' own modules."""
+    from onnx import TensorProto, helper
+
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["X", "W"], ["Y"])],
+        "main_graph",
+        [helper.make_tensor_value_info("X", TensorProto.FLOAT, [None, 3])],
+        [helper.make_tensor_value_info("Y", TensorProto.FLOAT, [None, 1])],
+        [helper.make_tensor("W", TensorProto.FLOAT, [3, 1], [1.0, 2.0, 3.0])],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    content: bytes = model.SerializeToString()
+    return content
 
 
 class OnnxScenario(Scenario):
@@ -33,7 +48,7 @@ class OnnxScenario(Scenario):
 
     def fit(self) -> Any:
         """Return a session of a model of three features."""
-        return self.open(onnx_models.linear())
+        return self.open(linear())
 
     def open(self, model: Any, kind: Any = None) -> Any:
         """Return a session that computes on the thread that asks."""
@@ -46,7 +61,7 @@ class OnnxScenario(Scenario):
     def reload(self, model: Any, folder: Path) -> Any:
         """Open a file."""
         file = folder / "fraud_v3.onnx"
-        file.write_bytes(onnx_models.linear())
+        file.write_bytes(linear())
         return self.open(file)
 
     def data(self, rows: int) -> Any:
@@ -72,7 +87,7 @@ class OnnxScenario(Scenario):
             def _validate_input(self, names: Any) -> None:
                 raise error
 
-        return self.open(onnx_models.linear(), Failing), self.data(2)
+        return self.open(linear(), Failing), self.data(2)
 
 
 class TestOnnxruntime(IntegrationContract):
