@@ -93,7 +93,7 @@ def test_lists_are_read_as_arrays(recording: Recording, opened: Open) -> None:
 COUNTED: dict[str, tuple[dict[str, tuple[int, tuple[int | None, ...]]], dict[str, Any], int]] = {
     "images": ({"pixels": (FLOAT, (None, 3, 8, 8))}, {"pixels": floats(6, 3, 8, 8)}, 6),
     "a nested list": ({"pixels": (FLOAT, (None, 2, 1))}, {"pixels": [[[1.0], [2.0]]] * 3}, 3),
-    "words": ({"input_ids": (INT, (None, 16))}, {"input_ids": np.ones((5, 16), np.int64)}, 5),
+    "words, one by one": ({"tokens": (INT, (None,))}, {"tokens": np.ones(5, np.int64)}, 5),
     "two tables": (
         {"a": (FLOAT, (None, 2)), "b": (FLOAT, (None, 3))},
         {"a": floats(4, 2), "b": floats(4, 3)},
@@ -120,6 +120,22 @@ COUNTED: dict[str, tuple[dict[str, tuple[int, tuple[int | None, ...]]], dict[str
     "listed texts": ({"a": (TEXT, (None,))}, {"a": ["Dear Sir"] * 3}, 3),
     "too wide": ({"X": (FLOAT, (None, 5000))}, {"X": floats(2, 5000)}, 2),
 }
+
+
+@pytest.mark.parametrize("many", [1, 3])
+def test_a_text_is_as_many_tokens(recording: Recording, opened: Open, many: int) -> None:
+    """By its mask, or else by its width; which words they are is not recorded."""
+    words = np.arange(many * 8).reshape(many, 8)
+    mask = np.tril(np.ones((8, 8), np.int64))[2 : 2 + many]
+    masked = opened(onnx_models.same(input_ids=(INT, (None, 8)), attention_mask=(INT, (None, 8))))
+    masked.run(None, {"input_ids": words, "attention_mask": mask})
+    bare = opened(onnx_models.same(input_ids=(INT, (None, 8))))
+    bare.run(None, {"input_ids": words})
+    bare.run(None, {"input_ids": words.tolist()})
+    bare.run_with_ort_values(None, {"input_ids": ort.OrtValue.ortvalue_from_numpy(words)})
+    lengths = [[float(3 + i)] for i in range(many)]
+    assert [(("tokens",), lengths + [[8.0]] * 3 * many)] == read(recording)
+    assert recording.faults() == {}
 
 
 @pytest.mark.parametrize("name", COUNTED)

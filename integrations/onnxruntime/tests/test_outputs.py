@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from onnx import TensorProto
+from tidegauge.projection import project
 from tidegauge_testkit import onnx_models
 from tidegauge_testkit.recording import Recording
 
@@ -117,9 +118,26 @@ def test_half_precision_is_read(recording: Recording, opened: Open, many: int) -
     assert (("1",), [[0.5]] * many) == answers(recording)
 
 
+@pytest.mark.parametrize("many", [1, 4])
+@pytest.mark.parametrize("width", [51, 768])
+def test_embeddings_are_projected(
+    recording: Recording, opened: Open, many: int, width: int
+) -> None:
+    """Onto the same few columns everywhere; beside them a number would be what is recorded."""
+    rows = np.random.default_rng(2).normal(size=(many, width)).astype(np.float32)
+    session = opened(onnx_models.same(vector=(FLOAT, (None, width)), score=(FLOAT, (None, 1))))
+    feed = {"vector": rows, "score": np.ones((many, 1), np.float32)}
+    session.run(["vector_out"], feed)
+    names, found = answers(recording)
+    assert names == tuple(map(str, range(16)))
+    np.testing.assert_allclose(found, project(rows))
+    session.run(None, feed)
+    assert recording.batches()[-1].outputs.names == ("",)  # type: ignore[union-attr]
+
+
 # What a session answers that is no value of a row.
 NO_VALUES: dict[str, tuple[int, Any]] = {
-    "embeddings": (FLOAT, np.zeros((3, 768), np.float32)),
+    "far too wide": (FLOAT, np.zeros((1, 70_000), np.float32)),
     "masks": (FLOAT, np.zeros((3, 4, 4), np.float32)),
     "words": (INT, np.zeros((3, 12), np.int64)),
     "texts": (TEXT, np.array([["a", "b"]] * 3, object)),

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tidegauge.guard import once
 from tidegauge.info import ModelInfo
 from tidegauge.model_file import base_name
+from tidegauge.projection import MAX_WIDTH, project
 from tidegauge.snapshot import Lazy
 
 Array = NDArray[Any]
@@ -31,9 +32,9 @@ _NO_NAMES = re.compile(
     re.IGNORECASE,
 )
 
-# An input with such a name is a text, a number for each word: it does not leave the app.
+# An input with such a name is a text, a number for each word.
 _WORDS = frozenset({"input_ids", "decoder_input_ids", "token_ids", "tokens"})
-# Wider results are embeddings, masks, scores of a thousand classes: the call is counted.
+# Wider results are embeddings, or scores of a thousand classes.
 _MAX_OUTPUTS = 50
 _FLOAT32 = np.dtype(np.float32)
 _NUMBERS = "fiub"
@@ -82,7 +83,7 @@ def _path(session: Any) -> object:
 def features(feed: Any) -> Any:
     """Return the table that a feed is: one input of two dimensions, or inputs of a column each.
 
-    All else is counted: images, sequences, words, what lies on a device.
+    A text is as many tokens. All else is counted: images, sequences, what lies on a device.
     """
     if type(feed) is dict and len(feed) == 1:  # nearly always
         (name,) = feed
@@ -94,7 +95,7 @@ def features(feed: Any) -> Any:
     if not isinstance(feed, Mapping) or not feed:
         return None  # the session will refuse it
     if not _WORDS.isdisjoint(feed):
-        return Lazy(_rows(list(map(_shape, feed.values()))), _nothing)
+        return _lengths(feed)
     return _row(feed) or _rows_of(feed)
 
 
@@ -106,6 +107,25 @@ def _row(feed: Mapping[str, Any]) -> dict[str, Any] | None:
             return None
         row[name] = value.item()
     return row if len(row) > 1 else None
+
+
+def _lengths(feed: Mapping[str, Any]) -> Lazy:
+    """Return how long each text is: by the mask that tells its words from padding, if there is one.
+
+    What words they are does not leave the app.
+    """
+    shape = next(_shape(value) for name, value in feed.items() if name in _WORDS)
+    rows, width = shape if len(shape) == _TABLE else (_rows([shape]), 0)
+    mask = feed.get("attention_mask")
+
+    def read(start: int, step: int) -> list[dict[str, float]] | None:
+        if mask is not None and _is_here(mask) and _shape(mask) == (rows, width):
+            counts = _chosen(mask, start, step).sum(axis=1).tolist()
+        else:
+            counts = [width] * len(range(start, rows, step))
+        return [{"tokens": float(count)} for count in counts] if width else None
+
+    return Lazy(rows, read)
 
 
 def _rows_of(feed: Mapping[str, Any]) -> Lazy:
@@ -127,17 +147,20 @@ def outputs(result: Any) -> Any:
             return only  # nearly always
     labels: list[Array] = []
     tables: list[Array] = []
+    wide: list[Array] = []
     for part in result if isinstance(result, list | tuple) else ():
         if isinstance(part, list) and part and isinstance(part[0], Mapping):
             if len(part[0]) <= _MAX_OUTPUTS:
                 return _lazy(_by_class, part)
         elif (table := _array(part)) is not None and 1 <= table.ndim <= _TABLE:
             width = 1 if table.ndim == 1 else table.shape[1]
-            if table.dtype.kind == "f" and width <= _MAX_OUTPUTS:
-                tables.append(table)
+            if table.dtype.kind == "f":
+                (tables if width <= _MAX_OUTPUTS else wide).append(table)
             elif width == 1:
                 labels.append(table)
-    return _numbers(tables, labelled=bool(labels)) if tables else _lazy(_as_text, *labels[:1])
+    if tables:
+        return _numbers(tables, labelled=bool(labels))
+    return _lazy(_as_text, labels[0]) if labels else _lazy(_projected, *wide[:1])
 
 
 def _numbers(tables: Sequence[Array], *, labelled: bool) -> Any:
@@ -234,6 +257,11 @@ def _of_two(table: Array, start: int, step: int) -> Any:
     if all(abs(first + second - 1.0) <= _NEAR_ONE for first, second in rows):
         return [{"1": second} for _, second in rows]
     return rows
+
+
+def _projected(table: Array, start: int, step: int) -> Array | None:
+    """Turn an embedding into a few columns that keep distances."""
+    return project(table[start::step]) if table.shape[1] <= MAX_WIDTH else None
 
 
 def _joined(tables: Sequence[Array], start: int, step: int) -> Array | None:
