@@ -18,6 +18,7 @@ from tidegauge.configuration import CoreSettings
 from tidegauge.patcher import Methods, Patcher
 from tidegauge.request import KEY, Request
 from tidegauge.runtime import shared
+from tidegauge.settings import SettingError, load
 
 
 def here() -> Any:
@@ -178,3 +179,23 @@ def test_the_id_is_the_configured_headers(
     assert expected == id_of_asgi(headers)
     environ = {"HTTP_X_REQUEST_ID": "r-1", "HTTP_X_B": "b", "wsgi.version": (1, 0)}
     assert expected == id_of_wsgi(environ)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("X-Correlation-ID", "x-correlation-id"), ("None", ""), ("", "x-request-id")],
+)
+def test_the_environment_names_the_header(text: str, expected: str) -> None:
+    """In any case, as HTTP has it; none reads none."""
+    settings = load(CoreSettings, {"TIDEGAUGE_REQUEST_ID_HEADER": text})
+    assert expected == settings.request_id_header
+
+
+def test_what_is_no_header_is_refused() -> None:
+    """A list of them, a value with them."""
+    with pytest.raises(SettingError) as caught:
+        load(CoreSettings, {"TIDEGAUGE_REQUEST_ID_HEADER": "x-a: 1"})
+    assert str(caught.value) == (
+        "TIDEGAUGE_REQUEST_ID_HEADER: got 'x-a: 1' from the environment; expected the name of a "
+        "header, or none. Unset it to use x-request-id."
+    )
