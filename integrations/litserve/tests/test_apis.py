@@ -21,11 +21,26 @@ ROW = np.ones((1, 3))
 class Other(litserve.LitAPI):  # type: ignore[misc]
     """An API that nobody names."""
 
+    def setup(self, device: str) -> None:
+        """Need nothing."""
+
     def predict(self, x: Any) -> Any:
         """Ask a model that is watched itself."""
         with Model("inner").prediction(x) as p:
             p.output = 0.5
         return x
+
+
+class Awaited(litserve.LitAPI):  # type: ignore[misc]
+    """What LitServe wants of an API that is awaited: that all of it is."""
+
+    async def decode_request(self, request: Any, **_: Any) -> Any:
+        """Return the request."""
+        return request
+
+    async def encode_response(self, output: Any, **_: Any) -> Any:
+        """Return the answer."""
+        return output
 
 
 def counts(recording: Recording) -> dict[str, tuple[int, int]]:
@@ -35,7 +50,7 @@ def counts(recording: Recording) -> dict[str, tuple[int, int]]:
 
 def api(predict: Any, name: str = "Scoring", base: Any = litserve.LitAPI, **more: Any) -> Any:
     """Return an API of a class of this name with this method."""
-    return type(name, (base,), {"predict": predict})(**more)
+    return type(name, (base,), {"predict": predict, "setup": Other.setup})(**more)
 
 
 def test_an_api_that_nobody_names_leaves_it_to_the_library(recording: Recording) -> None:
@@ -59,7 +74,6 @@ def test_what_derives_from_it_goes_by_its_own_name(recording: Recording) -> None
     assert counts(recording) == {"Child": (1, 1), "inner": (1, 1)}
 
 
-@pytest.mark.filterwarnings("ignore:.*LitServe will asyncify:UserWarning")
 def test_each_kind_of_method_stays_what_it_is(recording: Recording) -> None:
     """LitServe asks for it, and streams or awaits; each request is one call."""
 
@@ -76,13 +90,13 @@ def test_each_kind_of_method_stays_what_it_is(recording: Recording) -> None:
     async def read(method: Any) -> list[Any]:
         return [row async for row in method(ROW)]
 
-    method = api(awaited, enable_async=True).predict
+    method = api(awaited, base=Awaited, enable_async=True).predict
     assert inspect.iscoroutinefunction(method)
     assert asyncio.run(method(ROW)) is ROW
     method = api(streamed, stream=True).predict
     assert inspect.isgeneratorfunction(method)
     assert list(method(ROW)) == ROW.tolist()
-    method = api(both, stream=True, enable_async=True).predict
+    method = api(both, base=Awaited, stream=True, enable_async=True).predict
     assert inspect.isasyncgenfunction(method)
     assert asyncio.run(read(method)) == ROW.tolist()
     assert counts(recording) == {"Scoring": (3, 3)}

@@ -17,6 +17,9 @@ def scoring() -> Any:
     import numpy as np
 
     class Scoring(litserve.LitAPI):  # type: ignore[misc]
+        def setup(self, device: str) -> None:
+            """Need nothing."""
+
         def predict(self, x: Any) -> Any:
             return np.asarray(x, dtype=float).sum(axis=1)
 
@@ -65,6 +68,9 @@ class LitserveScenario(Scenario):
         import litserve
 
         class Failing(litserve.LitAPI):  # type: ignore[misc]
+            def setup(self, device: str) -> None:
+                """Need nothing."""
+
             def predict(self, x: Any) -> Any:
                 raise error
 

@@ -199,7 +199,7 @@ def test_what_is_missing_is_said_once(
     with caplog.at_level(logging.WARNING, "tidegauge"):
         module = load(library)
     advice = (
-        ": its calls are not recorded. This version of the library may be newer than the "
+        ": what it does is not noticed. This version of the library may be newer than the "
         "integration; look for an update of it."
     )
     assert sorted(record.getMessage() for record in caplog.records) == sorted(

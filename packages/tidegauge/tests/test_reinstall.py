@@ -109,7 +109,7 @@ def test_a_library_that_loads_otherwise_is_said_once(
     patches = patcher(on_load="__reload__")
     patches.install()
     assert is_live(vars(base)["predict"])
-    assert [f"{NAME} has no Base.__reload__: its calls are not recorded."] == [
+    assert [f"{NAME} has no Base.__reload__: what it does is not noticed."] == [
         record.getMessage().partition(" This")[0] for record in caplog.records
     ]
     patches.remove()

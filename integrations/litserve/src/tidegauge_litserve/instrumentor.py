@@ -31,7 +31,7 @@ class LitserveInstrumentor(BaseInstrumentor):  # type: ignore[misc]
 
     def instrumentation_dependencies(self) -> Collection[str]:
         """Return what must be installed for this to make sense."""
-        return ("litserve >= 0.2.10",)
+        return ("litserve >= 0.2.12",)
 
     def _instrument(self, **given: Any) -> None:
         with guarded("instrument.litserve"):

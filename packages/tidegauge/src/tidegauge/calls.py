@@ -30,6 +30,10 @@ from tidegauge.unfolding import AsyncSteps, Steps
 CHECK_MASK = 0xFF
 FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 
+# An entry with its numbers; its span's ids and the texts of its request, as ``getsizeof`` has them.
+_ENTRY_BYTES = 300
+_TRACE_BYTES = 400
+
 _CANCELLED = (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit)
 
 
@@ -247,14 +251,15 @@ def _inside() -> Stack:
 
 def check(channel: Channel, entry: Plain) -> None:
     """Keep memory bounded: leave features out above the byte budget, drain far above that."""
-    _, _, rows, _, features, outputs, _, _ = entry
+    _, _, rows, _, features, outputs, _, trace = entry
     size = 0 if features is THINNED else payload_bytes(features) + payload_bytes(outputs)
     channels, limit = shared.channels, shared.settings.buffer_bytes
     if rows > 1:
         channel.waiting_bytes += size
         channels.waiting_bytes += size + channel.row_bytes
     else:
-        channel.row_bytes = size + 300 if size else channel.row_bytes
+        around = _ENTRY_BYTES if trace is None else _ENTRY_BYTES + _TRACE_BYTES
+        channel.row_bytes = size + around if size else channel.row_bytes
         channels.waiting_bytes += channel.row_bytes * (CHECK_MASK + 1)
     # The estimate is at hand; the sum over all channels is not to be paid for at each call.
     if shared.stride and channels.waiting_bytes > limit and channels.size_bytes() > limit:

@@ -350,7 +350,7 @@ def _descendants(base: type) -> Iterator[type]:
 def _missing(module: str, name: str) -> None:
     once(
         f"patch.missing.{module}.{name}",
-        "%s has no %s: its calls are not recorded. This version of the library may be newer than "
+        "%s has no %s: what it does is not noticed. This version of the library may be newer than "
         "the integration; look for an update of it.",
         module,
         name,
