@@ -62,8 +62,11 @@ INPUTS: dict[str, tuple[Any, tuple[str, ...] | None, list[Any]]] = {
     ),
 }
 
+# Frames of polars are for XGBoost 3, but for a DMatrix that is not quantized.
+TAKEN = [name for name in INPUTS if name != "polars" or int(xgboost.__version__[0]) > 2]
 
-@pytest.mark.parametrize("name", INPUTS)
+
+@pytest.mark.parametrize("name", TAKEN)
 @pytest.mark.parametrize("kind", ["DMatrix", "QuantileDMatrix"])
 def test_a_matrix_is_recorded_as_what_it_was_made_of(
     recording: Recording, train: Any, kind: str, name: str
@@ -78,7 +81,7 @@ def test_a_matrix_is_recorded_as_what_it_was_made_of(
     assert recording.faults() == {}
 
 
-@pytest.mark.parametrize("name", INPUTS)
+@pytest.mark.parametrize("name", TAKEN)
 def test_rows_in_place_are_recorded(recording: Recording, train: Any, name: str) -> None:
     """All that ``inplace_predict`` takes, as it was given."""
     data, names, first = INPUTS[name]

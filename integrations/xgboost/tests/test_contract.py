@@ -20,7 +20,7 @@ class BoosterScenario(Scenario):
     inputs: ClassVar[frozenset[str]] = frozenset(
         {
             "float64", "float32", "integers", "by column", "missing values", "frame", "mixed frame",
-            "frame with missing values", "polars", "lists", "no rows",
+            "frame with missing values", "lists", "no rows",
         }
     )  # fmt: skip
 

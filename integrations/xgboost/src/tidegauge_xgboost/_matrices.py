@@ -7,25 +7,26 @@ made; a matrix that is made for training holds them too, which is little beside 
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from tidegauge import identity
 from tidegauge.guard import guarded
 from tidegauge.observe import Decorator, Silence
 from tidegauge.snapshot import Lazy, Taken
 
 from tidegauge_xgboost._extract import read_matrix, rows_in_place
 
-_taken: dict[int, Taken] = identity.new_cache()
+# By the matrix's id. The reference tells when it is gone.
+_taken: dict[int, tuple[weakref.ref[Any], Taken]] = {}
 
 
 def rows_of_matrix(matrix: Any) -> Taken | Lazy | None:
     """Return the rows of a DMatrix: those that it was made of, else what it holds."""
     found = _taken.get(id(matrix))
     if found is not None:
-        return found
+        return found[1]
     if not hasattr(matrix, "num_row"):  # no matrix: XGBoost will say so
         return None
     return Lazy(matrix.num_row(), partial(read_matrix, matrix))
@@ -49,8 +50,14 @@ class Samples(Silence):
             at = self._position
             data = args[at] if len(args) > at else kwargs.get(self._argument)
             found = Taken.of(rows_in_place(data))
-            if found.snapshot is not None and identity.watch(args[0]):
-                _taken[id(args[0])] = found
+            if found.snapshot is not None:
+                key = id(args[0])
+                _taken[key] = weakref.ref(args[0], partial(_forget, key)), found
+
+
+def _forget(key: int, gone: weakref.ref[Any]) -> None:
+    if key in _taken and _taken[key][0] is gone:
+        del _taken[key]
 
 
 def sampler(argument: str, position: int) -> Decorator:
