@@ -14,6 +14,7 @@ import pytest
 from tidegauge import guard
 from tidegauge_joblib import JoblibInstrumentor
 from tidegauge_testkit.contracts.loader import name_of
+from tidegauge_testkit.forks import in_child
 
 
 class Table:
@@ -90,3 +91,12 @@ def test_a_function_that_was_imported_before_is_the_same(
     assert name_of(app.load(path)) == "Class"
     JoblibInstrumentor().instrument()
     assert name_of(app.load(path)) == "fraud"
+
+
+def test_a_forked_worker_knows_the_name(tmp_path: Path) -> None:
+    """A model that was loaded before the fork, as gunicorn does with ``--preload``."""
+    path = tmp_path / "fraud.joblib"
+    joblib.dump(Table(), path)
+    model = joblib.load(path)
+    assert in_child(lambda: name_of(model)) == "fraud"
+    assert name_of(model) == "fraud"
