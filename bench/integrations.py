@@ -109,6 +109,7 @@ def main() -> int:
                 print(f"  {name:<34} skipped: {scenario.library} is not installed")
                 continue
             there.append(path)
+            os.environ.update(scenario.environ)  # for the apps, which start with them
             if not isinstance(scenario, Scenario):
                 print(f"  {name:<34} predicts nothing")
                 continue

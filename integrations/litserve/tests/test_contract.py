@@ -33,6 +33,7 @@ class LitserveScenario(Scenario):
     plugin: ClassVar[str] = "tidegauge_litserve"
     operation: ClassVar[str] = "predict"
     model_name: ClassVar[str] = "Scoring"
+    environ: ClassVar[dict[str, str]] = {"TIDEGAUGE_LITSERVE_CLASSES": "Scoring, Failing"}
     # LitServe itself ships APIs to its workers, but of classes that can be imported by name.
     picklable: ClassVar[bool] = False
     inputs: ClassVar[frozenset[str]] = frozenset({"float64", "float32", "integers", "lists"})

@@ -17,6 +17,7 @@ class TorchScenario(Scenario):
     plugin: ClassVar[str] = "tidegauge_torch"
     operation: ClassVar[str] = "__call__"
     model_name: ClassVar[str] = "Linear"
+    environ: ClassVar[dict[str, str]] = {"TIDEGAUGE_TORCH_CLASSES": "Net,Linear,Mine"}
     # Its threads are not there in a forked process.
     forkable: ClassVar[bool] = False
     warnings: ClassVar[tuple[str, ...]] = ("ignore::FutureWarning", "ignore::UserWarning")

@@ -30,7 +30,9 @@ class HooksCase:
     scenario: ClassVar[HooksScenario]
 
     @pytest.fixture(autouse=True)
-    def _instrumented(self) -> Iterator[None]:
+    def _instrumented(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+        for name, value in self.scenario.environ.items():
+            monkeypatch.setenv(name, value)
         instrumentor = self.scenario.instrumentor()
         instrumentor.instrument(skip_dep_check=True)
         try:

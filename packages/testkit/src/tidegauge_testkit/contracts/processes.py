@@ -75,7 +75,7 @@ def run(code: str, folder: Path, scenario: HooksScenario, blocked: Sequence[str]
             [sys.executable, *(part for each in filters for part in ("-W", each)), script],
             cwd=folder,
             # A process that has had threads of OpenMP must not fork.
-            env={**os.environ, "OMP_NUM_THREADS": "1"},  # noqa: TID251 - the rest is passed on
+            env={**os.environ, **scenario.environ, "OMP_NUM_THREADS": "1"},  # noqa: TID251 - the rest is passed on
             capture_output=True,
             text=True,
             timeout=_TIMEOUT_S,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, NoReturn
 
 from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-defined]
@@ -39,6 +41,9 @@ class HooksScenario(ABC):
     plugin: ClassVar[str]
     #: Warnings of the library's own import, as ``-W`` takes them: ``ignore::UserWarning``.
     warnings: ClassVar[tuple[str, ...]] = ()
+
+    #: Settings without which the integration does nothing: which classes are models.
+    environ: ClassVar[Mapping[str, str]] = MappingProxyType({})
 
     @abstractmethod
     def instrumentor(self) -> BaseInstrumentor:
