@@ -15,6 +15,8 @@ from tidegauge.projection import COMPONENTS, MAX_WIDTH, project
 from tidegauge.snapshot import MAX_COLUMNS, Lazy
 
 _TABLE = 2
+# How torch.export calls the place of the model itself.
+_ROOTS = ("", "L['self']")
 # So many outputs of a model are told apart; of wider ones the projection is recorded.
 _MAX_OUTPUTS = 50
 
@@ -76,7 +78,7 @@ def _exported(module: Any) -> str:
         return ""
     for node in module.graph.nodes:
         for place, kind in (node.meta.get("nn_module_stack") or {}).values():
-            if not place:
+            if place in _ROOTS:
                 return kind if isinstance(kind, str) else f"{kind.__module__}.{kind.__qualname__}"
     return ""
 

@@ -11,14 +11,35 @@ from tidegauge.observe import Decorator, Silence
 
 
 class Weights(Silence):
-    """What the wrapper of ``load_state_dict`` holds."""
+    """What the wrappers of ``torch.load`` and ``load_state_dict`` hold."""
 
     __slots__ = ()
+
+    def remember(self, found: object, file: object) -> None:
+        """Remember where a model came from, or its weights, which are a dict."""
+        with guarded("load.name"):
+            identity.loaded(found, file)
 
     def name(self, model: object, weights: object) -> None:
         """Let a model go by the file that ``torch.load`` had its weights from."""
         with guarded("load.name"):
             identity.adopt(model, weights)
+
+
+def reading() -> Decorator:
+    """Return the decorator of ``torch.load``."""
+    read = Weights()
+
+    def decorate(original: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            result = original(*args, **kwargs)
+            read.remember(result, args[0] if args else kwargs.get("f"))
+            return result
+
+        wrapper.__tidegauge__ = read  # type: ignore[attr-defined]
+        return wrapper
+
+    return decorate
 
 
 def adopting() -> Decorator:

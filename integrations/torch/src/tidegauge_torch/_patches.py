@@ -5,7 +5,8 @@ that are named get a ``__call__`` of their own, and so do the few of torch's cla
 for a model: compiled, scripted, traced, exported. Those look at each object once.
 
 torch compiles what a module calls. While it does, and while it traces, a wrapper is only what it
-wraps: nothing of it is in a graph, and ``fullgraph=True`` compiles.
+wraps: nothing of it is in a graph, and ``fullgraph=True`` compiles. It asks what its own thread
+does: ``is_compiling()`` says yes on all threads while one compiles, and their calls would be lost.
 """
 
 from __future__ import annotations
@@ -19,12 +20,19 @@ from tidegauge.observe import Decorator, observer, suppressor
 from tidegauge.patcher import Functions, Methods, Patch, Subclasses
 
 from tidegauge_torch._extract import Chosen, describe, features, outputs
-from tidegauge_torch._naming import adopting
+from tidegauge_torch._naming import adopting, reading
 
 CHOSEN = Chosen()
 
 _MODULE = "torch.nn.modules.module"
-_STAND_INS = frozenset({"torch.jit._script.ScriptModule", "torch.fx.graph_module.GraphModule"})
+# torch.compile; torch.jit.script, trace and load; torch.export and torch.fx.
+_STAND_INS = frozenset(
+    {
+        "torch._dynamo.eval_frame.OptimizedModule",
+        "torch.jit._script.ScriptModule",
+        "torch.fx.graph_module.GraphModule",
+    }
+)
 
 
 def _recorder() -> Decorator:
@@ -52,7 +60,7 @@ def forward() -> Decorator:
         # A class of ``__main__`` is pickled by value, and this with it: only torch's names here.
         def wrapper(self: Any, /, *args: Any, **kwargs: Any) -> Any:
             if (
-                torch.compiler.is_compiling()
+                torch.compiler.is_dynamo_compiling()
                 or getattr(self, "training", True)
                 or torch.jit.is_tracing()
                 or modes()
@@ -87,7 +95,7 @@ def standing_in() -> Decorator:
 
         def wrapper(self: Any, /, *args: Any, **kwargs: Any) -> Any:
             if (
-                torch.compiler.is_compiling()
+                torch.compiler.is_dynamo_compiling()
                 or not CHOSEN.serves(self)
                 or torch.jit.is_tracing()
                 or modes()
@@ -124,14 +132,12 @@ PATCHES: tuple[Patch, ...] = (
         on_load="__setstate__",
         only=CHOSEN.is_named,
     ),
-    # torch.jit.script, trace and load; torch.export and torch.fx.
     Subclasses(_MODULE, "Module", {"__call__": standing_in()}, only=_stands_in),
-    # torch.compile(model).
-    Methods("torch._dynamo.eval_frame", "OptimizedModule", {"__call__": standing_in()}),
     Functions("torch.jit._serialization", {"load": loader("f")}),
-    Functions("torch.serialization", {"load": loader("f")}),
-    # It calls what it has traced, to compare.
+    Functions("torch.serialization", {"load": reading()}),
+    # They call the model, or what they have made of it, to compare.
     Functions("torch.jit._trace", {"trace": suppressor(), "trace_module": suppressor()}),
+    Functions("torch.export", {"export": suppressor()}),
     # A model that is filled from a file goes by that file.
     Methods(_MODULE, "Module", {"load_state_dict": adopting()}),
 )
