@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from tidegauge import set_model_info
 from tidegauge.configuration import CoreSettings
-from tidegauge_mlflow import MlflowInstrumentor
+from tidegauge_mlflow import MlflowInstrumentor, _loading
 from tidegauge_mlflow._source import Source, folder_of, parse, registered_as, registered_in
 from tidegauge_testkit.recording import Recording
 
@@ -172,6 +172,7 @@ def test_a_load_that_fails_raises_what_mlflow_raises(
         registry.mlflow.pyfunc.load_model()
     model = registry.mlflow.pyfunc.load_model(model_uri="models:/fraud/3")
     assert called(recording, model, rows) == ("fraud", "3")
+    assert _loading._under_way.get() is None
     assert recording.faults() == {}
 
 

@@ -87,6 +87,7 @@ def test_a_trial_is_no_request(
     assert recording.faults() == {}
 
 
+@pytest.mark.backends  # it loads half of what makes plots
 @pytest.mark.parametrize("deprecated", [False, True])
 def test_an_evaluation_is_no_request(
     recording: Recording,
