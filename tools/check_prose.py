@@ -11,6 +11,7 @@ ROOT = Path(__file__).parent.parent
 _SELF = {"tools/check_prose.py"}
 _BANNED = {
     "unfinished work": re.compile(r"\b(TODO|FIXME|XXX)\b|NotImplementedError"),
+    "a conflict of two versions": re.compile(r"^(<{7}|>{7})( |$)"),
     "a path of one machine": re.compile(r"(?<![\w.-])/(work|root)/"),
 }
 _MAX_LINES = 500

@@ -78,3 +78,10 @@ def test_links_lead_to_files(page: Path) -> None:
     """A link to another page of the repository is no dead end."""
     for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text("utf-8")):
         assert (page.parent / target).exists(), target
+
+
+def test_the_index_leads_to_every_page() -> None:
+    """Who starts there finds all that is written."""
+    docs = ROOT / "docs"
+    linked = set(re.findall(r"\]\((?!https?:|#)([^)#]+)", (docs / "index.md").read_text("utf-8")))
+    assert {str(page.relative_to(docs)) for page in docs.rglob("*.md")} - linked == {"index.md"}
