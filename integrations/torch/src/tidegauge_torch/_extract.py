@@ -116,11 +116,18 @@ def _nothing(*_: int) -> None:
     return None
 
 
+# Types are few and live as long as their library.
+_tensors: dict[type, bool] = {}
+
+
 def _is_tensor(value: Any) -> bool:
-    # The class is torch's, which is not to be imported here.
-    return any(
-        cls.__name__ == "Tensor" and cls.__module__ == "torch" for cls in type(value).__mro__
-    )
+    found = _tensors.get(type(value))
+    if found is None:
+        # The class is torch's, which is not to be imported here.
+        kinds = type(value).__mro__
+        found = any(kind.__name__ == "Tensor" and kind.__module__ == "torch" for kind in kinds)
+        _tensors[type(value)] = found
+    return found
 
 
 def _rows(tensor: Any) -> int:
@@ -169,28 +176,31 @@ def _width(tensor: Any) -> int:
 
 
 def _read(tensor: Any, start: int, step: int, *, ids: bool = True) -> Any:
-    """Return chosen rows as an array of our own; None of a tensor whose values stay where they are.
+    """Return chosen rows as an array, to be copied at once; None of values that are not to be read.
 
-    That is one of another device, of more than two dimensions, or without plain memory.
+    That is a tensor of another device, of more than two dimensions, or without plain memory.
     """
     import torch  # noqa: PLC0415 - the app has imported it, or there would be no tensor
 
+    kind, width = tensor.dtype, _width(tensor)
     if (
         type(tensor) not in (torch.Tensor, torch.nn.Parameter)
-        or tensor.device.type != "cpu"
+        or not tensor.is_cpu
         or tensor.layout is not torch.strided
-        or not 0 < _width(tensor) <= (MAX_WIDTH if ids else MAX_COLUMNS)
+        or not 0 < width <= (MAX_WIDTH if ids else MAX_COLUMNS)
         or tensor.is_quantized
-        or tensor.is_complex()
-        or (not ids and _width(tensor) > 1 and not tensor.is_floating_point())
+        or kind.is_complex
+        or (not ids and width > 1 and not kind.is_floating_point)
     ):
         return None
     try:
-        part = tensor.detach()[start::step] if len(tensor.shape) else tensor.detach().reshape(1)
-        half = part.is_floating_point() and part.element_size() < torch.float32.itemsize
-        return (part.float() if half else part.clone()).numpy()
+        plain = tensor.detach()
+        if kind.is_floating_point and kind.itemsize < torch.float32.itemsize:
+            return plain[start::step].float().numpy()
+        array = plain.numpy()  # the tensor's own memory, so that only what is chosen is copied
     except RuntimeError:  # it has no values of its own: a batch of vmap
         return None
+    return array[start::step] if array.ndim else array.reshape(1)
 
 
 def _projected(rows: Any) -> Any:
