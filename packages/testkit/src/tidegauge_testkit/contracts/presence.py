@@ -115,10 +115,11 @@ class PresenceContract(HooksCase):
         Each name of each patch is taken away in turn.
         """
         instrumentor = self.scenario.instrumentor()
+        assert self.scenario.seen()  # the library is imported
         targets = list(_targets(self.scenario.plugin))
         assert targets
+        instrumentor.uninstrument()
         for label, place, name in targets:
-            instrumentor.uninstrument()
             guard.reset()
             caplog.clear()
             with monkeypatch.context() as gone:
@@ -131,7 +132,7 @@ class PresenceContract(HooksCase):
                 if isinstance(place, type) and (place, name) != self.scenario.owner():
                     assert hasattr(self.wrapper(), "__wrapped__"), label
                 instrumentor.uninstrument()
-            instrumentor.instrument(skip_dep_check=True)
+        instrumentor.instrument(skip_dep_check=True)
         guard.reset()
         assert self.scenario.seen()
 
