@@ -36,7 +36,11 @@ MODELS: dict[str, Callable[[], Any]] = {
     "XGBRanker": lambda: xgboost.XGBRanker(**SMALL),
     "Bold": lambda: Bold(**SMALL),
 }
-LINEAR = {**SMALL, "booster": "gblinear"}
+LINEAR = {
+    "n_estimators": 2,
+    "n_jobs": 1,
+    "booster": "gblinear",
+}  # it warns of a depth, which trees have
 
 
 def fitted(name: str, rows: Any, labels: Any) -> Any:
