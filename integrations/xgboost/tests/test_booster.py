@@ -148,6 +148,24 @@ def test_what_cannot_be_told_is_not_recorded(train: Any) -> None:
     instrumentor.uninstrument()
 
 
+@pytest.mark.parametrize("form", ["csr", "csc", "coo"])
+def test_a_large_sparse_matrix_is_not_converted(form: str) -> None:
+    """Of one by columns no rows can be cut without a copy of all: it is counted, not read."""
+    from tidegauge_xgboost._extract import rows_in_place
+
+    cells = np.arange(2_000_000)
+    data = scipy.sparse.coo_matrix(
+        (np.ones(cells.size), (cells // 2, cells % 2)), shape=(1_000_000, 3)
+    ).asformat(form)
+    found = rows_in_place(data)
+    rows = found.read(7, 500_000)
+    assert 1_000_000 == len(found)
+    if form == "csr":
+        assert [[1.0, 1.0, None]] * 2 == [[None if v != v else v for v in row] for row in rows]  # noqa: PLR0124
+    else:
+        assert rows is None
+
+
 def test_what_is_on_a_device_stays_there() -> None:
     """Arrays of cupy and cuDF are counted and not read."""
     from tidegauge_xgboost._extract import rows_in_place

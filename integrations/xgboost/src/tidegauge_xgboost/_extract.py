@@ -10,13 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 from tidegauge.info import ModelInfo, Task
 from tidegauge.skipping import asks_for
-from tidegauge.snapshot import MAX_COLUMNS, Lazy
+from tidegauge.snapshot import MAX_COLUMNS, MAX_ROWS, Lazy
 
 _CLASSIFICATION = ("binary:", "multi:")
 _REGRESSION = ("reg:", "count:", "survival:")
 # The other objectives of classification give probabilities, or the raw score.
 _LABELS = frozenset({"multi:softmax", "binary:hinge"})
 _TABLE = 2
+# As many as the widest rows that one call may add.
+_MOST_VALUES = MAX_ROWS * MAX_COLUMNS
 # To copy from a device would make it wait.
 _ON_DEVICE = frozenset({"cupy", "cudf"})
 
@@ -78,7 +80,10 @@ def read_matrix(matrix: Any, start: int, step: int) -> NDArray[Any] | None:
 
 
 def _read_sparse(data: Any, start: int, step: int) -> NDArray[Any] | None:
-    return _dense(data.tocsr()[start::step]) if data.shape[1] <= MAX_COLUMNS else None
+    # Rows can be cut from CSR. Any other form would have to be made one first, all of it.
+    if data.shape[1] > MAX_COLUMNS or (data.format != "csr" and data.nnz > _MOST_VALUES):
+        return None
+    return _dense(data.tocsr()[start::step])
 
 
 def _dense(rows: Any) -> NDArray[Any]:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from tidegauge.estimators import estimators
 from tidegauge.loading import loader, owner_of
 from tidegauge.observe import observer, suppressor
-from tidegauge.patcher import Functions, Methods, Patch
+from tidegauge.patcher import Methods, Patch
 
 from tidegauge_xgboost._extract import describe, is_explanation, is_margin, rows_in_place
 from tidegauge_xgboost._matrices import rows_of_matrix, sampler
 
 _LOADS = {"load_model": loader("fname", 1, owner_of)}
 
-# Training asks the model for its evaluation sets, and so do metrics and callbacks of the user's.
-_TRAINING = ("update", "boost", "eval_set")
+# Objectives, metrics and callbacks of the user's may ask the model while it is trained. ``train``
+# and ``cv`` come to them by these, whoever has imported the two before Tidegauge came.
+_TRAINING = ("update", "eval_set")
 _CALLBACKS = ("before_training", "after_training", "before_iteration", "after_iteration")
 
 PATCHES: tuple[Patch, ...] = (
@@ -39,9 +40,7 @@ PATCHES: tuple[Patch, ...] = (
         Methods("xgboost.core", kind, {"__init__": sampler("data", 1)})
         for kind in ("DMatrix", "QuantileDMatrix")
     ),
-    # Who imported ``train`` before Tidegauge came has its callbacks and rounds held back as well.
     Methods(
         "xgboost.callback", "CallbackContainer", {method: suppressor() for method in _CALLBACKS}
     ),
-    Functions("xgboost.training", {"train": suppressor(), "cv": suppressor()}),
 )
