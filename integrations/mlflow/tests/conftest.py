@@ -115,10 +115,15 @@ class Registry:
     #: What ``MLFLOW_TRACKING_URI`` is set to.
     uri: str
     folder: Path
+    experiment: str
     signature: Any
     model_id: str
     run_id: str
     unregistered: str
+
+    def run(self) -> Any:
+        """Return a run of the experiment, as a context manager."""
+        return self.mlflow.start_run(experiment_id=self.experiment)
 
 
 @pytest.fixture(scope="session")
@@ -140,7 +145,7 @@ def fill(mlflow: Any, uri: str, folder: Path, artifacts: str | None = None) -> R
     signature = mlflow.models.infer_signature(rows, classifier.predict(rows))
 
     def log(name: str, registered: str | None) -> Any:
-        with mlflow.start_run():
+        with mlflow.start_run(experiment_id=experiment):
             return mlflow.sklearn.log_model(
                 classifier,
                 name=name,
@@ -153,12 +158,13 @@ def fill(mlflow: Any, uri: str, folder: Path, artifacts: str | None = None) -> R
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of registries in files, of stages, of databases
         mlflow.set_tracking_uri(uri)
-        # Its artifacts would be in the working folder.
+        # The default one has its artifacts in the working folder.
         experiment = mlflow.create_experiment("tests", artifacts)
-        mlflow.set_experiment(experiment_id=experiment)
         *_, info = [log("model", "fraud") for _ in range(3)]
         other = log("scores", None)
         client = mlflow.MlflowClient()
         client.set_registered_model_alias("fraud", "champion", 2)
         client.transition_model_version_stage("fraud", "1", "Production")
-    return Registry(mlflow, uri, folder, signature, info.model_id, info.run_id, other.run_id)
+    return Registry(
+        mlflow, uri, folder, experiment, signature, info.model_id, info.run_id, other.run_id
+    )

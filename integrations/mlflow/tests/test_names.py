@@ -83,7 +83,7 @@ def test_a_logged_model_has_the_name_that_it_was_registered_by(
     registry.mlflow.pyfunc.load_model(f"runs:/{registry.run_id}/model").predict(rows)
     # MLflow 3.0 fetches what a run has without asking which logged model that is.
     assert recording.versions() <= {("fraud", "3"), ("PyFuncModel[LogisticRegression]", "")}
-    with registry.mlflow.start_run():
+    with registry.run():
         info = registry.mlflow.sklearn.log_model(
             classifier, name="unregistered", serialization_format="cloudpickle", pip_requirements=[]
         )

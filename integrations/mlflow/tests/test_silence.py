@@ -50,7 +50,7 @@ def test_saving_with_an_example_is_no_request(
         registry.mlflow.sklearn.save_model(native, registry.folder / "saved", **options)
         assert predictions
         predictions.clear()
-        with registry.mlflow.start_run():
+        with registry.run():
             registry.mlflow.sklearn.log_model(native, name="logged", **options)
     assert predictions
     assert recording.calls() == 0
@@ -99,7 +99,7 @@ def test_an_evaluation_is_no_request(
     """Neither ``mlflow.models.evaluate`` nor the old ``mlflow.evaluate``."""
     pytest.importorskip("matplotlib", reason="MLflow's evaluator wants all of MLflow")
     ask = registry.mlflow.evaluate if deprecated else registry.mlflow.models.evaluate
-    with warnings.catch_warnings(), registry.mlflow.start_run():
+    with warnings.catch_warnings(), registry.run():
         warnings.simplefilter("ignore")
         ask(
             "models:/fraud/3",
