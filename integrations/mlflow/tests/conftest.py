@@ -25,6 +25,9 @@ from tidegauge_testkit.recording import Recording
 os.environ |= {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ALLOW_FILE_STORE": "true",
+    # A run would ask git for the commit, by processes that GitPython leaves to the collector.
+    "GIT_PYTHON_GIT_EXECUTABLE": "no-git-here",
+    "GIT_PYTHON_REFRESH": "raise",
     # Where a test has set none: else it is the working folder.
     "MLFLOW_TRACKING_URI": Path(tempfile.mkdtemp()).as_uri(),
 }
