@@ -23,14 +23,6 @@ Without code it is one ERROR line: the component is off or uses its default, and
 An unknown `TIDEGAUGE_*` gives one warning with the nearest name.
 `tidegauge doctor` shows what is in force.
 """
-TITLES = {
-    "core": "Core (tidegauge)",
-    "distro": "Start-up (tidegauge-distro)",
-    "drift": "Drift (tidegauge-drift)",
-    "exporter_prometheus": "Prometheus endpoint (tidegauge-exporter-prometheus)",
-    "litserve": "LitServe (tidegauge-litserve)",
-    "torch": "PyTorch (tidegauge-torch)",
-}
 
 
 def render() -> str:
@@ -38,7 +30,8 @@ def render() -> str:
     parts = [HEAD]
     for component, found in sorted(setting_classes().items()):
         defaults = {f.name: f.default for f in dataclasses.fields(cast("Any", found))}
-        parts.append(f"## {TITLES.get(component, component)}\n")
+        package = "tidegauge" if component == "core" else f"tidegauge-{component}"
+        parts.append(f"## {package.replace('_', '-')}\n")
         parts.append("| variable | takes | default | what it does |\n| --- | --- | --- | --- |")
         for name, row in rows(found).items():
             default = as_text(defaults[name])
