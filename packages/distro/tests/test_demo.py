@@ -102,6 +102,7 @@ def test_a_child_is_stopped_on_the_way_out(tmp_path: Path) -> None:
     assert not alive(child.pid)
 
 
+@pytest.mark.backends
 def test_the_whole_demo_sees_the_drift_and_nothing_before(tidegauge: Run) -> None:
     """Small windows, two of warm rows at least: exit 0, and the summary says what was seen."""
     done = tidegauge(
