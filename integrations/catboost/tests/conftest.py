@@ -10,6 +10,7 @@ import pytest
 from catboost import CatBoost, CatBoostClassifier, CatBoostRegressor
 from numpy.typing import NDArray
 from tidegauge_catboost import CatBoostInstrumentor
+from tidegauge_testkit.instrumentation import switched_on
 from tidegauge_testkit.recording import Recording
 
 Matrix = NDArray[np.float64]
@@ -25,13 +26,8 @@ def small() -> dict[str, Any]:
 @pytest.fixture
 def instrumented() -> Iterator[CatBoostInstrumentor]:
     """Instrument CatBoost for one test."""
-    instrumentor = CatBoostInstrumentor()
-    instrumentor.instrument(skip_dep_check=True)
-    try:
+    with switched_on(CatBoostInstrumentor()) as instrumentor:
         yield instrumentor
-    finally:
-        if instrumentor._is_instrumented_by_opentelemetry:
-            instrumentor.uninstrument()
 
 
 @pytest.fixture

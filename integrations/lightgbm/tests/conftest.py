@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from tidegauge_lightgbm import LightGBMInstrumentor
 from tidegauge_sklearn import SklearnInstrumentor
+from tidegauge_testkit.instrumentation import switched_on
 from tidegauge_testkit.recording import Recording
 
 Matrix = NDArray[np.float64]
@@ -26,10 +27,8 @@ TOGETHER: dict[str, tuple[type[Any], ...]] = {
 @pytest.fixture
 def instrumented() -> Iterator[None]:
     """Instrument LightGBM for one test, with this integration alone."""
-    instrumentor = LightGBMInstrumentor()
-    instrumentor.instrument(skip_dep_check=True)
-    yield
-    instrumentor.uninstrument()
+    with switched_on(LightGBMInstrumentor()):
+        yield
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from tidegauge_litserve import LitserveInstrumentor
+from tidegauge_testkit.instrumentation import switched_on
 from tidegauge_testkit.recording import Recording
 
 
@@ -20,11 +21,8 @@ def _named() -> Iterator[None]:
 @pytest.fixture
 def instrumented() -> Iterator[LitserveInstrumentor]:
     """Instrument LitServe for one test."""
-    instrumentor = LitserveInstrumentor()
-    instrumentor.instrument(skip_dep_check=True)
-    yield instrumentor
-    if instrumentor._is_instrumented_by_opentelemetry:
-        instrumentor.uninstrument()
+    with switched_on(LitserveInstrumentor()) as instrumentor:
+        yield instrumentor
 
 
 @pytest.fixture

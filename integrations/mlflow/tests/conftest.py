@@ -19,6 +19,7 @@ from tidegauge.info import ModelInfo
 from tidegauge.observe import Decorator, observer
 from tidegauge.patcher import Methods, Patcher
 from tidegauge_mlflow import MlflowInstrumentor
+from tidegauge_testkit.instrumentation import switched_on
 from tidegauge_testkit.recording import Recording
 
 # No word to MLflow's makers; and a registry in files, which takes no database.
@@ -48,13 +49,8 @@ def mlflow() -> Any:
 @pytest.fixture
 def instrumented(mlflow: Any) -> Iterator[MlflowInstrumentor]:
     """Instrument MLflow for one test."""
-    instrumentor = MlflowInstrumentor()
-    instrumentor.instrument(skip_dep_check=True)
-    try:
+    with switched_on(MlflowInstrumentor()) as instrumentor:
         yield instrumentor
-    finally:
-        if instrumentor._is_instrumented_by_opentelemetry:
-            instrumentor.uninstrument()
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from tidegauge_sklearn import SklearnInstrumentor
+from tidegauge_testkit.instrumentation import switched_on
 from tidegauge_testkit.recording import Recording
 
 Matrix = NDArray[np.float64]
@@ -17,13 +18,8 @@ Matrix = NDArray[np.float64]
 @pytest.fixture
 def instrumented() -> Iterator[SklearnInstrumentor]:
     """Instrument scikit-learn for one test."""
-    instrumentor = SklearnInstrumentor()
-    instrumentor.instrument(skip_dep_check=True)
-    try:
+    with switched_on(SklearnInstrumentor()) as instrumentor:
         yield instrumentor
-    finally:
-        if instrumentor._is_instrumented_by_opentelemetry:
-            instrumentor.uninstrument()
 
 
 @pytest.fixture

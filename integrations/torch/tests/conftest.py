@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from tidegauge_testkit.instrumentation import switched_on
 from tidegauge_testkit.recording import Recording
 from tidegauge_torch import TorchInstrumentor
 
@@ -29,13 +30,8 @@ def _named_for_programs() -> Iterator[None]:
 @pytest.fixture
 def instrumented() -> Iterator[TorchInstrumentor]:
     """Instrument PyTorch for one test."""
-    instrumentor = TorchInstrumentor()
-    instrumentor.instrument(skip_dep_check=True)
-    try:
+    with switched_on(TorchInstrumentor()) as instrumentor:
         yield instrumentor
-    finally:
-        if instrumentor._is_instrumented_by_opentelemetry:
-            instrumentor.uninstrument()
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from tidegauge_testkit.instrumentation import switched_on
 from tidegauge_testkit.recording import Recording
 from tidegauge_transformers import TransformersInstrumentor
 
@@ -20,13 +21,8 @@ def _installed() -> None:
 @pytest.fixture
 def instrumented() -> Iterator[TransformersInstrumentor]:
     """Instrument transformers for one test."""
-    instrumentor = TransformersInstrumentor()
-    instrumentor.instrument(skip_dep_check=True)
-    try:
+    with switched_on(TransformersInstrumentor()) as instrumentor:
         yield instrumentor
-    finally:
-        if instrumentor._is_instrumented_by_opentelemetry:
-            instrumentor.uninstrument()
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 import xgboost
 from numpy.typing import NDArray
 from tidegauge_sklearn import SklearnInstrumentor
+from tidegauge_testkit.instrumentation import switched_on
 from tidegauge_testkit.recording import Recording
 from tidegauge_xgboost import XGBoostInstrumentor
 
@@ -26,10 +27,8 @@ TOGETHER: dict[str, tuple[type[Any], ...]] = {
 @pytest.fixture
 def instrumented() -> Iterator[None]:
     """Instrument XGBoost for one test, with this integration alone."""
-    instrumentor = XGBoostInstrumentor()
-    instrumentor.instrument(skip_dep_check=True)
-    yield
-    instrumentor.uninstrument()
+    with switched_on(XGBoostInstrumentor()):
+        yield
 
 
 @pytest.fixture

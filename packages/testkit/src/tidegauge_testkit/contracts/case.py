@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import pytest
 
 from tidegauge_testkit.contracts.scenario import HooksScenario, Scenario
+from tidegauge_testkit.instrumentation import switched_on
 from tidegauge_testkit.recording import Recording
 
 #: Rows of a call that is not about its size.
@@ -33,13 +34,8 @@ class HooksCase:
     def _instrumented(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         for name, value in self.scenario.environ.items():
             monkeypatch.setenv(name, value)
-        instrumentor = self.scenario.instrumentor()
-        instrumentor.instrument(skip_dep_check=True)
-        try:
+        with switched_on(self.scenario.instrumentor()):
             yield
-        finally:
-            if instrumentor._is_instrumented_by_opentelemetry:
-                instrumentor.uninstrument()
 
     def patched(self) -> Any:
         """Return what stands where the library's function was."""
