@@ -20,6 +20,7 @@ from tidegauge import (
     prediction_ids,
     sigterm,
     standing,
+    unsent,
 )
 
 
@@ -38,6 +39,7 @@ def install() -> None:
 
 def _after_in_child() -> None:
     guard.reset()
+    unsent.reset()
     otel_fork.after_fork()
     otel_fork.renew()
     with guard.guarded("fork.group"):

@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeAlias
 
 from tidegauge_semconv import MetricSpec, metrics
 
-from tidegauge import guard
+from tidegauge import guard, unsent
 from tidegauge.batch import Floats, ModelKey
 from tidegauge.counts import CallCounts, Exemplar, Histogram, RowCounts
 from tidegauge.exact import Exact
@@ -79,6 +79,8 @@ def parts(tally: Tally) -> Iterator[Part]:
         yield Part(("rows", key), revisions[key], partial(_of_rows, key, rows))
     causes = guard.counts()
     yield Part("causes", sum(causes.values()), partial(_of_causes, causes))
+    lost = unsent.counts()
+    yield Part("unsent", sum(lost.values()), partial(_of_unsent, lost))
 
 
 def _of_call(key: ModelKey, operation: str, counts: CallCounts) -> Iterator[Point]:
@@ -112,6 +114,11 @@ def _of_rows(key: ModelKey, rows: RowCounts) -> Iterator[Point]:
 def _of_causes(causes: Mapping[str, int]) -> Iterator[Point]:
     for cause, number in causes.items():
         yield SumPoint(metrics.TIDEGAUGE_ERRORS, (cause,), number)
+
+
+def _of_unsent(causes: Mapping[str, int]) -> Iterator[Point]:
+    for cause, number in causes.items():
+        yield SumPoint(metrics.TIDEGAUGE_EXPORT_FAILURES, (cause,), number)
 
 
 def _histogram(

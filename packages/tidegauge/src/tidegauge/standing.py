@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from tidegauge_semconv import Merge
 
-from tidegauge import codec, group, guard, pipeline
+from tidegauge import codec, group, guard, pipeline, unsent
 from tidegauge.batch import CountPoint, GaugePoint
 from tidegauge.points import SumPoint
 from tidegauge.told import Told, add_up, from_header, to_header
@@ -171,7 +171,8 @@ class Desk:
 
     def _write_counts(self, here: group.Group, *, even_if_same: bool) -> None:
         with pipeline.current().frozen() as tally:
-            mark = (tally, tally.revision, sum(guard.counts().values()), self._counts)
+            faults = sum(guard.counts().values()), sum(unsent.counts().values())
+            mark = (tally, tally.revision, faults, self._counts)
             payload = None
             if even_if_same or mark != self._mark:
                 if self._writer is None or self._writer.tally is not tally:
