@@ -56,7 +56,7 @@ NAMES: dict[str, set[str]] = {
         "two_proportion_p_value",
         "wasserstein_distance",
     },
-    "tidegauge_exporter_datadog": set(),
+    "tidegauge_exporter_datadog": {"DatadogExporter"},
     "tidegauge_exporter_prometheus": {
         "PrometheusReader",
         "asgi_app",

@@ -2,4 +2,6 @@
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from tidegauge_exporter_datadog.exporter import DatadogExporter
+
+__all__ = ["DatadogExporter"]

@@ -1,0 +1,125 @@
+"""The metric exporter ``datadog``: what a periodic reader pushes through."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+from opentelemetry.sdk.metrics import (
+    Counter,
+    Histogram,
+    ObservableCounter,
+    ObservableUpDownCounter,
+    UpDownCounter,
+)
+from opentelemetry.sdk.metrics.export import (
+    AggregationTemporality,
+    MetricExporter,
+    MetricExportResult,
+    MetricsData,
+)
+from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation
+from tidegauge import guard
+from tidegauge.misconfiguration import misconfigured
+from tidegauge.runtime import shared
+from tidegauge.settings import SettingError
+
+from tidegauge_exporter_datadog import settings, transport
+from tidegauge_exporter_datadog.dogstatsd import DogStatsD
+from tidegauge_exporter_datadog.mapping import points
+from tidegauge_exporter_datadog.naming import tag
+from tidegauge_exporter_datadog.unified import UnifiedTags
+
+_logger = logging.getLogger(__name__)
+
+_DELTA = AggregationTemporality.DELTA
+_TEMPORALITY = {
+    Counter: _DELTA,
+    ObservableCounter: _DELTA,
+    Histogram: _DELTA,
+    # May fall as well: what it stands at is a gauge.
+    UpDownCounter: AggregationTemporality.CUMULATIVE,
+    ObservableUpDownCounter: AggregationTemporality.CUMULATIVE,
+}
+# The ratio of Tidegauge's own buckets, for the app's histograms too: 1.011, six orders of magnitude
+# wide. Datadog's sketches are about as fine.
+_BUCKETS = ExponentialBucketHistogramAggregation(max_size=1280, max_scale=6)
+
+# As the Agent's own tags of a pod are asked for.
+_ENTITY_ID = "dd.internal.entity_id"
+
+
+class DatadogExporter(MetricExporter):
+    """Pushes metrics to Datadog: through the Agent's DogStatsD.
+
+    The constructor never raises: a bad setting is one ERROR line, and nothing goes to Datadog.
+    """
+
+    def __init__(self, **unknown: object) -> None:
+        super().__init__(
+            preferred_temporality=_TEMPORALITY,  # type: ignore[arg-type]
+            preferred_aggregation={Histogram: _BUCKETS},
+        )
+        self._transport: transport.Transport | None = None
+        self._unified = UnifiedTags()
+        if unknown:
+            misconfigured(
+                _logger,
+                "datadog",
+                f"datadog: got the unknown options {', '.join(sorted(unknown))}; expected none. "
+                "They have no effect: set DD_AGENT_HOST, DD_TAGS and the like instead.",
+            )
+        try:
+            found = settings.read()
+        except SettingError as error:
+            misconfigured(_logger, error.subject, f"{error} Metrics do not go to Datadog.")
+            return
+        with guard.guarded("datadog.start"):
+            self._unified = found.unified
+            self._transport = _open(found)
+            transport.use(self._transport, tuple(self._unified.of({}).values()))
+
+    def export(
+        self,
+        metrics_data: MetricsData,
+        timeout_millis: float = 10_000,  # noqa: ARG002 - transports have limits of their own
+        **kwargs: Any,  # noqa: ARG002 - the signature of exporters
+    ) -> MetricExportResult:
+        """Send what a reader collected; never raises."""
+        result = MetricExportResult.FAILURE
+        if self._transport is not None:
+            with guard.guarded("datadog.export"):
+                self._transport.send(points(metrics_data, self._unified, time.time()))
+                result = MetricExportResult.SUCCESS
+        return result
+
+    def force_flush(self, timeout_millis: float = 10_000) -> bool:
+        """Send what waits; False where something still does."""
+        flushed = self._transport is None
+        if self._transport is not None:
+            with guard.guarded("datadog.flush"):
+                flushed = self._transport.flush(_within_s(timeout_millis))
+        return flushed
+
+    def shutdown(
+        self,
+        timeout_millis: float = 30_000,
+        **kwargs: Any,  # noqa: ARG002 - the signature of exporters
+    ) -> None:
+        """Send what waits and let go of the socket; nothing is sent afterwards."""
+        ending, self._transport = self._transport, None
+        if ending is not None:
+            with guard.guarded("datadog.shutdown"):
+                transport.release(ending)
+                ending.close(_within_s(timeout_millis))
+
+
+def _open(found: settings.DatadogSettings) -> transport.Transport:
+    entity = (tag(_ENTITY_ID, found.entity_id),) if found.entity_id else ()
+    return DogStatsD(found.address, entity)
+
+
+def _within_s(timeout_millis: float) -> float:
+    """Return a limit in seconds: nobody waits longer than a process may at its end."""
+    return max(0.0, min(timeout_millis / 1000, shared.settings.shutdown_timeout_s))

@@ -1,0 +1,94 @@
+"""Where metrics go, and what tags they have: as Datadog names it, where it does."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from tidegauge.settings import load, setting
+
+from tidegauge_exporter_datadog.address import DEFAULT_PORT, Address
+from tidegauge_exporter_datadog.naming import plain_tag
+from tidegauge_exporter_datadog.unified import UnifiedTags
+
+
+def _tags(text: str) -> tuple[str, ...]:
+    """Return the tags of a list, as Datadog's Agent and tracer read it."""
+    return tuple(filter(None, map(plain_tag, re.split(r"[,\s]+", text))))
+
+
+@dataclass(frozen=True, slots=True)
+class DatadogSettings:
+    """The settings of what goes to Datadog."""
+
+    dogstatsd_url: Address | None = setting(  # noqa: RUF009 - a row, as the others
+        "DD_DOGSTATSD_URL",
+        None,
+        "Where the Agent takes metrics: udp://host:port, unix:///path of a socket, or "
+        "unixstream:///path. Goes before DD_AGENT_HOST.",
+        parse=Address.parse,
+        expected="udp://host:port, unix:///path, unixgram:///path or unixstream:///path",
+    )
+    agent_host: str = setting(
+        "DD_AGENT_HOST",
+        "",
+        "Host of the Agent, by default localhost.",
+    )
+    dogstatsd_port: int = setting(
+        "DD_DOGSTATSD_PORT",
+        DEFAULT_PORT,
+        "UDP port of the Agent.",
+        minimum=1,
+        maximum=65535,
+    )
+    env: str = setting(
+        "DD_ENV",
+        "",
+        "Tag env of everything; by default the resource's deployment.environment.name.",
+    )
+    service: str = setting(
+        "DD_SERVICE",
+        "",
+        "Tag service of everything; by default OTEL_SERVICE_NAME.",
+    )
+    version: str = setting(
+        "DD_VERSION",
+        "",
+        "Tag version of everything: the service's, not a model's; by default the resource's "
+        "service.version.",
+    )
+    tags: tuple[str, ...] = setting(
+        "DD_TAGS",
+        (),
+        "Further tags of everything, such as team:risk,region:eu.",
+        parse=_tags,
+        expected="tags with commas between",
+    )
+    entity_id: str = setting(
+        "DD_ENTITY_ID",
+        "",
+        "UID of the Kubernetes pod, by which the Agent adds the pod's own tags.",
+    )
+
+    @property
+    def unified(self) -> UnifiedTags:
+        """What all points have in common."""
+        return UnifiedTags(self.env, self.service, self.version, self.tags)
+
+    @property
+    def address(self) -> Address:
+        """Where the Agent listens."""
+        if self.dogstatsd_url is not None:
+            return self.dogstatsd_url
+        return Address(host=self.agent_host or "localhost", port=self.dogstatsd_port)
+
+
+def read() -> DatadogSettings:
+    """Read the settings from the environment.
+
+    Raises
+    ------
+    SettingError
+        A value is malformed or out of bounds.
+    """
+    return load(DatadogSettings)
