@@ -64,7 +64,8 @@ def test_everything_arrives(limit: int, sent: list[Point]) -> None:
             for value in metric.values:
                 seen[metric.name, metric.tags][value] += metric.weight
         else:
-            got[metric.kind, metric.name, *metric.values, metric.tags] += 1
+            (value,) = metric.values
+            got[metric.kind, metric.name, value, metric.tags] += 1
     wanted: defaultdict[tuple[str, tuple[str, ...]], Tally[float]] = defaultdict(Tally)
     others: Tally[tuple[str, str, float, tuple[str, ...]]] = Tally()
     for point in sent:
@@ -127,7 +128,7 @@ def test_a_long_line_has_a_packet_of_its_own() -> None:
     """Up to what the Agent reads; what is longer is named and the rest goes."""
     many = tuple(f"key_{number}:{'x' * 190}" for number in range(30))
     more = tuple(f"key_{number}:{'x' * 190}" for number in range(60))
-    sent = [
+    sent: list[Point] = [
         Gauge("long", 1.0, many, NOW_S),
         Gauge("longer", 1.0, more, NOW_S),
         distribution("long.d", {1.0: 3, 2.0: 1}, many),
@@ -142,7 +143,7 @@ def test_a_long_line_has_a_packet_of_its_own() -> None:
 
 def test_gauges_say_when_and_counts_do_not() -> None:
     """The Agent adds up counts without a time only, and throws away distributions with one."""
-    sent = [
+    sent: list[Point] = [
         Gauge("g", 1.5, ("a:b",), NOW_S),
         Count("c", 2.0, ("a:b",), 10.0, NOW_S),
         distribution("d", {1.0: 1}, ("a:b",)),

@@ -61,13 +61,15 @@ class DogStatsD:
         self._address = address
         self._tags = tags
         self._losses = Losses(f"DogStatsD at {address}")
-        self._begin()
-
-    def _begin(self) -> None:
+        self._channel = Channel(address)
         self._pid = os.getpid()
-        # In a forked child the parent's may be held, and a stream has one writer.
         self._lock = threading.Lock()
-        self._channel = Channel(self._address)
+
+    def _begin_anew(self) -> None:
+        """Be a forked child's: the parent's lock may be held, and a stream has one writer."""
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._channel.close()
 
     def send(self, points: Sequence[Point]) -> None:
         """Send points; what is lost is counted."""
@@ -92,7 +94,7 @@ class DogStatsD:
 
     def _send(self, packets: Sequence[bytes]) -> None:
         if self._pid != os.getpid():
-            self._begin()
+            self._begin_anew()
         deadline_s = time.monotonic() + _PATIENCE_S
         if not self._lock.acquire(timeout=_PATIENCE_S):
             self._lose(len(packets), _FULL, "no turn, for what was to be sent before takes long")
