@@ -1,0 +1,165 @@
+"""A local HTTP server in the place of Datadog's API: it keeps what it gets, and answers as told.
+
+What Datadog's own client could not have sent is answered with 400, as the API does.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import zlib
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, Self
+
+from tidegauge_testkit.backends.ports import LOOPBACK
+from tidegauge_testkit.backends.process import wait_until
+
+_LIMIT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One answer. ``hangs``: none comes before the server stops."""
+
+    status: int = 202
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b'{"status":"ok"}'
+    hangs: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """One request; ``body`` is its JSON, ``size_bytes`` its length as it came."""
+
+    at_s: float
+    path: str
+    headers: Mapping[str, str]
+    body: Any
+    size_bytes: int
+
+
+class DatadogIntake:
+    """The server, on a free port of loopback, in threads of this process.
+
+    Answers in ``replies`` are given in their order, then 202 for ever. What is over
+    ``most_bytes`` is answered with 413, as the API does.
+    """
+
+    def __init__(self, most_bytes: int = 3_200_000) -> None:
+        self.replies: deque[Reply] = deque()
+        #: What was wrong with requests, by Datadog's own models.
+        self.faults: list[str] = []
+        self._posted: list[Posted] = []
+        self._stopped = threading.Event()
+        intake = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                raw = self.rfile.read(int(self.headers["Content-Length"]))
+                deflated = self.headers.get("Content-Encoding") == "deflate"
+                body = json.loads(zlib.decompress(raw) if deflated else raw)
+                intake._posted.append(
+                    Posted(time.monotonic(), self.path, dict(self.headers), body, len(raw))
+                )
+                reply = intake.replies.popleft() if intake.replies else Reply()
+                if len(raw) > most_bytes:
+                    reply = Reply(413, body=b'{"errors":["Payload too large"]}')
+                try:
+                    modelled(self.path, body)
+                except ValueError as error:
+                    intake.faults.append(str(error))
+                    reply = Reply(400, body=json.dumps({"errors": [str(error)]}).encode())
+                if reply.hangs:
+                    intake._stopped.wait(_LIMIT_S)
+                    return
+                self.send_response(reply.status)
+                for name, value in reply.headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(reply.body)))
+                self.end_headers()
+                self.wfile.write(reply.body)
+
+            def log_message(self, *arguments: object) -> None:
+                """Say nothing: what came is kept."""
+
+        class Server(ThreadingHTTPServer):
+            def handle_error(self, request: Any, address: Any) -> None:
+                """Say nothing: who does not wait for the answer goes, and that is tested."""
+
+        self._server = Server((LOOPBACK, 0), Handler)
+        self._server.daemon_threads = True
+        self.url = f"http://{LOOPBACK}:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        self._stopped.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def posted(self, path: str | None = None) -> list[Posted]:
+        """Return the requests that came (to one path), in their order."""
+        return [each for each in list(self._posted) if path in (None, each.path)]
+
+    def wait_for(self, number: int, path: str | None = None) -> list[Posted]:
+        """Return the requests once there are so many."""
+        return wait_until(
+            lambda: found if len(found := self.posted(path)) >= number else None,
+            f"{number} requests",
+            _LIMIT_S,
+        )
+
+    def series(self, path: str) -> list[dict[str, Any]]:
+        """Return all series that came to a path."""
+        return [series for posted in self.posted(path) for series in posted.body["series"]]
+
+
+def modelled(path: str, body: Any) -> Any:
+    """Return a request's body as the model of Datadog's own client.
+
+    Raises
+    ------
+    ValueError
+        It has a key, a type or a length that the model does not allow.
+    """
+    # Only the tests of one package have it.
+    from datadog_api_client import exceptions, model_utils  # noqa: PLC0415
+    from datadog_api_client.v1 import models  # noqa: PLC0415
+
+    kinds: dict[str, Any] = {
+        "/api/v1/series": models.MetricsPayload,
+        "/api/v1/distribution_points": models.DistributionPointsPayload,
+        "/api/v1/events": models.EventCreateRequest,
+    }
+    if path not in kinds:
+        raise ValueError(f"path: got {path!r}; expected one of {', '.join(kinds)}")
+    convert: Any = model_utils.validate_and_convert_types
+    try:
+        found = convert(body, (kinds[path],), ["body"], True, True)
+    except (exceptions.ApiTypeError, exceptions.ApiValueError, TypeError) as error:
+        raise ValueError(str(error)) from error
+    raw = [body, *body.get("series", ())]
+    models_of = [found, *getattr(found, "series", ())]
+    unknown = [
+        key
+        for keys, model in zip(raw, models_of, strict=True)
+        for key in keys
+        if key not in model.attribute_map
+    ]
+    if found._unparsed or unknown:  # noqa: SLF001 - the only sign of a value that is not allowed
+        raise ValueError(f"got keys {unknown} or a value that is not among those allowed")
+    return found
