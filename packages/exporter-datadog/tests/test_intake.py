@@ -1,84 +1,35 @@
-"""Without an Agent: what arrives, and what an API that fails in any way costs."""
+"""Without an Agent: what arrives, and what an outage costs."""
 
 from __future__ import annotations
 
-import http.client
 import logging
 import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tidegauge import guard, misconfiguration, unsent
-from tidegauge_exporter_datadog.intake import Intake
+from tidegauge import guard, unsent
 from tidegauge_exporter_datadog.payload import DISTRIBUTIONS, EVENTS, SERIES
 from tidegauge_exporter_datadog.points import Count, Distribution, Gauge, Point
-from tidegauge_exporter_datadog.post import Destination
 from tidegauge_exporter_datadog.transport import DatadogEvent
 from tidegauge_testkit.backends import wait_until
 from tidegauge_testkit.datadog_intake import DatadogIntake, Reply
 from tidegauge_testkit.forks import in_child
 
-KEY = "0123456789abcdef0123456789abcdef"
 LIMIT_S = 60.0
+AT_S = 1_795_000_000.0
+MakeIntake = Callable[..., Any]
+KEY = "0123456789abcdef0123456789abcdef"
 # So long a hang that a test which waits for it fails.
 HANG_S = 50.0
-AT_S = 1_795_000_000.0
-MakeIntake = Callable[..., Intake]
 
 
-def gauge(number: int, at_s: float = AT_S) -> Point:
+def gauge(number: int) -> Point:
     """Return a gauge that can be told from others."""
-    return Gauge(f"gauge.{number}", float(number), ("env:test",), at_s)
-
-
-@pytest.fixture
-def api() -> Iterator[DatadogIntake]:
-    """Serve what answers as Datadog's API; at the end nothing was wrong with what it got."""
-    with DatadogIntake() as served:
-        yield served
-    assert [] == served.faults
-
-
-@pytest.fixture
-def make() -> Iterator[MakeIntake]:
-    """Make intakes that wait for hundredths of a second, and close them after the test."""
-    made: list[Intake] = []
-
-    def intake(url: str, **options: Any) -> Intake:
-        options = {"host": "box", "first_wait_s": 0.02, "timeout_s": HANG_S, **options}
-        made.append(Intake(Destination(url, KEY), **options))
-        return made[-1]
-
-    yield intake
-    for each in made:
-        each.close(0.0)
-
-
-@pytest.fixture(autouse=True)
-def _alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let every test count from zero, and go through no proxy of this machine."""
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-    for module in (guard, unsent, misconfiguration):
-        module.reset()
-    yield
-    for module in (guard, unsent, misconfiguration):
-        module.reset()
-
-
-@pytest.fixture
-def said(caplog: pytest.LogCaptureFixture) -> Callable[..., list[str]]:
-    """Return what was logged at a level."""
-    caplog.set_level(logging.DEBUG)
-
-    def lines(level: int) -> list[str]:
-        return [each.getMessage() for each in caplog.records if each.levelno == level]
-
-    return lines
+    return Gauge(f"gauge.{number}", float(number), ("env:test",), AT_S)
 
 
 # -- what arrives ------------------------------------------------------------------------------
@@ -260,183 +211,6 @@ def test_who_does_not_speak_http(make: MakeIntake, said: Any) -> None:
         wait_until(lambda: bool(said(logging.WARNING)), "the line", LIMIT_S)
         thread.join()
     assert "BadStatusLine" in said(logging.WARNING)[0]
-
-
-# -- what fails for good ------------------------------------------------------------------------
-
-
-def test_a_wrong_key_is_one_error_and_then_a_counter(
-    api: DatadogIntake, make: MakeIntake, said: Any
-) -> None:
-    """It names the settings, it is not tried again, and event sinks hear of it."""
-    api.replies += [Reply(403, body=b'{"errors":["Forbidden"]}')] * 3
-    intake = make(api.url)
-    for number in range(3):
-        intake.send([gauge(number)])
-    assert intake.flush(LIMIT_S)
-    assert 3 == len(api.posted())
-    message = (
-        'DD_API_KEY: got HTTP 403 Forbidden ({"errors":["Forbidden"]}) from '
-        f"{api.url}; expected a key of an organisation at DD_SITE. What is sent is lost, the app "
-        "is not affected; further ones are counted in tidegauge.export.failures. Set both as "
-        "Datadog shows them under Organization Settings."
-    )
-    assert [message] == said(logging.ERROR)
-    assert [] == said(logging.WARNING)
-    assert {"datadog.refused": 3} == unsent.counts()
-    assert ["DD_API_KEY"] == [each.subject for each in misconfiguration.waiting]
-
-
-@pytest.mark.parametrize("status", [400, 404, 422])
-def test_what_is_refused_is_not_tried_again(
-    status: int, api: DatadogIntake, make: MakeIntake, said: Any
-) -> None:
-    """One line a status, with what the API says."""
-    api.replies += [Reply(status, body=b"not so")] * 2
-    intake = make(api.url)
-    for number in range(3):
-        intake.send([gauge(number)])
-    assert intake.flush(LIMIT_S)
-    assert 3 == len(api.posted())
-    (line,) = said(logging.ERROR)
-    assert line.startswith(f"Datadog {api.url}: got HTTP {status} ")
-    assert "(not so); expected HTTP 202." in line
-    assert {"datadog.refused": 2} == unsent.counts()
-
-
-def test_the_key_follows_no_redirect(api: DatadogIntake, make: MakeIntake, said: Any) -> None:
-    """It would go to whoever is named there."""
-    with DatadogIntake() as other:
-        api.replies.append(Reply(307, {"Location": f"{other.url}{SERIES}"}))
-        intake = make(api.url)
-        intake.send([gauge(1)])
-        assert intake.flush(LIMIT_S)
-        assert [] == other.posted()
-    assert {"datadog.refused": 1} == unsent.counts()
-    assert "HTTP 307" in said(logging.ERROR)[0]
-
-
-def test_what_is_too_large_is_halved_until_it_is_taken(make: MakeIntake) -> None:
-    """All of it arrives, once."""
-    with DatadogIntake(most_bytes=600) as api:
-        intake = make(api.url)
-        intake.send([gauge(number) for number in range(200)])
-        intake.send([Distribution("d", tuple(n / 7 for n in range(300)), (1,) * 300, (), AT_S)])
-        assert intake.flush(LIMIT_S)
-        taken = [each for each in api.posted() if each.size_bytes <= 600]
-    names = [s["metric"] for each in taken if each.path == SERIES for s in each.body["series"]]
-    assert sorted(f"gauge.{number}" for number in range(200)) == sorted(names)
-    seen = [
-        value
-        for each in taken
-        if each.path == DISTRIBUTIONS
-        for series in each.body["series"]
-        for value in series["points"][0][1]
-    ]
-    assert sorted(float(f"{n / 7:.6g}") for n in range(300)) == sorted(seen)
-    assert {} == unsent.counts()
-
-
-def test_a_value_that_is_too_large_alone_is_lost_and_counted(make: MakeIntake, said: Any) -> None:
-    """The others arrive."""
-    with DatadogIntake(most_bytes=250) as api:
-        intake = make(api.url)
-        noise = "".join(map(chr, range(0x4E00, 0x4E00 + 150)))
-        intake.send([Gauge("g", 1.0, (f"feature:{noise}",), AT_S), gauge(2)])
-        assert intake.flush(LIMIT_S)
-        taken = [each for each in api.posted() if each.size_bytes <= 250]
-    assert ["gauge.2"] == [each.body["series"][0]["metric"] for each in taken]
-    assert {"datadog.too_large": 1} == unsent.counts()
-    assert "1 requests are lost: a single value is more" in said(logging.WARNING)[0]
-
-
-# -- bounds --------------------------------------------------------------------------------------
-
-
-def test_the_queue_is_bounded_and_what_is_dropped_is_counted(
-    api: DatadogIntake, make: MakeIntake, said: Any
-) -> None:
-    """The oldest go; nobody waits."""
-    api.replies.append(Reply(503))
-    intake = make(api.url, queue_bytes=4_000, first_wait_s=10_000.0)
-    intake.send([gauge(0)])
-    api.wait_for(1)
-    wait_until(lambda: intake._not_before_s > 0, "the first failure is noted", LIMIT_S)
-    for number in range(1, 100):
-        intake.send([gauge(number)])
-    assert intake._waiting.size_bytes <= 4_000
-    kept = len(intake._waiting)
-    assert {"datadog.full": 100 - kept} == unsent.counts()
-    assert intake.flush(LIMIT_S)
-    names = [each.body["series"][0]["metric"] for each in api.posted()[1:]]
-    assert [f"gauge.{number}" for number in range(100 - kept, 100)] == names
-
-
-def test_what_datadog_would_not_take_any_more_is_not_sent(
-    api: DatadogIntake, make: MakeIntake
-) -> None:
-    """After an hour; by a clock that nobody sets back."""
-    now = [0.0]
-    api.replies.append(Reply(503))
-    intake = make(api.url, monotonic=lambda: now[0], first_wait_s=10_000.0)
-    intake.send([gauge(1)])
-    wait_until(lambda: intake._not_before_s > 0, "the first failure is noted", LIMIT_S)
-    now[0] = 3_601.0
-    intake.send([gauge(2)])
-    assert intake.flush(LIMIT_S)
-    assert ["gauge.1", "gauge.2"] == [s["metric"] for s in api.series(SERIES)]
-    assert {"datadog.expired": 1} == unsent.counts()
-
-
-@pytest.mark.parametrize(("ahead_s", "side"), [(7_200.0, "ahead of"), (-7_200.0, "behind")])
-def test_a_clock_that_is_wrong_is_said_once(
-    ahead_s: float, side: str, api: DatadogIntake, make: MakeIntake, said: Any
-) -> None:
-    """Datadog takes the request and drops what is in it, without a word."""
-    intake = make(api.url, wall=lambda: time.time() + ahead_s)
-    for number in range(3):
-        intake.send([gauge(number)])
-    assert intake.flush(LIMIT_S)
-    (line,) = said(logging.WARNING)
-    assert f"s {side} Datadog's ({api.url})" in line
-    assert 3 == len(api.posted())
-
-
-def test_a_clock_that_is_right_is_not_mentioned(
-    api: DatadogIntake, make: MakeIntake, said: Any
-) -> None:
-    """Nor is one that an answer without a date says nothing of."""
-    intake = make(api.url)
-    intake.send([gauge(1)])
-    assert intake.flush(LIMIT_S)
-    assert [] == said(logging.WARNING)
-
-
-# -- the key -------------------------------------------------------------------------------------
-
-
-def test_the_key_is_in_no_log_repr_or_exception(
-    api: DatadogIntake,
-    make: MakeIntake,
-    caplog: pytest.LogCaptureFixture,
-    capfd: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Not where a proxy sends it back, not where an app debugs its HTTP requests."""
-    monkeypatch.setattr(http.client.HTTPConnection, "debuglevel", 1)
-    caplog.set_level(logging.DEBUG)
-    echo = f'{{"errors":["no such key: {KEY}"]}}'.encode()
-    api.replies += [Reply(403, body=echo), Reply(400, body=echo), Reply(503, body=echo)]
-    intake = make(api.url)
-    for number in range(4):
-        intake.send([gauge(number)])
-    assert intake.flush(LIMIT_S)
-    shown = "".join(map(repr, (intake, intake._poster, intake._poster._destination)))
-    out, err = capfd.readouterr()
-    everything = caplog.text + shown + out + err + str(list(misconfiguration.waiting))
-    assert "no such key: (hidden)" in everything
-    assert KEY not in everything
-    assert KEY[:12] not in everything
 
 
 # -- threads and forks ---------------------------------------------------------------------------
