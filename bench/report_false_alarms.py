@@ -14,7 +14,7 @@ import itertools
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +22,13 @@ from marked import put
 from numpy.typing import NDArray
 from scipy import special
 from tidegauge_drift.block import INPUTS
+from tidegauge_drift.report.by_segment import SHARE
 from tidegauge_drift.report.categorical import categorical_test, category_shares
 from tidegauge_drift.report.evidence import Evidence
 from tidegauge_drift.report.numeric import number_shares, numeric_test, read_numbers
 from tidegauge_drift.report.result import CATEGORICAL, NUMERIC, FeatureReport
 from tidegauge_drift.report.tables import Categories
-from tidegauge_drift.report.verdict import judge
+from tidegauge_drift.report.verdict import judge, judge_together
 
 Array = NDArray[np.float64]
 Rng = np.random.Generator
@@ -35,6 +36,7 @@ ALPHA = 0.05
 ROWS = (100, 300, 1_000, 3_000, 10_000, 100_000)
 BOUND = 0.08
 LARGE = 100_000
+SEGMENTS = (3, 10)
 _LEVELS = np.array([0.4, 0.3, 0.15, 0.1, 0.05])
 _NAMES = list("abcde")
 
@@ -92,6 +94,32 @@ def false_alarms(rng: Rng, n: int, m: int, windows: int) -> tuple[int, int]:
         inputs += any(feature.drifted for feature in found)
         either += any(feature.flagged for feature in found)
     return inputs, either
+
+
+def by_segment(rng: Rng, n: int, m: int, number: int, windows: int) -> tuple[int, int, int]:
+    """Count clean windows of so many segments with all rows, a segment, or either flagged.
+
+    Segments are of very different sizes, by Zipf's law.
+    """
+    shares = 1 / np.arange(1, number + 1)
+    sizes = [np.maximum(1, np.rint(rows * shares / shares.sum())).astype(int) for rows in (m, n)]
+    whole = parts = either = 0
+    for _ in range(windows):
+        pairs = [(draw(rng, p), draw(rng, q)) for p, q in zip(*sizes, strict=True)]
+        rows = any(
+            feature.flagged for feature in verdict(*(_joined(s) for s in zip(*pairs, strict=True)))
+        )
+        found = [each for pair in pairs for each in evidence(*pair)]
+        segments = any(feature.flagged for feature in judge_together(found, ALPHA * SHARE))
+        whole, parts, either = whole + rows, parts + segments, either + (rows or segments)
+    return whole, parts, either
+
+
+def _joined(parts: Sequence[list[Array]]) -> list[Array]:
+    """Return all rows of one side; of categories the sums of their counts."""
+    columns = list(zip(*parts, strict=True))
+    numbers = [np.concatenate(column) for column in columns[:17]]
+    return numbers + [np.sum(column, axis=0) for column in columns[17:]]
 
 
 def _shift(size: float) -> Callable[[Rng, list[Array]], None]:
@@ -175,6 +203,29 @@ def _named(counts: NDArray[np.int64]) -> Categories:
     return Categories(int(counts.sum()), named, 0, 0, np.empty(0))
 
 
+def segments(options: argparse.Namespace) -> int:
+    """Print the table of segments, or write it to a page; status 1 where a bound is broken."""
+    lines = [
+        "| segments | rows | reference | windows | all rows flagged | a segment flagged "
+        "| either flagged |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    broken = False
+    for m, number, n in itertools.product(options.references, SEGMENTS, options.rows):
+        rng = np.random.default_rng([options.seed, 3, m, number, n])
+        windows = options.segment_windows
+        counts = by_segment(rng, n, m, number, windows)
+        broken |= upper(counts[-1], windows) > BOUND
+        shares = " | ".join(_share(count, windows) for count in counts)
+        lines.append(f"| {number} | {n:,} | {m:,} | {windows:,} | {shares} |")
+        print(lines[-1], file=sys.stderr, flush=True)
+    if options.write is None:
+        print("\n".join(lines))
+    else:
+        put(options.write, "segments", lines)
+    return int(broken)
+
+
 def main() -> int:
     """Print the tables, or write them to a page; status 1 where a bound is broken."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -184,9 +235,12 @@ def main() -> int:
     parser.add_argument("--rows", type=int, nargs="*", default=list(ROWS))
     parser.add_argument("--references", type=int, nargs="*", default=[10_000, 1_000])
     parser.add_argument("--category-windows", type=int, default=2_000)
+    parser.add_argument("--segment-windows", type=int, default=0, help="judge segments, no more")
     parser.add_argument("--seed", type=int, default=20_261_126)
     parser.add_argument("--write", type=Path)
     options = parser.parse_args()
+    if options.segment_windows:
+        return segments(options)
     broken = False
     lines = [
         "| rows | reference | windows | any input flagged | anything flagged |",

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tidegauge_drift.block import Block
+    from tidegauge_drift.block import Block, Slot
     from tidegauge_drift.extras import Extra
+    from tidegauge_drift.layout import Layout
     from tidegauge_drift.profile import Feature, Segments
     from tidegauge_drift.window import ClosedWindow
 
@@ -95,6 +96,21 @@ class SegmentCounts:
         ).reshape(-1, number + 1)[:, :number]
         found = (table * (table - 1)).sum(axis=0)
         return {PAIRS: narrow(found, int(found.max(initial=0)))}
+
+
+def sliced(layout: Layout, i: int, segment: int) -> tuple[Slot, NDArray[np.int64]] | None:
+    """Return the ``i``-th feature and its reference counts among the rows of one segment.
+
+    It has that share of the rare categories. None where the reference has no counts by segment.
+    """
+    slot, known = layout.slots[i], layout.segments
+    found = None if known is None else known.reference[i]
+    if found is None:
+        return None
+    counts = found[segment].astype(np.int64)
+    share = float(counts.sum()) / max(1, int(layout.counts[slot.start : slot.stop].sum()))
+    once, twice = round(slot.singletons * share), round(slot.doubletons * share)
+    return replace(slot, singletons=once, doubletons=twice), counts
 
 
 def live(window: ClosedWindow, block: Block, number: int) -> NDArray[Any] | None:

@@ -12,7 +12,7 @@ from tidegauge_drift.calls import design_effects
 from tidegauge_drift.judge import MINIMUM_ROWS, Finding, judge_feature
 from tidegauge_drift.multiplicity import benjamini_hochberg, paging_alpha
 from tidegauge_drift.optional import decided, flag, number
-from tidegauge_drift.segment_counts import PAIRS, live
+from tidegauge_drift.segment_counts import PAIRS, live, sliced
 from tidegauge_drift.segment_screen import cleared
 from tidegauge_drift.segment_table import RECORD, pack, unpack
 from tidegauge_drift.verdict import Run
@@ -20,7 +20,6 @@ from tidegauge_drift.verdict import Run
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tidegauge_drift.block import Slot
     from tidegauge_drift.extras import Extra
     from tidegauge_drift.grid import Floats
     from tidegauge_drift.layout import Layout
@@ -126,7 +125,7 @@ def _findings(
             clear = np.zeros(len(effects), np.bool_)
         return [
             _clear(sides[1][s], deff[s]) if clear[s]
-            else _finding(layout, slot, (sides[0][s], sides[1][s]), float(deff[s]))
+            else _finding(layout, i, s, sides[1][s], float(deff[s]))
             for s in range(len(effects))
         ]  # fmt: skip
     except Exception as error:  # one broken feature must not silence the others
@@ -141,15 +140,13 @@ def _clear(current: NDArray[np.int64], deff: float) -> Finding:
 
 
 def _finding(
-    layout: Layout, slot: Slot, sides: tuple[NDArray[np.int64], NDArray[np.int64]], deff: float
+    layout: Layout, i: int, segment: int, current: NDArray[np.int64], deff: float
 ) -> Finding:
-    reference, current = sides
-    if reference[:-2].sum() / deff < MINIMUM_ROWS:
+    found = sliced(layout, i, segment)
+    if found is None or found[1][:-2].sum() / deff < MINIMUM_ROWS:
         return Finding(int(current[:-2].sum()), reason="rows")
-    share = float(reference.sum()) / max(1, int(layout.counts[slot.start : slot.stop].sum()))
-    once, twice = round(slot.singletons * share), round(slot.doubletons * share)
-    part = replace(slot, deff=deff, singletons=once, doubletons=twice)
-    return judge_feature(part, reference, current, layout.bins[slot.start : slot.stop], deff)
+    slot, reference = replace(found[0], deff=deff), found[1]
+    return judge_feature(slot, reference, current, layout.bins[slot.start : slot.stop], deff)
 
 
 def _adjusted(findings: list[list[Finding | None]], members: list[int]) -> Floats:

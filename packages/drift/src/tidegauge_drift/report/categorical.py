@@ -86,7 +86,7 @@ def compare_categories(
         name, family, CATEGORICAL, categorical_test(reference, current, deff),
         summarise(reference), summarise(current),
         (reference.values / deff, current.values / deff), statistics,
-        category_shares(name, reference, current, deff), bins,
+        category_shares(name, reference, current, deff), bins, deff=deff,
     )  # fmt: skip
 
 

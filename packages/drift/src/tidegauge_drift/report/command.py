@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tidegauge.command import Command, CommandError, Terminal
 
 from tidegauge_drift.profile import ProfileError
-from tidegauge_drift.report import words
+from tidegauge_drift.report import segment_words, words
 from tidegauge_drift.report.compare import compare_tables
 from tidegauge_drift.report.files import read_reference, read_rows, texts_of
 from tidegauge_drift.report.options import CompareSettings
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from tidegauge_drift.report.pairing import Pair
     from tidegauge_drift.report.result import DriftReport, FeatureReport
+    from tidegauge_drift.report.segment_result import BySegment, SegmentReport
 
 DRIFTED = 1
 # A table in a terminal is no place for hundreds of features without anything to say.
@@ -54,6 +54,11 @@ def _arguments(parser: ArgumentParser) -> None:
         "that has a season, times of the current table: the hours to compare with"
     )
     parser.add_argument("--time-column", default="", metavar="COL", help=what)
+    what = (
+        "also compare the rows of each value of a column by themselves, of the ten most frequent "
+        "ones; with a reference file the column that it was built by"
+    )
+    parser.add_argument("--segment", default="", metavar="COL", help=what)
     what = "level of each family of tests (default: 0.05)"
     parser.add_argument("--alpha", type=float, default=0.05, metavar="P", help=what)
     for name, what in _FILES.items():
@@ -63,9 +68,8 @@ def _arguments(parser: ArgumentParser) -> None:
 
 
 def _run(arguments: Namespace, terminal: Terminal) -> int:
-    def track(pairs: Iterable[Pair]) -> Iterable[Pair]:
-        listed = list(pairs)
-        return terminal.track(listed, "comparing features", total=len(listed))
+    def track(items: Sequence[Any], what: str) -> Iterable[Any]:
+        return terminal.track(items, what, total=len(items)) if items else items
 
     try:
         settings = CompareSettings(
@@ -74,6 +78,7 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
             include=arguments.include,
             exclude=arguments.exclude,
             time_column=arguments.time_column,
+            segment=arguments.segment,
             alpha=arguments.alpha,
             multivariate=arguments.multivariate,
         )
@@ -103,6 +108,27 @@ def _show(report: DriftReport, terminal: Terminal, *, everything: bool) -> None:
             terminal.print(f"{what}: {', '.join(names)}")
     for note in words.notes(report):
         terminal.print(note)
+    if report.segments is not None:
+        _show_segments(report.segments, terminal)
+
+
+def _show_segments(by: BySegment, terminal: Terminal) -> None:
+    title = f"By {by.column}: {segment_words.headline(by)}"
+    columns = (by.column, "reference", "current", "verdict", "features that differ", "note")
+    terminal.table(title, columns, [_segment_row(segment) for segment in by.segments])
+    for note in segment_words.notes(by):
+        terminal.print(note)
+
+
+def _segment_row(segment: SegmentReport) -> tuple[str, ...]:
+    return (
+        segment.value,
+        f"{segment.reference_rows:,}",
+        f"{segment.current_rows:,}",
+        segment_words.verdict(segment).lower(),
+        segment_words.differing(segment),
+        segment_words.brief(segment),
+    )
 
 
 def _row(feature: FeatureReport, alpha: float) -> tuple[str, ...]:

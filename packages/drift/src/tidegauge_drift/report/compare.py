@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from tidegauge_drift.columns import read
 from tidegauge_drift.profile import ReferenceProfile
+from tidegauge_drift.report.by_segment import Track, compare_segments
 from tidegauge_drift.report.evidence import Evidence
 from tidegauge_drift.report.options import CompareSettings
-from tidegauge_drift.report.pairing import Pair, Track, against_profile, against_rows
+from tidegauge_drift.report.pairing import Pair, against_profile, against_rows
 from tidegauge_drift.report.result import NUMERIC, POOLED, Compared, DriftReport, Statistic
-from tidegauge_drift.report.tables import numbers, open_rows
+from tidegauge_drift.report.tables import Rows, numbers, open_rows
 from tidegauge_drift.report.verdict import judge
 from tidegauge_drift.store import checksum
 
@@ -30,7 +31,8 @@ def compare(
     current : as ``reference``, but no profile
         The rows in question. Matched by name where both sides have names, else by position.
     settings : CompareSettings, optional
-        Which columns are outputs, which take part, the level, the column of time.
+        Which columns are outputs, which take part, the level, the column of time, the column of
+        segments.
 
     Returns
     -------
@@ -67,35 +69,54 @@ def compare_tables(
     settings: CompareSettings,
     *,
     sources: tuple[str, str] = ("reference", "current"),
-    track: Track = iter,
+    track: Track | None = None,
 ) -> DriftReport:
-    """Compare with names for both sides, and ``track`` around the features for a progress bar."""
+    """Compare with names for both sides, and ``track`` around what takes long: a progress bar."""
     if not isinstance(settings, CompareSettings):
         raise TypeError(
             f"settings: got {type(settings).__name__} from the argument; expected a "
             "CompareSettings. Leave it out for the defaults."
         )
+    _check_segment(settings)
+    track = track or _untracked
     now, season = open_rows("current", current), ""
+    known: ReferenceProfile | Rows
     if isinstance(reference, ReferenceProfile):
+        known = reference
         found = against_profile(reference, now, settings)
         before = Compared(sources[0], reference.rows, checksum(reference)[:8])
         order = reference.order
         if reference.season:
             season = reference.season if settings.time_column else POOLED
     else:
-        rows = open_rows("reference", reference)
-        found = against_rows(rows, now, settings)
-        before = Compared(sources[0], rows.rows)
+        known = open_rows("reference", reference)
+        found = against_rows(known, now, settings)
+        before = Compared(sources[0], known.rows)
         order = "time" if settings.time_column else "unknown"
     pairs, missing, additional = found
-    evidence = [pair.evidence() for pair in track(pairs)]
+    evidence = [pair.evidence() for pair in track(pairs, "comparing features")]
     reports = judge(evidence, settings.alpha)
+    segments = None
+    if settings.segment:
+        segments = compare_segments(known, now, settings, evidence, track)
     return DriftReport(
         before, Compared(sources[1], now.rows),
         tuple(sorted(reports, key=lambda feature: feature.rank)), missing, additional,
         settings.alpha, order, dt.datetime.now(dt.UTC).isoformat(timespec="seconds"), season,
-        _together(pairs, evidence) if settings.multivariate else {},
+        _together(pairs, evidence) if settings.multivariate else {}, segments,
     )  # fmt: skip
+
+
+def _untracked(items: Sequence[Any], _: str) -> Iterable[Any]:
+    return items
+
+
+def _check_segment(settings: CompareSettings) -> None:
+    if settings.segment and settings.segment in (settings.time_column, *settings.outputs):
+        raise ValueError(
+            f"segment: got {settings.segment!r} from the argument, which is the column of time or "
+            "an output; expected a column of categories, as of a country or a plan. Name another."
+        )
 
 
 def _together(pairs: Sequence[Pair], evidence: Sequence[Evidence]) -> dict[str, Statistic]:

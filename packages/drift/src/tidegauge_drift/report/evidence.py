@@ -56,6 +56,7 @@ class Evidence:
     shares: tuple[Share, ...] = ()
     bins: tuple[Bin, ...] = ()
     histogram: Histogram | None = None
+    deff: float = 1.0
 
 
 def too_few(reference: int, current: int, deff: float) -> str:

@@ -132,7 +132,7 @@ def compare_numbers(
         _statistics(p, q, measured) if measured else {},
         number_shares(name, reference, current, deff),
         psi_bins(bin_labels(measured.inner), *measured.binned) if measured else (),
-        histogram(p, q) if measured else None,
+        histogram(p, q) if measured else None, deff,
     )  # fmt: skip
 
 

@@ -28,6 +28,9 @@ class CompareSettings:
         pandas), so that it is compared with the reference's rows of the same hours.
     alpha : float in (0, 1)
         Level of each family of tests, after Benjamini and Hochberg.
+    segment : str
+        Column whose values are segments: each of the reference's ten most frequent ones is also
+        compared by itself. With a reference profile the column that it was built by.
     multivariate : bool
         Also compare all numeric features together: maximum mean discrepancy and, where scikit-learn
         is installed, how well a classifier tells both sides apart.
@@ -43,6 +46,7 @@ class CompareSettings:
     include: Sequence[str] = ()
     exclude: Sequence[str] = ()
     time_column: str = ""
+    segment: str = ""
     alpha: float = 0.05
     multivariate: bool = False
 

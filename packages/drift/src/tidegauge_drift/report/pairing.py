@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -31,13 +32,12 @@ from tidegauge_drift.report.tables import (
     is_single,
     numbers,
 )
+from tidegauge_drift.wanted import Wanted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Order: TypeAlias = NDArray[np.intp] | None
-
-Track = Callable[[Iterable["Pair"]], Iterable["Pair"]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,11 +62,26 @@ class Pair:
         return _nothing(self.name, self.family, self.reason)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Time:
+    """The order of the reference's rows in time, and a design effect that is known already."""
+
+    order: Order
+    deff: float | None
+
+
 Found = tuple[list[Pair], tuple[str, ...], tuple[str, ...]]
 
 
-def against_rows(reference: Rows, current: Rows, settings: CompareSettings) -> Found:
+def against_rows(
+    reference: Rows,
+    current: Rows,
+    settings: CompareSettings,
+    deffs: Mapping[str, float] | None = None,
+) -> Found:
     """Pair columns by name, by position where a side has none.
+
+    Without design effects by name they are measured, where the settings name a column of time.
 
     Raises
     ------
@@ -83,7 +98,7 @@ def against_rows(reference: Rows, current: Rows, settings: CompareSettings) -> F
         if name not in current.names:
             _present("drop", name, names)
     order = None
-    if settings.time_column:
+    if settings.time_column and deffs is None:
         _present("time_column", settings.time_column, names)
         order = in_time_order(reference.columns[names.index(settings.time_column)])
     place = {name: j for j, name in enumerate(current.names)}
@@ -102,7 +117,8 @@ def against_rows(reference: Rows, current: Rows, settings: CompareSettings) -> F
             missing.append(name)
             reason = "the current rows have no such column"
         columns = reference.columns[j], _at(current, at)
-        look = _rows_look(name, family, *columns, order)
+        time = _Time(order, None if deffs is None else deffs.get(name, 1.0))
+        look = _rows_look(name, family, *columns, time)
         pairs.append(Pair(name, family, look, reason, columns))
     pairs = list({pair.name: pair for pair in pairs}.values())
     known = set(names) | aside
@@ -119,7 +135,7 @@ def _wanted(name: str, settings: CompareSettings) -> bool:
 
 
 def _rows_look(
-    name: str, family: str, reference: Any, current: Any, order: Order
+    name: str, family: str, reference: Any, current: Any, time: _Time
 ) -> Callable[[], Evidence]:
     def look() -> Evidence:
         before = read(reference)
@@ -128,28 +144,28 @@ def _rows_look(
             return _nothing(name, family, f"left out: holds {held}")
         if before.kind in (TEXT, BOOLEAN):
             after = read(current, as_text=True)
-            return _categories(name, family, before.values, after.values, order)
+            return _categories(name, family, before.values, after.values, time)
         single = is_single(reference) != is_single(current)
-        return _numbers(name, family, before, read(current), order, single=single)
+        return _numbers(name, family, before, read(current), time, single=single)
 
     return look
 
 
 def _categories(
-    name: str, family: str, reference: NDArray[Any], current: NDArray[Any], order: Order
+    name: str, family: str, reference: NDArray[Any], current: NDArray[Any], time: _Time
 ) -> Evidence:
-    found = categories(reference, ordered=order is not None)
+    found = categories(reference)
     if found.names_rows:
         note = "left out: names rows: more than 90 % of its values are distinct"
         return _nothing(name, family, note)
-    codes = found.codes
-    if order is not None:
-        codes = categories(reference[order], ordered=True).codes
-    return compare_categories(name, family, found, categories(current), _deff(codes))
+    deff = time.deff
+    if deff is None and time.order is not None:
+        deff = _deff(categories(reference[time.order], ordered=True).codes)
+    return compare_categories(name, family, found, categories(current), deff or 1.0)
 
 
 def _numbers(
-    name: str, family: str, reference: Part, current: Part, order: Order, *, single: bool
+    name: str, family: str, reference: Part, current: Part, time: _Time, *, single: bool
 ) -> Evidence:
     unit = UNITS.get(reference.kind, "")
     before, errors = numbers(reference, unit)
@@ -158,21 +174,27 @@ def _numbers(
     after, wrong = numbers(current, unit)
     if single:  # of one side only
         before, after = in_single(before), in_single(after)
-    deff = 1.0 if order is None else _deff(before[order])
+    deff = time.deff
+    if deff is None and time.order is not None:
+        deff = _deff(before[time.order])
     return compare_numbers(
-        name, family, read_numbers(before, errors), read_numbers(after, wrong), deff
+        name, family, read_numbers(before, errors), read_numbers(after, wrong), deff or 1.0
     )
 
 
-def against_profile(profile: ReferenceProfile, current: Rows, settings: CompareSettings) -> Found:
+def against_profile(
+    profile: ReferenceProfile, current: Rows, settings: CompareSettings, segment: int | None = None
+) -> Found:
     """Pair the features and outputs of a profile with columns; outputs come after the inputs.
+
+    With the place of a segment they are compared with the reference's rows of it.
 
     Raises
     ------
     ValueError
         They cannot be paired, or the column of time is not there or holds no times.
     """
-    layout = Layout(profile)
+    layout = Layout(profile, Wanted(segments=segment is not None))
     named = profile.named and current.named
     width = profile.columns
     outputs = {feature.name for feature in profile.outputs}
@@ -199,18 +221,14 @@ def against_profile(profile: ReferenceProfile, current: Rows, settings: CompareS
         elif at == ABSENT:
             missing.append(name)
             reason = "the current rows have no such column"
-        look = _profile_look(layout, i, feature, _at(current, at), hours)
+        look = partial(
+            compare_profiled, layout, i, feature, _at(current, at), hours=hours, segment=segment
+        )
         pairs.append(Pair(name, family, look, reason))
     known = {feature.name for feature in profile.features} | outputs | aside
     known |= {column.name for column in profile.left_out}
     additional = tuple(name for name in place if name not in known) if named else ()
     return pairs, tuple(missing), additional
-
-
-def _profile_look(
-    layout: Layout, i: int, feature: Any, values: Any, hours: dict[str, int]
-) -> Callable[[], Evidence]:
-    return lambda: compare_profiled(layout, i, feature, values, hours)
 
 
 def _deff(values: NDArray[np.float64]) -> float:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from tidegauge.batch import Table
 
-from tidegauge_drift.bins import in_bins, reference_in_bins
-from tidegauge_drift.block import SUMS, Block, Slot
+from tidegauge_drift.bins import TOP_CATEGORIES
+from tidegauge_drift.block import SUMS, Block
 from tidegauge_drift.cell_sums import Points
 from tidegauge_drift.chi_square import chi_square_from_counts
 from tidegauge_drift.columns import read
@@ -20,7 +19,7 @@ from tidegauge_drift.divergence import (
     kl_divergence_from_counts,
 )
 from tidegauge_drift.edges import count
-from tidegauge_drift.judge import EXPECTED, comparable_cells, judge_feature, judge_quality
+from tidegauge_drift.judge import EXPECTED, comparable_cells, judge_quality
 from tidegauge_drift.ks import ks_from_counts
 from tidegauge_drift.layout import Layout
 from tidegauge_drift.profile import CategoricalFeature, Feature, NumericFeature
@@ -32,11 +31,10 @@ from tidegauge_drift.report.evidence import (
     Share,
     Test,
     chi_square_statistic,
-    largest_effect,
     psi_bins,
     statistic,
-    too_few,
 )
+from tidegauge_drift.report.profile_cells import Cells, both_sides, tenths, verdict_test
 from tidegauge_drift.report.result import (
     CATEGORICAL,
     NUMERIC,
@@ -48,6 +46,7 @@ from tidegauge_drift.report.result import (
 )
 from tidegauge_drift.report.tables import categories, numbers
 from tidegauge_drift.season import expected
+from tidegauge_drift.segment_counts import sliced
 from tidegauge_drift.wanted import Wanted
 from tidegauge_drift.wide import wide_edges
 
@@ -56,21 +55,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tidegauge_drift.counts import Counts
     from tidegauge_drift.grid import Floats
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Cells:
-    """A feature's counts on the reference's cells, of both sides, and the bin of each cell."""
-
-    slot: Slot
-    reference: NDArray[Any]
-    current: NDArray[Any]
-    bins: NDArray[np.uint8]
-    deff: float
-    sums: NDArray[np.int64] | None = None
-    pooled: bool = True
 
 
 class Shown(NamedTuple):
@@ -82,17 +67,28 @@ class Shown(NamedTuple):
 
 
 def compare_profiled(
-    layout: Layout, i: int, feature: Feature, values: Any, hours: Mapping[str, int]
+    layout: Layout,
+    i: int,
+    feature: Feature,
+    values: Any,
+    *,
+    hours: Mapping[str, int],
+    segment: int | None = None,
 ) -> Evidence:
     """Return everything about the ``i``-th feature of a reference and a column of current rows.
 
     ``hours`` are the rows in each hour of the week, as far as they are known and the reference has
-    a season: then it is compared as it was in these hours.
+    a season: then it is compared as it was in these hours. With the place of a ``segment`` the rows
+    are compared with the reference's rows of it.
     """
-    found = expected(layout, i, hours)
+    if segment is None:
+        found = expected(layout, i, hours)
+        lacks = "more than a tenth of the rows are in hours that the reference lacks"
+    else:
+        found = sliced(layout, i, segment)
+        lacks = "the reference has no counts of it by segment"
     if found is None:
-        test = Test(reason="more than a tenth of the rows are in hours that the reference lacks")
-        return Evidence(feature.name, layout.slots[i].family, UNKNOWN, test)
+        return Evidence(feature.name, layout.slots[i].family, UNKNOWN, Test(reason=lacks))
     slot, reference = found
     place = slice(slot.start, slot.stop)
     if isinstance(feature, NumericFeature):
@@ -107,8 +103,11 @@ def compare_profiled(
         rows = _listed(named.counts, named.missing, named.type_errors)
         current, sums = _count(feature, rows)
         side = categorical.summarise(named)
-    pooled = not (layout.season and hours)
-    cells = Cells(slot, reference, current, layout.bins[place], slot.deff, sums, pooled)
+    part = segment is not None
+    cells = Cells(
+        slot, reference, current, layout.bins[place], slot.deff, sums,
+        whole=not part and not (layout.season and hours), part=part,
+    )  # fmt: skip
     if isinstance(feature, NumericFeature):
         return _numeric(feature, cells, side, column.values)
     return _categorical(feature, cells, side)
@@ -130,48 +129,15 @@ def _listed(counts: Any, missing: int, errors: int) -> NDArray[Any]:
     return array
 
 
-def _test(cells: Cells, ks: float = 0.0) -> Test:
-    """Return the verdict's test: the one of live windows, with the effect named."""
-    values = int(cells.reference[:-2].sum()), int(cells.current[:-2].sum())
-    reason = too_few(*values, cells.deff)
-    if reason:
-        return Test(reason=reason)
-    finding = judge_feature(cells.slot, cells.reference, cells.current, cells.bins, cells.deff)
-    p, q = _tenths(cells)
-    if cells.slot.numeric:
-        atoms = list(cells.slot.atom_bins)
-        single = p[atoms], q[atoms]
-    else:
-        reference, current = (
-            side[:-2].astype(np.float64) for side in (cells.reference, cells.current)
-        )
-        single = comparable_cells(cells.slot, reference, current, cells.deff)
-    shares = zip((single[0] / p.sum()).tolist(), (single[1] / q.sum()).tolist(), strict=True)
-    _, effect_of = largest_effect(p, q, psi_from_counts(p, q), ks=ks, shares=shares)
-    return Test(finding.p_value, finding.effect, effect_of, finding.reason)
-
-
-def _tenths(cells: Cells) -> tuple[Counts, Counts]:
-    bins = cells.bins[:-2]
-    return (
-        reference_in_bins(cells.slot, cells.reference[:-2], bins),
-        in_bins(cells.current[:-2], bins),
-    )
-
-
-def _both(cells: Cells) -> bool:
-    return bool(cells.reference[:-2].any() and cells.current[:-2].any())
-
-
 def _numeric(feature: NumericFeature, cells: Cells, side: Summary, values: Floats) -> Evidence:
-    test, shown = _test(cells), Shown()
-    if _both(cells):
+    test, shown = verdict_test(cells), Shown()
+    if both_sides(cells):
         p, q = cells.reference[:-2], cells.current[:-2]
         distance = ks_from_counts(p, q, deff=cells.deff)
-        test = _test(cells, distance.statistic)
-        a, b = _tenths(cells)
+        test = verdict_test(cells, distance.statistic)
+        a, b = tenths(cells)
         joint = smoothed(cells.slot, cells.reference, cells.current, cells.deff)
-        exact = feature.wide is not None and cells.pooled
+        exact = feature.wide is not None and cells.whole
         wide = (
             (feature.wide, count(values, wide_edges(feature.minimum, feature.maximum)))
             if exact
@@ -195,14 +161,21 @@ def _numeric(feature: NumericFeature, cells: Cells, side: Summary, values: Float
         labels = cell_labels(feature, cells.bins[:-2], cells.slot.atom_bins)
         histogram = cell_histogram(feature, p, q, values) if values.size else None
         shown = Shown(statistics, psi_bins(labels, a, b), histogram)
-    infinite = int(feature.counts[0] + feature.counts[-3])
+    return _evidence(feature, cells, test, (_known(feature, cells), side), shown)
+
+
+def _known(feature: NumericFeature, cells: Cells) -> Summary:
+    """Return what the reference knows of a feature; of a segment only how many rows it has."""
+    counts = cells.reference if cells.part else feature.counts
+    infinite = int(counts[0] + counts[-3])
+    rows = int(counts.sum()), int(counts[:-2].sum()) - infinite, int(counts[-2]), infinite
+    if cells.part:
+        return Summary(*rows, int(counts[-1]))
     q1, median, q3 = map(numeric.known, feature.quartiles)
-    reference = Summary(
-        feature.rows, int(feature.counts[:-2].sum()) - infinite, feature.missing, infinite,
-        int(feature.counts[-1]), numeric.known(feature.mean), numeric.known(feature.sd),
+    return Summary(
+        *rows, int(counts[-1]), numeric.known(feature.mean), numeric.known(feature.sd),
         numeric.known(feature.minimum), q1, median, q3, numeric.known(feature.maximum),
     )  # fmt: skip
-    return _evidence(feature, cells, test, (reference, side), shown)
 
 
 def _evidence(
@@ -223,7 +196,7 @@ def _evidence(
         NUMERIC if isinstance(feature, NumericFeature) else CATEGORICAL,
         test, *sides, (effective[0], effective[1]), shown.statistics,
         tuple(Share(float(of[check.name]), check) for check in found.checks),
-        shown.bins, shown.histogram,
+        shown.bins, shown.histogram, cells.deff,
     )  # fmt: skip
 
 
@@ -244,8 +217,8 @@ def _distances(feature: NumericFeature, cells: Cells) -> dict[str, Statistic]:
 
 def _categorical(feature: CategoricalFeature, cells: Cells, side: Summary) -> Evidence:
     shown = Shown()
-    if _both(cells):
-        a, b = _tenths(cells)
+    if both_sides(cells):
+        a, b = tenths(cells)
         p, q = comparable_cells(
             cells.slot,
             cells.reference[:-2].astype(np.float64),
@@ -269,9 +242,10 @@ def _categorical(feature: CategoricalFeature, cells: Cells, side: Summary) -> Ev
         }
         labels = [*feature.top[: len(a) - 2], categorical.REST, categorical.NEW]
         shown = Shown(statistics, psi_bins(labels, a, b))
-    top = zip(feature.top, feature.counts.tolist(), strict=False)
+    counts = cells.reference if cells.part else feature.counts
+    top = sorted(zip(feature.top, counts.tolist(), strict=False), key=lambda item: -item[1])
     reference_side = Summary(
-        feature.rows, int(feature.counts[:-2].sum()), feature.missing, 0,
-        int(feature.counts[-1]), distinct=feature.distinct, top=tuple(list(top)[:10]),
+        int(counts.sum()), int(counts[:-2].sum()), int(counts[-2]), 0, int(counts[-1]),
+        distinct=None if cells.part else feature.distinct, top=tuple(top[:TOP_CATEGORIES]),
     )  # fmt: skip
-    return _evidence(feature, cells, _test(cells), (reference_side, side), shown)
+    return _evidence(feature, cells, verdict_test(cells), (reference_side, side), shown)

@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING, Any
 from tidegauge_drift.judge import LOW_POWER_ROWS
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import pandas as pd
+
+    from tidegauge_drift.report.segment_result import BySegment
 
 # Changes when a program that reads to_dict() would have to change.
 FORMAT = 1
@@ -138,6 +142,12 @@ class FeatureReport:
         """Whether a change of a quarter of a standard deviation can be missed."""
         return self.drifted is not None and min(self.effective_rows) < LOW_POWER_ROWS
 
+    def to_dict(self, *, without: Collection[str] = ()) -> dict[str, Any]:
+        """Return everything as plain values, but for the fields that are left out."""
+        found = asdict(self)
+        more = {"low_power": self.low_power, "quality_flagged": self.quality_flagged}
+        return {**{k: value for k, value in found.items() if k not in without}, **more}
+
     @property
     def rank(self) -> tuple[bool, bool, float, str]:
         """Flagged features first, those without a verdict last, larger effects before smaller."""
@@ -176,11 +186,14 @@ class DriftReport:
     created: str = ""
     season: str = ""
     multivariate: dict[str, Statistic] = field(default_factory=dict)
+    segments: BySegment | None = None
 
     @property
     def drifted(self) -> bool:
-        """Whether a feature drifted, its quality changed, or current lacks it."""
-        return bool(self.missing) or any(feature.flagged for feature in self.features)
+        """Whether a feature drifted or changed its quality, also in a segment, or is missing."""
+        if self.missing or any(feature.flagged for feature in self.features):
+            return True
+        return self.segments is not None and self.segments.drifted
 
     @property
     def summary(self) -> dict[str, int]:
@@ -207,6 +220,8 @@ class DriftReport:
         checks = [check.flagged for feature in self.features for check in feature.quality]
         if checks:
             found["data_quality"] = {"tested": len(checks), "flagged": sum(checks)}
+        if self.segments is not None:
+            found["segments"] = self.segments.tests
         return found
 
     def __getitem__(self, name: str) -> FeatureReport:
@@ -232,10 +247,8 @@ class DriftReport:
             "missing": list(self.missing),
             "additional": list(self.additional),
             "multivariate": {name: asdict(s) for name, s in self.multivariate.items()},
-            "features": [
-                {**asdict(f), "low_power": f.low_power, "quality_flagged": f.quality_flagged}
-                for f in self.features
-            ],
+            "features": [feature.to_dict() for feature in self.features],
+            **({} if self.segments is None else {"segments": self.segments.to_dict()}),
         }
 
     def to_json(self, *, indent: int | None = 2) -> str:

@@ -30,9 +30,20 @@ def decide(tests: Sequence[tuple[float | None, float]], alpha: float) -> list[tu
 
 def judge(evidence: Sequence[Evidence], alpha: float) -> list[FeatureReport]:
     """Return the features' reports: inputs, outputs and data quality are families of their own."""
+    return _judge(evidence, alpha, [(INPUTS,), (OUTPUTS,)])
+
+
+def judge_together(evidence: Sequence[Evidence], alpha: float) -> list[FeatureReport]:
+    """Return the reports of features in segments: values are one family, data quality is one."""
+    return _judge(evidence, alpha, [(INPUTS, OUTPUTS)])
+
+
+def _judge(
+    evidence: Sequence[Evidence], alpha: float, families: Sequence[tuple[str, ...]]
+) -> list[FeatureReport]:
     verdicts: dict[int, tuple[float, bool]] = {}
-    for family in (INPUTS, OUTPUTS):
-        members = [i for i, found in enumerate(evidence) if found.family == family]
+    for family in families:
+        members = [i for i, found in enumerate(evidence) if found.family in family]
         tests = [(evidence[i].test.p_value, evidence[i].test.effect) for i in members]
         verdicts.update(zip(members, decide(tests, alpha), strict=True))
     checks = [(share.check.p_value, share.check.effect) for e in evidence for share in e.shares]

@@ -10,7 +10,12 @@ from tidegauge_drift.report.result import POOLED
 if TYPE_CHECKING:
     from tidegauge_drift.report.result import DriftReport, FeatureReport, Quality
 
-FAMILIES = {"inputs": "Inputs", "outputs": "Outputs", "data_quality": "Data quality"}
+FAMILIES = {
+    "inputs": "Inputs",
+    "outputs": "Outputs",
+    "data_quality": "Data quality",
+    "segments": "Segments",
+}
 STATISTICS = {
     "psi": "PSI, ten quantile bins",
     "psi_equal_width": "PSI, ten equal bins",
@@ -165,6 +170,9 @@ def headline(report: DriftReport) -> str:
         said.append(f"the data quality of {counts['quality_flagged']} changed")
     if counts["missing"]:
         said.append(f"{counts['missing']} missing from current")
+    if report.segments is not None and report.segments.drifted:
+        differ = sum(bool(segment.drifted) for segment in report.segments.segments)
+        said.append(f"drift in {differ} of {len(report.segments.segments)} segments")
     if not said:
         tested = counts["not_drifted"]
         if not tested:

@@ -16,7 +16,7 @@ class Recorder:
     """What a command has said, and how it ended.
 
     ``text`` is all of it but tables, in order; ``lines`` were for people, ``written`` may be piped.
-    ``title`` and ``rows``, its heads first, are of the last table.
+    ``title`` and ``rows``, its heads first, are of the last table, ``tables`` are all by title.
     """
 
     def __init__(self) -> None:
@@ -25,6 +25,7 @@ class Recorder:
         self.written = ""
         self.title = ""
         self.rows: list[list[str]] = []
+        self.tables: dict[str, list[list[str]]] = {}
         self.tracked: list[tuple[str, float | None]] = []
         self.status: int | None = None
 
@@ -42,6 +43,7 @@ class Recorder:
         """Keep a table."""
         self.title = title
         self.rows = [list(columns), *(list(row) for row in rows)]
+        self.tables[title] = self.rows
 
     def track(
         self, items: Iterable[T], description: str, total: float | None = None
