@@ -236,7 +236,7 @@ def test_one_broken_feature_does_not_take_a_segment_with_it() -> None:
 @pytest.mark.parametrize(
     ("column", "values", "said"),
     [
-        ("none", ["a", "b"], "'none' from the argument, a name that reference has"),
+        ("none", ["a", "b"], "'none' from the argument, which reference has not as a column"),
         ("s", ["a"], "which has one value in all rows of the reference"),
         ("s", None, "of which 1 of the reference's 400 rows have the most frequent value"),
         ("s", [[1]], "of which 0 of the reference's 400 rows have the most frequent value"),

@@ -49,10 +49,10 @@ def column_of(side: str, rows: Rows, name: str) -> Any:
         There is none, or there are several.
     """
     if rows.names.count(name) != 1:
-        several = "several columns of this name" if name in rows.names else "a name"
+        times = "several times" if name in rows.names else "not"
         raise ValueError(
-            f"segment: got {name!r} from the argument, {several} that {side} has; expected one of "
-            f"its columns: {', '.join(rows.names[:20])}. Correct the name."
+            f"segment: got {name!r} from the argument, which {side} has {times} as a column; "
+            f"expected one of its columns: {', '.join(rows.names[:20])}. Correct the name."
         )
     return rows.columns[rows.names.index(name)]
 
