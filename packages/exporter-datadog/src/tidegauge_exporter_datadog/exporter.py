@@ -27,6 +27,7 @@ from tidegauge.settings import SettingError
 
 from tidegauge_exporter_datadog import settings, transport
 from tidegauge_exporter_datadog.dogstatsd import DogStatsD
+from tidegauge_exporter_datadog.intake import Intake
 from tidegauge_exporter_datadog.mapping import points
 from tidegauge_exporter_datadog.naming import tag
 from tidegauge_exporter_datadog.unified import UnifiedTags
@@ -51,7 +52,7 @@ _ENTITY_ID = "dd.internal.entity_id"
 
 
 class DatadogExporter(MetricExporter):
-    """Pushes metrics to Datadog: through the Agent's DogStatsD.
+    """Pushes metrics to Datadog: through the Agent's DogStatsD, or to the HTTP API without one.
 
     The constructor never raises: a bad setting is one ERROR line, and nothing goes to Datadog.
     """
@@ -91,8 +92,16 @@ class DatadogExporter(MetricExporter):
         if self._transport is not None:
             with guard.guarded("datadog.export"):
                 self._transport.send(points(metrics_data, self._unified, time.time()))
+                self._introduce(metrics_data)
                 result = MetricExportResult.SUCCESS
         return result
+
+    def _introduce(self, metrics_data: MetricsData) -> None:
+        """Let events have the tags that metrics have: the resource is known only now."""
+        for each in metrics_data.resource_metrics[-1:]:
+            if self._transport is not None:
+                tags = self._unified.of(each.resource.attributes)
+                transport.use(self._transport, tuple(tags.values()))
 
     def force_flush(self, timeout_millis: float = 10_000) -> bool:
         """Send what waits; False where something still does."""
@@ -116,6 +125,13 @@ class DatadogExporter(MetricExporter):
 
 
 def _open(found: settings.DatadogSettings) -> transport.Transport:
+    if found.destination is not None:
+        return Intake(
+            found.destination,
+            host=found.host,
+            timeout_s=found.timeout_s,
+            queue_bytes=found.queue_bytes,
+        )
     entity = (tag(_ENTITY_ID, found.entity_id),) if found.entity_id else ()
     return DogStatsD(found.address, entity)
 

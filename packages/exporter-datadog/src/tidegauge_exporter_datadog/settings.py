@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import socket
 from dataclasses import dataclass
 
 from tidegauge.settings import load, setting
 
+from tidegauge_exporter_datadog import http_api
 from tidegauge_exporter_datadog.address import DEFAULT_PORT, Address
 from tidegauge_exporter_datadog.naming import plain_tag
+from tidegauge_exporter_datadog.post import Destination
 from tidegauge_exporter_datadog.unified import UnifiedTags
 
 
@@ -69,11 +72,68 @@ class DatadogSettings:
         "",
         "UID of the Kubernetes pod, by which the Agent adds the pod's own tags.",
     )
+    api_key: str = setting(
+        "DD_API_KEY",
+        "",
+        "Key of Datadog's HTTP API. Where it is set and neither DD_DOGSTATSD_URL nor "
+        "DD_AGENT_HOST is, metrics and events go there, without an Agent.",
+        parse=http_api.parse_key,
+        expected="letters and digits without blanks",
+        secret=True,
+    )
+    site: str = setting(
+        "DD_SITE",
+        http_api.DEFAULT_SITE,
+        "Site of Datadog, such as datadoghq.eu or us5.datadoghq.com.",
+        parse=http_api.parse_site,
+        expected="a site such as datadoghq.com, datadoghq.eu or us5.datadoghq.com",
+    )
+    url: str = setting(
+        "TIDEGAUGE_DATADOG_URL",
+        "",
+        "URL that takes the place of Datadog's HTTP API: a proxy in front of it, or another "
+        "program that understands it.",
+        parse=http_api.parse_url,
+        expected="a URL such as https://proxy:8443 or http://victoria:8428/datadog, without a user",
+        secret=True,
+    )
+    hostname: str = setting(
+        "DD_HOSTNAME",
+        "",
+        "What Datadog calls this host, without an Agent; by default the system's name of it.",
+    )
+    timeout_s: float = setting(
+        "TIDEGAUGE_DATADOG_TIMEOUT_S",
+        5.0,
+        "How long a request to Datadog's HTTP API may hang.",
+        minimum=0.1,
+        maximum=60.0,
+    )
+    queue_bytes: int = setting(
+        "TIDEGAUGE_DATADOG_QUEUE_BYTES",
+        8_388_608,
+        "Memory for what waits while Datadog's HTTP API does not answer; beyond it the oldest is "
+        "dropped and counted.",
+        minimum=65_536,
+        maximum=1_073_741_824,
+    )
 
     @property
     def unified(self) -> UnifiedTags:
         """What all points have in common."""
         return UnifiedTags(self.env, self.service, self.version, self.tags)
+
+    @property
+    def destination(self) -> Destination | None:
+        """The HTTP API; None where an Agent is to be used."""
+        if not self.api_key or self.dogstatsd_url is not None or self.agent_host:
+            return None
+        return Destination(self.url or http_api.url_of(self.site), self.api_key)
+
+    @property
+    def host(self) -> str:
+        """What Datadog calls this host."""
+        return self.hostname or socket.gethostname()
 
     @property
     def address(self) -> Address:
