@@ -32,8 +32,8 @@ FENCES = -STEPS, 2 * STEPS
 class Misplaced(NamedTuple):
     """Values that are in none of the cells between minimum and maximum, and their own cells."""
 
-    columns: NDArray[np.intp]
-    mask: NDArray[np.bool_]
+    row: NDArray[np.intp]
+    column: NDArray[np.intp]
     own: NDArray[np.intp]
 
 
@@ -79,11 +79,9 @@ class SumCounter:
             t[:, self._without] = 0
         outside = np.empty(0)
         if misplaced is not None:
-            part = t[:, misplaced.columns]
-            finite = np.isfinite(x[:, misplaced.columns][misplaced.mask])
-            outside = np.rint(np.where(finite, part[misplaced.mask], 0).clip(*FENCES))
-            part[misplaced.mask] = 0
-            t[:, misplaced.columns] = part
+            place = misplaced.row, misplaced.column
+            outside = np.rint(np.where(np.isfinite(x[place]), t[place], 0).clip(*FENCES))
+            t[place] = 0
         np.rint(t, out=t)
         # Whole numbers below 2 ** 53: exact.
         found = np.bincount(cell.ravel(), t.ravel(), self._place.size)

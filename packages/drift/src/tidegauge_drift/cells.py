@@ -173,9 +173,8 @@ class NumericCounter:
             )
             found = self._misplaced(matrix)
         if found is not None:
-            columns, mask, own = found[0]
-            row, at = np.nonzero(mask)
-            cell[row, columns[at]] = own
+            row, column, own = found[0]
+            cell[row, column] = own
         return cell
 
     def _correct(self, x: Floats, counts: NDArray[np.intp]) -> Misplaced | None:
@@ -190,19 +189,17 @@ class NumericCounter:
 
     def _misplaced(self, x: Floats) -> tuple[Misplaced, NDArray[np.intp]] | None:
         """Return such values if there are any, and the cells that they were taken for."""
-        inside = (x.min(axis=0) >= self._minimum) & (x.max(axis=0) <= self._maximum)
+        inside = np.greater_equal(x, self._minimum)
+        inside &= np.less_equal(x, self._maximum)
         if inside.all():
             return None
-        columns = np.flatnonzero(~inside)
-        x = x[:, columns]
-        misplaced = ~((x >= self._minimum[columns]) & (x <= self._maximum[columns]))
-        values = x[misplaced]
-        column = columns[np.nonzero(misplaced)[1]]
+        row, column = np.divmod(np.flatnonzero(~inside), x.shape[1])  # half of what nonzero takes
+        values = x[row, column]
         first, last = self._first[column], self._last[column]
         above = values > self._maximum[column]
         own = np.where(above, last + 1 + (values == _INF), first - 1 - (values == -_INF))
         own = np.where(np.isnan(values), last + 3, own)
-        return Misplaced(columns, misplaced, own), np.where(above, last, first)
+        return Misplaced(row, column, own), np.where(above, last, first)
 
 
 class CategoryCounter:

@@ -118,7 +118,13 @@ def observer(  # noqa: C901, PLR0915 - one body: a call that is saved here is sa
                 if plain and calls.direct:
                     table = data
                 else:
-                    table = calls.given((data,) if plain else args, kwargs)
+                    at = calls.position
+                    if plain:
+                        table = data if not at else None
+                    elif len(args) > at:  # what ``given`` does, without another call
+                        table = args[at]
+                    else:
+                        table = calls.given(args, kwargs)
                     hook = calls.features
                     if hook is not None:  # what ``adapt`` does, without another call
                         try:
