@@ -30,10 +30,13 @@ def exponential(
 
 
 def explicit(
-    bounds: Sequence[float], counts: Sequence[int], low: float | None, high: float | None
+    bounds: Sequence[float],
+    counts: Sequence[int],
+    total: float,
+    extremes: tuple[float | None, float | None] = (None, None),
 ) -> HistogramDataPoint:
-    """Return a point with extremes that are known, or not."""
-    return HistogramDataPoint({}, 0, 1, sum(counts), 6.0, counts, bounds, low, high)  # type: ignore[arg-type]
+    """Return a point with extremes that are known, or not, as in one of delta temporality."""
+    return HistogramDataPoint({}, 0, 1, sum(counts), total, counts, bounds, *extremes)  # type: ignore[arg-type]
 
 
 @given(st.lists(st.floats(1e-6, 1e4), min_size=1, max_size=200))
@@ -59,7 +62,7 @@ def test_signs_and_zeros_are_kept() -> None:
 
 def test_a_wide_bucket_is_spread_evenly() -> None:
     """As PromQL and the Agent do: its quantiles are straight lines."""
-    values, counts = zip(*of_histogram(explicit([0.0, 1.0], [0, 240, 0], None, None)), strict=True)
+    values, counts = zip(*of_histogram(explicit([0.0, 1.0], [0, 240, 0], 120.0)), strict=True)
     assert {20} == set(counts)
     np.testing.assert_allclose(values, np.arange(12) / 12 + 1 / 24)
 
@@ -67,24 +70,59 @@ def test_a_wide_bucket_is_spread_evenly() -> None:
 @given(st.integers(1, 10**6))
 def test_nothing_is_lost_or_made_up(count: int) -> None:
     """However little a bucket holds, it is all there, in the middle on average."""
-    found = list(of_histogram(explicit([0.0, 1.0], [0, count, 0], None, None)))
+    found = list(of_histogram(explicit([0.0, 1.0], [0, count, 0], count / 2)))
     assert count == sum(number for _, number in found)
     mean = sum(value * number for value, number in found) / count
     assert abs(mean - 0.5) <= 0.5 / count
 
 
+BOUNDS = [-10.0, -1.0, 0.0, 0.2, 0.5, 0.9, 1.0, 10.0, 100.0]
+
+
+@given(st.lists(st.floats(-10, 100, exclude_min=True), min_size=1, max_size=300))
+def test_the_mean_is_kept(seen: list[float]) -> None:
+    """And each value stays in its bucket."""
+    cells = np.searchsorted(BOUNDS, seen, side="left")
+    counts = np.bincount(cells, minlength=len(BOUNDS) + 1).tolist()
+    found = sorted(Counter(dict(of_histogram(explicit(BOUNDS, counts, sum(seen))))).elements())
+    assert len(seen) == len(found)
+    edges = np.array(BOUNDS)
+    inside = np.sort(cells)
+    assert (edges[inside - 1] - 1e-9 <= found).all()
+    assert (found <= edges[inside] + 1e-9).all()
+    # What a bucket holds beyond a multiple of its parts has no even place: half a value's worth.
+    uneven = np.diff(edges)[np.unique(cells) - 1].sum() / 2
+    assert abs(np.sum(found) - np.sum(seen)) <= uneven + 1e-6
+
+
+def test_a_constant_is_a_constant() -> None:
+    """A model that always answers 2.0 does so in Datadog."""
+    assert [(2.0, 7)] == list(of_histogram(explicit([1.0, 2.0], [0, 7, 0], 14.0)))
+
+
 @pytest.mark.parametrize(
-    ("low", "high", "expected"), [(None, None, (0.0, 1.0)), (-2.0, 3.0, (-1.0, 2.0))]
+    ("extremes", "counts", "total", "expected"),
+    [
+        ((None, None), [1, 0, 1], 1.0, [0.0, 1.0]),  # one of the two alone would be made up
+        ((-2.0, 3.0), [1, 0, 1], 1.0, [-1.0, 2.0]),
+        ((None, None), [0, 2, 1], 51.0, [0.25, 0.75, 50.0]),
+        ((None, None), [1, 2, 0], -49.0, [-50.0, 0.25, 0.75]),
+        ((None, None), [0, 2, 1], 1.0, [0.25, 0.75, 1.0]),  # no less than its bound
+        ((None, None), [0, 2, 1], math.nan, [0.25, 0.75, 1.0]),
+    ],
 )
-def test_outer_buckets_end_at_what_was_seen(
-    low: float | None, high: float | None, expected: tuple[float, float]
+def test_outer_buckets(
+    extremes: tuple[float | None, float | None],
+    counts: list[int],
+    total: float,
+    expected: list[float],
 ) -> None:
-    """Where that is not known, at their inner bound."""
-    found = of_histogram(explicit([0.0, 1.0], [1, 0, 1], low, high))
-    assert expected == tuple(value for value, _ in found)
+    """They end at what was seen; where that is not known, the sum says where their mean is."""
+    found = Counter(dict(of_histogram(explicit([0.0, 1.0], counts, total, extremes))))
+    assert expected == sorted(found.elements())
 
 
 def test_without_bounds_there_is_the_mean() -> None:
     """A histogram of one bucket says how many and how much."""
-    assert [(2.0, 3)] == list(of_histogram(explicit([], [3], None, None)))
-    assert [] == list(of_histogram(explicit([], [0], None, None)))
+    assert [(2.0, 3)] == list(of_histogram(explicit([], [3], 6.0)))
+    assert [] == list(of_histogram(explicit([], [0], 0.0)))
