@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -58,6 +59,20 @@ def test_signs_and_zeros_are_kept() -> None:
     assert list(values) == sorted(values)
     middles = [-(2 ** (1.5 / 64)), -(2 ** (0.5 / 64)), 0, 2 ** (0.5 / 64)]
     np.testing.assert_allclose(values, middles, rtol=1e-4)
+
+
+@pytest.mark.parametrize("scale", [-10, -3, 0, 2, 5, 6, 20])
+def test_any_scale(scale: int) -> None:
+    """Each value is in its bucket, from the smallest number to the largest."""
+    log = Fraction(2) ** -scale
+    for exponent in (-1074, -1, 0, 1, 1023):
+        index = math.floor(exponent / log)
+        found = list(of_exponential(exponential(scale, Buckets(index, [3]))))
+        assert 3 == sum(count for _, count in found)
+        for value, _ in found:
+            assert math.isfinite(value)
+            if value > 1e-300:  # smaller ones have few digits
+                assert index * log - 1e-9 <= math.log2(value) <= (index + 1) * log + 1e-9
 
 
 def test_a_wide_bucket_is_spread_evenly() -> None:

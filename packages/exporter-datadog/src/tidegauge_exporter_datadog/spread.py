@@ -11,27 +11,49 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
-from opentelemetry.sdk.metrics.export import ExponentialHistogramDataPoint, HistogramDataPoint
+from opentelemetry.sdk.metrics.export import (
+    Buckets,
+    ExponentialHistogramDataPoint,
+    HistogramDataPoint,
+)
 
 Seen: TypeAlias = Iterator[tuple[float, int]]
 
-_NARROW = 1.02
+_NARROW = math.log2(1.02)
 # Into so many values a bucket is spread at most. Datadog's sketch is no finer than 1.6 %; of a
 # bucket from 0.1 to 0.2 this is 9 % of its width, and no more data than the whole needs.
 _PARTS = 12
 _MIDDLE = 0.5
+# Two to the power of it is no float any more.
+_HIGHEST = 1023.999
 
 
 def of_exponential(point: ExponentialHistogramDataPoint) -> Seen:
     """Yield value and count of each bucket, from the lowest."""
-    base = 2.0 ** (2.0**-point.scale)
-    for index, count in _filled(point.negative.bucket_counts, point.negative.offset, down=True):
-        for value, number in _spread(_edge(base, index), _edge(base, index + 1), count):
-            yield -value, number
+    for value, count in reversed(_of_side(point.negative, point.scale)):
+        yield -value, count
     if point.zero_count:
         yield 0.0, point.zero_count
-    for index, count in _filled(point.positive.bucket_counts, point.positive.offset):
-        yield from _spread(_edge(base, index), _edge(base, index + 1), count)
+    yield from _of_side(point.positive, point.scale)
+
+
+def _of_side(buckets: Buckets, scale: int) -> list[tuple[float, int]]:
+    step = 2.0**-scale
+    filled = [each for each in enumerate(buckets.bucket_counts, buckets.offset) if each[1]]
+    if step <= _NARROW:
+        # Twice the product of both ends by their sum. Of such buckets there may be a thousand.
+        base = 2.0**step
+        middle = 2 * base / (1 + base)
+        return [(middle * base**index, count) for index, count in filled]
+    return [
+        seen
+        for index, count in filled
+        for seen in _spread(_power(index * step), _power((index + 1) * step), count)
+    ]
+
+
+def _power(exponent: float) -> float:
+    return float(2.0 ** min(exponent, _HIGHEST))
 
 
 def of_histogram(point: HistogramDataPoint) -> Seen:
@@ -85,30 +107,16 @@ def _lean(edges: list[float], counts: Sequence[int], total: float) -> float:
     return min(1.0, max(0.0, (total - least) / width)) if width else _MIDDLE
 
 
-def _filled(counts: Sequence[int], offset: int, *, down: bool = False) -> Iterator[tuple[int, int]]:
-    numbered = [(offset + position, count) for position, count in enumerate(counts) if count]
-    return iter(reversed(numbered) if down else numbered)
-
-
-def _edge(base: float, index: int) -> float:
-    try:
-        return base**index
-    except OverflowError:
-        return math.inf
-
-
 def _spread(low: float, high: float, count: int, lean: float = _MIDDLE) -> Seen:
     if low == high:
         yield low, count
-    elif low > 0 and high <= low * _NARROW:
-        yield 2 * low / (1 + low / high), count
     else:
         # All of it for a lean of a half; else a part at one end, in whose middle the mean is.
-        width = (high - low) * 2 * min(lean, 1 - lean)
+        width = (high - low) * (2 * min(lean, 1 - lean))
         start = low if lean < _MIDDLE else high - width
         parts = min(count, _PARTS) if width else 1
         each, more = divmod(count, parts)
         for part in range(parts):
             # Who gets one more is spread evenly, too.
             extra = (part + 1) * more // parts - part * more // parts
-            yield start + (part + 0.5) * width / parts, each + extra
+            yield start + (part + 0.5) / parts * width, each + extra
