@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 from tidegauge import guard
 from tidegauge.batch import CountPoint, GaugePoint, ModelKey
 from tidegauge.operations import rank
+from tidegauge.top import choose
 
 from tidegauge_drift.block import OUTPUTS
-from tidegauge_drift.budget import choose
 from tidegauge_drift.calls import CALLS, Likeness, head
 from tidegauge_drift.changes import changes, ended
 from tidegauge_drift.counter import went_back

@@ -1,28 +1,25 @@
-"""Which features are exported when there are more than the series budget allows."""
+"""Which of many are shown where there is room for some: the top, with patience."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-# A member stays until it has been outside twice the budget for so many windows: a feature whose
-# rank wavers must not come and go on a dashboard.
+# A member stays until it has been outside twice the budget for so many turns: what wavers in its
+# rank must not come and go on a dashboard.
 _PATIENCE = 10
 
 
 def choose(ranked: Sequence[str], budget: int, members: Mapping[str, int]) -> dict[str, int]:
-    """Return the members after one more window, with how long each has been outside.
+    """Return the members after one more turn, with how long each has been outside.
 
     Parameters
     ----------
     ranked : sequence of str
-        Features by falling effect.
+        Names, the first in rank first.
     budget : int
         How many may be members.
     members : mapping of str to int
-        The members before, and for how many windows each has been outside twice the budget.
+        The members before, and for how many turns each has been outside twice the budget.
     """
     if len(ranked) <= budget:
         return dict.fromkeys(ranked, 0)
