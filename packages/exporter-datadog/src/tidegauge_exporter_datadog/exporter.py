@@ -26,6 +26,7 @@ from tidegauge.runtime import shared
 from tidegauge.settings import SettingError
 
 from tidegauge_exporter_datadog import settings, transport
+from tidegauge_exporter_datadog.cost import FeatureBudget
 from tidegauge_exporter_datadog.dogstatsd import DogStatsD
 from tidegauge_exporter_datadog.intake import Intake
 from tidegauge_exporter_datadog.mapping import points
@@ -64,6 +65,7 @@ class DatadogExporter(MetricExporter):
         )
         self._transport: transport.Transport | None = None
         self._unified = UnifiedTags()
+        self._features = FeatureBudget(0)
         if unknown:
             misconfigured(
                 _logger,
@@ -78,6 +80,7 @@ class DatadogExporter(MetricExporter):
             return
         with guard.guarded("datadog.start"):
             self._unified = found.unified
+            self._features = FeatureBudget(found.max_features)
             self._transport = _open(found)
             transport.use(self._transport, tuple(self._unified.of({}).values()))
 
@@ -91,7 +94,8 @@ class DatadogExporter(MetricExporter):
         result = MetricExportResult.FAILURE
         if self._transport is not None:
             with guard.guarded("datadog.export"):
-                self._transport.send(points(metrics_data, self._unified, time.time()))
+                fewer = self._features.trim(metrics_data)
+                self._transport.send(points(fewer, self._unified, time.time()))
                 self._introduce(metrics_data)
                 result = MetricExportResult.SUCCESS
         return result

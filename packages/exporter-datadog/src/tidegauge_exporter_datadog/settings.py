@@ -117,6 +117,14 @@ class DatadogSettings:
         minimum=65_536,
         maximum=1_073_741_824,
     )
+    max_features: int = setting(
+        "TIDEGAUGE_DATADOG_MAX_FEATURES",
+        20,
+        "Features of a model that have gauges of their own in Datadog, where each is a custom "
+        "metric: those that drift most. 0: what is said of the whole model, alone.",
+        minimum=0,
+        maximum=100_000,
+    )
 
     @property
     def unified(self) -> UnifiedTags:
