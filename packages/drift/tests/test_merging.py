@@ -17,8 +17,9 @@ from scipy import stats
 from tidegauge.batch import Table
 from tidegauge_drift import ProfileError, ReferenceProfile, build, load, merge
 from tidegauge_drift.layout import Layout
+from tidegauge_drift.plain import to_dict
 from tidegauge_drift.profile import CategoricalFeature, NumericFeature
-from tidegauge_drift.store import save, to_dict
+from tidegauge_drift.store import save
 
 Values = NDArray[np.float64]
 

@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 from tidegauge_drift import ProfileError, ReferenceProfile, build, build_file, load, save
 from tidegauge_drift.layout import Layout
-from tidegauge_drift.store import _checksum, checksum, loads, to_dict
+from tidegauge_drift.plain import to_dict
+from tidegauge_drift.store import _checksum, checksum, loads
 
 
 @pytest.fixture

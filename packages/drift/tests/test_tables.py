@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tidegauge_drift import ProfileError, build, build_file, tables
-from tidegauge_drift.store import to_dict
+from tidegauge_drift.plain import to_dict
 
 ROWS = 20_000
 

@@ -11,9 +11,10 @@ from tidegauge.settings import load as load_settings
 
 from tidegauge_drift.fleet import series
 from tidegauge_drift.layout import Layout
+from tidegauge_drift.plain import to_dict
 from tidegauge_drift.profile import IN_TIME, Feature, NumericFeature, ProfileError, ReferenceProfile
 from tidegauge_drift.settings import DriftSettings
-from tidegauge_drift.store import checksum, load, to_dict
+from tidegauge_drift.store import checksum, load
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
