@@ -23,7 +23,7 @@ from tidegauge_drift.fleet import FleetCounts
 from tidegauge_drift.layout import Layout
 from tidegauge_drift.pane import Pane
 from tidegauge_drift.streams import COOL_DOWN_S, DETECTORS, Stream, StreamsUnavailableError
-from tidegauge_drift.together import together
+from tidegauge_drift.totals import together
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -2,94 +2,42 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import reduce
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from tidegauge import guard
-from tidegauge.batch import CountPoint, GaugePoint, ModelKey
+from tidegauge.batch import ModelKey
 from tidegauge.operations import rank
 from tidegauge.top import choose
 
-from tidegauge_drift.block import OUTPUTS
+from tidegauge_drift import notices
 from tidegauge_drift.calls import CALLS, Likeness, head
 from tidegauge_drift.changes import changes, ended
 from tidegauge_drift.counter import went_back
+from tidegauge_drift.export import room_beside
 from tidegauge_drift.pane import Pane
-from tidegauge_drift.rivals import LIVE, Rivals, label, shown_outputs
-from tidegauge_drift.schema import Difference, Schema
+from tidegauge_drift.rivals import LIVE, Rivals
+from tidegauge_drift.schema import Schema
 from tidegauge_drift.segment_counts import without
+from tidegauge_drift.snapshot import Closed, Snapshot
 from tidegauge_drift.verdict import WindowVerdict, alarmed_since
+from tidegauge_drift.versus import against_live, no_longer
 from tidegauge_drift.window import ClosedWindow, Tumbler, WindowSpec
 from tidegauge_drift.window_judge import judge
 
 if TYPE_CHECKING:
-    from tidegauge.events import Event, StateChange
+    from tidegauge.events import Event
 
     from tidegauge_drift.layout import Layout
+    from tidegauge_drift.totals import Totals
     from tidegauge_drift.week import Week
-
-_logger = logging.getLogger("tidegauge.drift")
 
 Listener: TypeAlias = Callable[[ModelKey, WindowVerdict], None]
 
 # Of each kind of window: the one that is shown and the one before it.
 KEPT = 2
-
-
-class Totals(Protocol):
-    """Something that grows with each pane and is kept with the windows."""
-
-    def fold(self, layout: Layout, pane: Pane) -> None:
-        """Add a closed pane, merged over all processes; each comes once, in order of time."""
-        ...
-
-    def points(self) -> Iterable[CountPoint | GaugePoint]:
-        """Return what stands now; changes nothing, and may run on any thread."""
-        ...
-
-    def to_bytes(self) -> bytes:
-        """Return what a successor needs to go on."""
-        ...
-
-    def restore(self, content: bytes) -> None:
-        """Go on from what a predecessor returned; ValueError where it is nothing of the kind."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Closed:
-    """A window that has closed and what was said of it."""
-
-    window: ClosedWindow
-    verdict: WindowVerdict
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """What collections read: replaced as a whole when a window closes, never changed.
-
-    ``closed`` has the last two windows of each kind, the newest first. ``members`` are the features
-    that are exported, with how long each has been outside of the largest effects. Of a canary or
-    shadow ``versus`` has the last window of each kind as it is compared with the live version.
-    ``schema`` is how columns differ now; ``compared`` tells whether rows could ever be compared.
-    """
-
-    model: ModelKey
-    layout: Layout
-    closed: dict[WindowSpec, tuple[Closed, ...]] = field(default_factory=dict)
-    members: dict[str, int] = field(default_factory=dict)
-    role: str = LIVE
-    versus: dict[WindowSpec, Closed] = field(default_factory=dict)
-    schema: tuple[Difference, ...] = ()
-    compared: bool = False
-
-    def verdict(self, spec: WindowSpec) -> WindowVerdict | None:
-        """Return the last verdict of one kind of window."""
-        kept = self.closed.get(spec)
-        return kept[0].verdict if kept else None
 
 
 class Evaluator:
@@ -176,12 +124,7 @@ class Evaluator:
         now = self.snapshot
         equal = self._equal(panes)
         if any(pane.layout != now.layout.digest for pane in panes):
-            guard.once(
-                "drift.unequal",
-                "%s %s: processes counted on different references; only rows counted on the "
-                "leader's are compared until all have noticed the change.",
-                now.model.name, now.model.version, level=logging.INFO,
-            )  # fmt: skip
+            notices.unequal(now.model)
         pane = reduce(Pane.merge, equal) if equal else None
         if pane is not None:
             self._assume(pane.model.role)
@@ -211,16 +154,10 @@ class Evaluator:
     def _assume(self, role: str) -> None:
         """Be what the version is now: what was compared with live rows before is over."""
         if role != self.snapshot.role:
-            self._forget_versus(self.snapshot.versus.values())
-            self.snapshot = replace(self.snapshot, role=role, versus={})
+            now = self.snapshot
+            self.news += no_longer(now, now.versus.values(), self._at_s)
+            self.snapshot = replace(now, role=role, versus={})
             self.rivals = None if role == LIVE else Rivals(self.windows)
-
-    def _forget_versus(self, closed: Iterable[Closed]) -> None:
-        now, at_s = self.snapshot, float((self.first or 0) * self.pane_s)
-        with guard.guarded("drift.changes"):
-            for each in closed:
-                name = label(each.window.baseline)
-                self.news += _of_outputs(ended(now.model, name, [each.verdict], at_s))
 
     def _read(self, pane: Pane) -> None:
         """Take what a pane says of columns."""
@@ -261,11 +198,7 @@ class Evaluator:
     def advance(self, limit: int) -> None:
         """Close the windows whose time is over now that all panes below ``limit`` are folded."""
         if self.first is not None and went_back(self.first, limit, self.pane_s):
-            model = self.snapshot.model
-            _logger.warning(
-                "%s %s: the clock went back; drift's windows start anew.",
-                model.name, model.version,
-            )  # fmt: skip
+            notices.clock_went_back(self.snapshot.model)
             self.tumblers = ()
             self.first = limit
             self.changed = True
@@ -291,6 +224,11 @@ class Evaluator:
                 self._judge(tumbler.end(self.first))
 
     @property
+    def _at_s(self) -> float:
+        """The end of what is folded."""
+        return float((self.first or 0) * self.pane_s)
+
+    @property
     def newest(self) -> Layout:
         """The reference in use, or the one that comes next."""
         return self._next[0] if self._next is not None else self.snapshot.layout
@@ -307,12 +245,11 @@ class Evaluator:
 
     def _restart(self, layout: Layout) -> None:
         """Forget all windows: what follows is not comparable with what came before."""
-        now = self.snapshot
-        at_s = float((self.first or 0) * self.pane_s)
+        now, at_s = self.snapshot, self._at_s
         with guard.guarded("drift.changes"):
             last = [kept[0].verdict for kept in now.closed.values()]
             self.news += ended(now.model, now.layout.reference, last, at_s)
-        self._forget_versus(now.versus.values())
+        self.news += no_longer(now, now.versus.values(), at_s)
         self.tumblers = ()
         if self.rivals is not None:
             self.rivals.clear()
@@ -335,17 +272,22 @@ class Evaluator:
                 self.week.mark(since_s, window.closed_s)
             known = any(kept[0].verdict.mismatch for kept in before.closed.values())
             if verdict.mismatch and not known:
-                _say_mismatch(before.model)
+                notices.mismatch(before.model)
             kept = (Closed(without(window), verdict), *before.closed.get(window.spec, ()))[:KEPT]
             members = before.members
             if window.spec == self.windows[0]:
-                members = choose(verdict.ranked(), self._room(before), members)
+                room = room_beside(before, self._budget, len(self.windows))
+                members = choose(verdict.ranked(), room, members)
             closed_windows = {**before.closed, window.spec: kept}
             self.snapshot = replace(before, closed=closed_windows, members=members)
             self.changed = True
             if self.rivals is not None:
                 with guard.guarded("drift.versus"):
-                    self._compare(self.rivals, each)
+                    self.snapshot, news = against_live(
+                        self.snapshot, self.rivals, each,
+                        kinds=len(self.windows), alike=alike, at_s=self._at_s,
+                    )  # fmt: skip
+                    self.news += news
             with guard.guarded("drift.changes"):
                 self.news += changes(
                     before.model, before.layout, window, last, verdict,
@@ -354,45 +296,3 @@ class Evaluator:
             if self._listener is not None:
                 with guard.guarded("drift.listener"):
                     self._listener(before.model, verdict)
-
-    def _room(self, now: Snapshot) -> int:
-        """Return how many features may be exported beside a live version's and the segments'."""
-        outputs = len(shown_outputs(now.layout.slots))
-        taken = 0 if now.role == LIVE else outputs + 2 * len(self.windows)
-        if now.layout.segments is not None:  # a series a window, of two that a feature has or more
-            taken += -(-len(self.windows) // 2)
-        return max(1, self._budget - taken)
-
-    def _compare(self, rivals: Rivals, window: ClosedWindow) -> None:
-        """Judge a window once more, against the live version's rows in it."""
-        now, last = self.snapshot, self.snapshot.versus.get(window.spec)
-        before = last.window.baseline if last is not None else None
-        baseline = rivals.take(window.spec, (before and before.version) or "")
-        if last is not None and before is not None and before.version != baseline.version:
-            self._forget_versus([last])
-            last = None
-        previous = None if last is None else last.verdict
-        # A second look at the same rows: each has half of the budget of a kind of window.
-        compared, kinds = replace(without(window), baseline=baseline), 2 * len(self.windows)
-        alike = self.likeness.correlations()
-        found = Closed(compared, judge(compared, now.layout, kinds, previous, alike))
-        self.snapshot = replace(now, versus={**now.versus, window.spec: found})
-        with guard.guarded("drift.changes"):
-            self.news += _of_outputs(changes(
-                now.model, now.layout, found.window, previous, found.verdict,
-                reference=label(baseline),
-            ))  # fmt: skip
-
-
-def _of_outputs(news: list[StateChange]) -> list[StateChange]:
-    """Return what is told of a canary or shadow: other inputs are no fault of its."""
-    return [each for each in news if each.family == OUTPUTS]
-
-
-def _say_mismatch(model: ModelKey) -> None:
-    _logger.error(
-        "%s %s: half of its features or more differ from the reference in the first window: the "
-        "reference seems to be of other data. Input alarms are off; build the reference from rows "
-        "as the model gets them now.",
-        model.name, model.version,
-    )  # fmt: skip

@@ -9,7 +9,7 @@ from tidegauge_semconv import MetricSpec
 from tidegauge_semconv import metrics as m
 
 from tidegauge_drift.block import OUTPUTS
-from tidegauge_drift.rivals import label, shown_outputs
+from tidegauge_drift.rivals import LIVE, label, shown_outputs
 from tidegauge_drift.segment_table import SEGMENTS
 from tidegauge_drift.settings import DETECTED, JS, KL, KS, PSI, WASSERSTEIN
 from tidegauge_drift.verdict import CORRELATION, FAMILIES, QUALITY, STATES, WindowVerdict
@@ -17,8 +17,8 @@ from tidegauge_drift.verdict import CORRELATION, FAMILIES, QUALITY, STATES, Wind
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Sequence
 
-    from tidegauge_drift.evaluator import Closed, Snapshot
     from tidegauge_drift.judge import Finding
+    from tidegauge_drift.snapshot import Closed, Snapshot
     from tidegauge_drift.window import WindowSpec
 
 # The metric of each value that can be exported, and where a finding has it.
@@ -39,6 +39,15 @@ def budget(
     each = 2 * (DETECTED in export) + (PSI in export)  # PSI with its effective rows
     each += sum(name in _VALUES for name in export)
     return max(1, (max_series - aggregates) // max(1, each))
+
+
+def room_beside(now: Snapshot, features: int, windows: int) -> int:
+    """Return how many of so many features fit beside a live version's and the segments' series."""
+    outputs = len(shown_outputs(now.layout.slots))
+    taken = 0 if now.role == LIVE else outputs + 2 * windows
+    if now.layout.segments is not None:  # a series a window, of two that a feature has or more
+        taken += -(-windows // 2)
+    return max(1, features - taken)
 
 
 def points(

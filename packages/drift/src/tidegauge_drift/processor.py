@@ -14,7 +14,7 @@ from tidegauge.settings import SettingError, load
 
 from tidegauge_drift import export
 from tidegauge_drift.counter import GRACE_S
-from tidegauge_drift.evaluator import Evaluator, Listener, Totals
+from tidegauge_drift.evaluator import Evaluator, Listener
 from tidegauge_drift.exchange import WAIT_S, Exchange
 from tidegauge_drift.feature_streams import FeatureStreams
 from tidegauge_drift.fleet import FleetCounts
@@ -23,7 +23,7 @@ from tidegauge_drift.references import References
 from tidegauge_drift.settings import CLASSIC, PREVIOUS_WEEK, DriftSettings
 from tidegauge_drift.status_files import StatusFiles
 from tidegauge_drift.streams import StreamsUnavailableError, load_river
-from tidegauge_drift.together import together
+from tidegauge_drift.totals import Totals, together
 from tidegauge_drift.warmup import Warmup
 from tidegauge_drift.warmup_files import check_folder
 from tidegauge_drift.week import Week

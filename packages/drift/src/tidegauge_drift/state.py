@@ -9,10 +9,11 @@ from tidegauge import guard
 
 from tidegauge_drift import extras
 from tidegauge_drift.correlation_judge import check_pairs
-from tidegauge_drift.evaluator import Closed, Evaluator, Snapshot
+from tidegauge_drift.evaluator import Evaluator
 from tidegauge_drift.packing import PackingError, pack, unpack
 from tidegauge_drift.rivals import Rivals
 from tidegauge_drift.schema import Schema
+from tidegauge_drift.snapshot import Closed, Snapshot
 from tidegauge_drift.verdict import WindowVerdict
 from tidegauge_drift.window import Baseline, ClosedWindow, Tumbler, WindowSpec
 

@@ -20,8 +20,8 @@ from tidegauge_drift.verdict import CORRELATION, MISMATCH, QUALITY, SUSPECTED, V
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tidegauge_drift.evaluator import Closed, Snapshot
     from tidegauge_drift.layout import Layout
+    from tidegauge_drift.snapshot import Closed, Snapshot
     from tidegauge_drift.verdict import FeatureVerdict, QualityVerdict
     from tidegauge_drift.window import Baseline, WindowSpec
 

@@ -21,7 +21,8 @@ from tidegauge_drift.status import FORMAT, document
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tidegauge_drift.evaluator import Evaluator, Snapshot
+    from tidegauge_drift.evaluator import Evaluator
+    from tidegauge_drift.snapshot import Snapshot
 
 SUFFIX = ".status.json"
 #: A file of a living service is touched at least so often.

@@ -1,23 +1,42 @@
-"""Several totals of one model, kept as one."""
+"""What grows with each pane of a model beside its windows, and several of these kept as one."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from tidegauge import guard
 
 from tidegauge_drift.packing import PackingError, pack, unpack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from tidegauge.batch import CountPoint, GaugePoint
 
-    from tidegauge_drift.evaluator import Totals
     from tidegauge_drift.layout import Layout
     from tidegauge_drift.pane import Pane
 
 _MAGIC = b"tgtotal1"
+
+
+class Totals(Protocol):
+    """Something that grows with each pane and is kept with the windows."""
+
+    def fold(self, layout: Layout, pane: Pane) -> None:
+        """Add a closed pane, merged over all processes; each comes once, in order of time."""
+        ...
+
+    def points(self) -> Iterable[CountPoint | GaugePoint]:
+        """Return what stands now; changes nothing, and may run on any thread."""
+        ...
+
+    def to_bytes(self) -> bytes:
+        """Return what a successor needs to go on."""
+        ...
+
+    def restore(self, content: bytes) -> None:
+        """Go on from what a predecessor returned; ValueError where it is nothing of the kind."""
+        ...
 
 
 def together(totals: Sequence[Totals]) -> Totals | None:

@@ -1,0 +1,40 @@
+"""What the log says of a model's windows."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from tidegauge import guard
+
+if TYPE_CHECKING:
+    from tidegauge.batch import ModelKey
+
+_logger = logging.getLogger("tidegauge.drift")
+
+
+def unequal(model: ModelKey) -> None:
+    """Say that rows of a pane were counted on other references than the leader's."""
+    guard.once(
+        "drift.unequal",
+        "%s %s: processes counted on different references; only rows counted on the "
+        "leader's are compared until all have noticed the change.",
+        model.name, model.version, level=logging.INFO,
+    )  # fmt: skip
+
+
+def clock_went_back(model: ModelKey) -> None:
+    """Say that windows start anew."""
+    _logger.warning(
+        "%s %s: the clock went back; drift's windows start anew.", model.name, model.version
+    )
+
+
+def mismatch(model: ModelKey) -> None:
+    """Say that the reference seems to be of another model."""
+    _logger.error(
+        "%s %s: half of its features or more differ from the reference in the first window: the "
+        "reference seems to be of other data. Input alarms are off; build the reference from rows "
+        "as the model gets them now.",
+        model.name, model.version,
+    )  # fmt: skip
