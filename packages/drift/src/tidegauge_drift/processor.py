@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from tidegauge import group as groups
-from tidegauge import guard, state_folder
+from tidegauge import guard
 from tidegauge.announce import announce
-from tidegauge.misconfiguration import misconfigured
-from tidegauge.settings import SettingError, load
 
 from tidegauge_drift import export
+from tidegauge_drift.configured import references, usable
 from tidegauge_drift.counter import GRACE_S
 from tidegauge_drift.evaluator import Evaluator, Listener
 from tidegauge_drift.exchange import WAIT_S, Exchange
 from tidegauge_drift.feature_streams import FeatureStreams
 from tidegauge_drift.fleet import FleetCounts
 from tidegauge_drift.leader import Leader
-from tidegauge_drift.references import References
-from tidegauge_drift.settings import CLASSIC, PREVIOUS_WEEK, DriftSettings
+from tidegauge_drift.settings import PREVIOUS_WEEK, DriftSettings
 from tidegauge_drift.status_files import StatusFiles
-from tidegauge_drift.streams import StreamsUnavailableError, load_river
 from tidegauge_drift.totals import Totals, together
 from tidegauge_drift.warmup import Warmup
-from tidegauge_drift.warmup_files import check_folder
 from tidegauge_drift.week import Week
 from tidegauge_drift.week_files import WeekFiles, read
 from tidegauge_drift.worker import Worker
@@ -38,8 +33,6 @@ if TYPE_CHECKING:
     from tidegauge.group import Group
 
     from tidegauge_drift.layout import Layout
-
-_logger = logging.getLogger("tidegauge.drift")
 
 # Verdicts of many models that are due at once (midnight) are spread over ticks: collections wait
 # for the same lock.
@@ -80,47 +73,11 @@ class DriftProcessor:
     ) -> None:
         self._listener = listener
         self._group = group if group is not None else groups.current()
-        try:
-            self._settings = settings if settings is not None else load(DriftSettings)
-            if self._settings.warmup is not None:
-                check_folder()
-        except SettingError as error:
-            misconfigured(_logger, error.subject, f"{error} Drift is off.")
-            self._settings = DriftSettings()
-        chosen = self._settings
-        if chosen.fleet and not chosen.reference:
-            _logger.warning(
-                "TIDEGAUGE_DRIFT_FLEET: got true, but no TIDEGAUGE_REFERENCE: nothing is counted. "
-                "Set it to the reference that all replicas have."
-            )
-        if chosen.mode == CLASSIC and chosen.reference:
-            _logger.warning(
-                "TIDEGAUGE_DRIFT_MODE: got 'classic': PSI >= 0.2, KS p < 0.05 or KL > 0.1 in one "
-                "window alarm. Of 20 features without drift at least one alarms in every window of "
-                "up to 300 rows, and in about four of ten of 1,000 to 10,000 rows. Unset it for "
-                "verdicts with a budget of false alarms."
-            )
-        self._streams = chosen.streams
-        if chosen.streams and chosen.reference:
-            try:
-                load_river()  # now, and not while rows wait
-            except StreamsUnavailableError as error:
-                name = "TIDEGAUGE_DRIFT_STREAMS"
-                misconfigured(_logger, name, f"{name}: {error} No detector runs.")
-                self._streams = ()
+        self._settings = chosen = usable(settings)
         self._budget = export.budget(
             chosen.max_series, len(chosen.windows), chosen.export, correlation=chosen.correlation
         )
-        self._references: References | None = None
-        if chosen.reference:
-            spec = chosen.warmup
-            self._references = References(
-                chosen.reference if spec is None else str(state_folder.folder()),
-                chosen.include, chosen.exclude, chosen.wanted,
-                learnt=spec is not None,
-            )  # fmt: skip
-            with guard.guarded("drift.reference"):
-                self._references.check()
+        self._references = references(chosen)
         self.reset()
 
     def reset(self) -> None:
@@ -313,9 +270,9 @@ class DriftProcessor:
         wanted: list[Totals] = []
         if chosen.fleet:
             wanted.append(FleetCounts(key, layout, chosen.fleet_features))
-        if self._streams:
+        if chosen.streams:
             with guard.guarded("drift.streams"):
-                wanted.append(FeatureStreams(key, layout, self._streams))
+                wanted.append(FeatureStreams(key, layout, chosen.streams))
         return together(wanted)
 
     def _keep(self, evaluator: Evaluator) -> None:
