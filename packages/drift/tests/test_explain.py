@@ -20,7 +20,7 @@ from tidegauge.command import CommandError
 from tidegauge.configuration import CoreSettings
 from tidegauge.runtime import shared
 from tidegauge_drift import DriftProcessor, DriftSettings, build, save
-from tidegauge_drift.explanation import duration
+from tidegauge_drift.terminal_words import duration
 from tidegauge_drift.window import WindowSpec
 from tidegauge_testkit.contracts import commands
 from tidegauge_testkit.contracts.commands import Recorder

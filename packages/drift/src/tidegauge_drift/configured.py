@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from tidegauge import guard, state_folder
 from tidegauge.misconfiguration import misconfigured
 from tidegauge.settings import SettingError, load
 
+from tidegauge_drift.feature_streams import FeatureStreams
+from tidegauge_drift.fleet import FleetCounts
 from tidegauge_drift.references import References
 from tidegauge_drift.settings import CLASSIC, DriftSettings
 from tidegauge_drift.streams import StreamsUnavailableError, load_river
+from tidegauge_drift.totals import Totals, together
 from tidegauge_drift.warmup_files import check_folder
+
+if TYPE_CHECKING:
+    from tidegauge.batch import ModelKey
+
+    from tidegauge_drift.layout import Layout
 
 _logger = logging.getLogger("tidegauge.drift")
 
@@ -64,3 +73,14 @@ def references(settings: DriftSettings) -> References | None:
     with guard.guarded("drift.reference"):
         found.check()
     return found
+
+
+def totals(settings: DriftSettings, key: ModelKey, layout: Layout) -> Totals | None:
+    """Return what is kept of a model beside its windows."""
+    wanted: list[Totals] = []
+    if settings.fleet:
+        wanted.append(FleetCounts(key, layout, settings.fleet_features))
+    if settings.streams:
+        with guard.guarded("drift.streams"):
+            wanted.append(FeatureStreams(key, layout, settings.streams))
+    return together(wanted)

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from tidegauge import state_folder
 from tidegauge.command import Command, CommandError, Terminal
 
-from tidegauge_drift.explanation import explain, summary, text
+from tidegauge_drift.explanation import explain, summary
 from tidegauge_drift.status_files import Found, read_all
+from tidegauge_drift.terminal_words import text
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace

@@ -10,16 +10,13 @@ from tidegauge import guard
 from tidegauge.announce import announce
 
 from tidegauge_drift import export
-from tidegauge_drift.configured import references, usable
+from tidegauge_drift.configured import references, totals, usable
 from tidegauge_drift.counter import GRACE_S
 from tidegauge_drift.evaluator import Evaluator, Listener
 from tidegauge_drift.exchange import WAIT_S, Exchange
-from tidegauge_drift.feature_streams import FeatureStreams
-from tidegauge_drift.fleet import FleetCounts
 from tidegauge_drift.leader import Leader
 from tidegauge_drift.settings import PREVIOUS_WEEK, DriftSettings
 from tidegauge_drift.status_files import StatusFiles
-from tidegauge_drift.totals import Totals, together
 from tidegauge_drift.warmup import Warmup
 from tidegauge_drift.week import Week
 from tidegauge_drift.week_files import WeekFiles, read
@@ -256,7 +253,7 @@ class DriftProcessor:
         evaluator = Evaluator(
             key, layout, chosen.windows, chosen.pane_s,
             budget=self._budget, listener=self._listener,
-            totals=self._totals(key, layout),
+            totals=totals(chosen, key, layout),
             week=Week() if chosen.baseline == PREVIOUS_WEEK else None,
         )  # fmt: skip
         if exchange is not None:
@@ -264,16 +261,6 @@ class DriftProcessor:
         if evaluator.week is not None and not len(evaluator.week):
             read(key, evaluator.week, layout)
         return evaluator
-
-    def _totals(self, key: ModelKey, layout: Layout) -> Totals | None:
-        chosen = self._settings
-        wanted: list[Totals] = []
-        if chosen.fleet:
-            wanted.append(FleetCounts(key, layout, chosen.fleet_features))
-        if chosen.streams:
-            with guard.guarded("drift.streams"):
-                wanted.append(FeatureStreams(key, layout, chosen.streams))
-        return together(wanted)
 
     def _keep(self, evaluator: Evaluator) -> None:
         """Keep a model's state; only then may anybody hear of it, so that no successor repeats."""
