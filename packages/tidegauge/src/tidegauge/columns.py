@@ -67,9 +67,9 @@ class Piece:
 
 def pieces(features: Sequence[Any], outputs: Sequence[Any], names: Names) -> Iterator[Piece]:
     """Join features and outputs of the same calls, cut where the layout of either changes."""
-    for start, stop, counts, table in tables(features, names):
+    for start, stop, counts, table in _joined(features, names):
         row = 0
-        for low, high, output_counts, found in _joined(outputs[start:stop]):
+        for low, high, output_counts, found in _joined(outputs[start:stop], None):
             if table is None:
                 yield Piece(start + low, start + high, output_counts, None, found)
                 continue
@@ -82,15 +82,18 @@ def pieces(features: Sequence[Any], outputs: Sequence[Any], names: Names) -> Ite
             )
 
 
-def _joined(outputs: Sequence[Any]) -> Iterator[tuple[int, int, list[int], Table | None]]:
+def _joined(
+    snapshots: Sequence[Any], names: Names
+) -> Iterator[tuple[int, int, list[int], Table | None]]:
     """Join also neighbours that differ in kind alone: a call of one row and one of several do."""
     held: list[tuple[int, int, list[int], Table | None]] = []
-    for run in tables(outputs, None):
+    for run in tables(snapshots, names):
         if held and not _alike(held[-1][3], run[3]):
             yield _merged(held)
             held = []
         held.append(run)
-    yield _merged(held)
+    if held:
+        yield _merged(held)
 
 
 def _alike(one: Table | None, other: Table | None) -> bool:
