@@ -50,8 +50,12 @@ def test_neighbours_that_cannot_stand_in_one_matrix_stay_apart() -> None:
 
 def test_calls_of_one_row_and_of_several_are_one_piece() -> None:
     """Whatever kind each is of: behind it each piece costs as much as hundreds of rows."""
-    given = [np.ones((1, 2)), np.full((3, 2), 2.0), np.full((1, 2), 3.0, np.float32), [[4, 4]]]
-    features = [given[0].tobytes(), *(take(rows, 0, 1) for rows in given[1:]), [5.0, 5.0]]
+    several, single = np.full((3, 2), 2.0), np.full((1, 2), 3.0, np.float32)
+    features = [
+        np.ones((1, 2)).tobytes(),
+        *(take(rows, 0, 1) for rows in (several, single, [[4, 4]])),
+        [5.0, 5.0],
+    ]
     outputs = [[0.0], take(np.array([1.0, 2.0, 3.0]), 0, 1), [4.0], [5.0], [6.0]]
     (piece,) = pieces(features, outputs, ("a", "b"))
     assert (0, 5, [1, 3, 1, 1, 1]) == (piece.start, piece.stop, piece.counts)
