@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -9,8 +11,9 @@ import numpy as np
 import pytest
 from tidegauge import guard
 from tidegauge.batch import ModelKey
+from tidegauge.calls import Calls
 from tidegauge.info import ModelInfo
-from tidegauge.observe import observer
+from tidegauge.observe import observer, recorder
 from tidegauge.runtime import shared
 from tidegauge.snapshot import MAX_ROWS, Lazy, Taken
 
@@ -169,3 +172,59 @@ def test_a_hook_that_breaks_costs_what_it_would_have_given(core: Any, hook: str)
     assert 4 == core.pipeline.tally.rows[KEY].seen
     (found,) = core.recorder.batches
     assert [hook] == [name for name in ("features", "outputs") if getattr(found, name) is None]
+
+
+async def coroutine(_: object, *args: Any, **__: Any) -> Any:
+    """Answer what is given."""
+    return args
+
+
+async def asynchronous(_: object, *args: Any, **__: Any) -> Any:
+    """Yield what is given."""
+    yield args
+
+
+def generator(_: object, *args: Any, **__: Any) -> Any:
+    """Yield what is given."""
+    yield args
+
+
+def plain(_: object, *args: Any, **__: Any) -> Any:
+    """Answer what is given."""
+    return args
+
+
+async def _value(made: Any) -> Any:
+    return await made if inspect.iscoroutine(made) else await anext(aiter(made))
+
+
+def value(made: Any) -> Any:
+    """Return what a method of any kind answers."""
+    if isinstance(made, tuple):
+        return made
+    return next(made) if inspect.isgenerator(made) else asyncio.run(_value(made))
+
+
+@pytest.mark.parametrize("method", [plain, generator, coroutine, asynchronous])
+@pytest.mark.parametrize(
+    ("args", "kwargs"), [((ROWS,), {}), ((ROWS, 1), {}), ((ROWS,), {"scale": 1}), ((), {})]
+)
+def test_what_is_to_be_ignored_is_passed_on(
+    core: Any, method: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> None:
+    """Asked with the model and the first argument, of every kind of method."""
+    asked: list[Any] = []
+
+    def ignore(model: Any, data: Any) -> bool:
+        asked.append(data)
+        return bool(model.training)
+
+    calls = Calls("run", lambda _: ModelInfo("f", "C"), ignore=ignore)
+    model = type("Model", (), {"run": recorder(calls)(method), "training": True})()
+    for training in (True, False):
+        model.training = training
+        assert args == value(model.run(*args, **kwargs))
+        assert [args[0] if args else ...] == asked
+        asked.clear()
+        core.pipeline.flush()
+        assert (KEY not in {key for key, _ in core.pipeline.tally.calls}) is training

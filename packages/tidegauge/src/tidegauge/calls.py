@@ -50,6 +50,7 @@ class Calls:
         "direct",
         "features",
         "here",
+        "ignore",
         "inspect",
         "lookup",
         "operation",
@@ -71,6 +72,7 @@ class Calls:
         skip: Callable[[tuple[Any, ...], dict[str, Any]], bool] | None = None,
         features: Callable[[Any], Any] | None = None,
         outputs: Callable[[Any], Any] | None = None,
+        ignore: Callable[[Any, Any], object] | None = None,
     ) -> None:
         self.operation = operation
         self.describe = describe
@@ -78,6 +80,10 @@ class Calls:
         self.position = position
         self.skip = skip
         self.features = features
+        #: ``ignore(model, data)`` says that a call is passed on as if nothing was patched. It is
+        #: asked before all else, of nested calls too, and never raises. Wrappers hold it as they
+        #: are made: it has to be there before.
+        self.ignore = ignore
         #: The first argument is the features, as they are.
         self.direct = not position and features is None
         #: A single row of outputs of this type is copied without a further look.
@@ -95,9 +101,13 @@ class Calls:
 
     def __reduce_ex__(self, protocol: object) -> tuple[Any, ...]:
         # The copy finds itself inside a call, always: only the original runs.
-        here = partial(SimpleNamespace, busy=True, owner=0)
-        state = SimpleNamespace(ident=int)
-        return SimpleNamespace, (), {"here": here, "state": state, "inside": partial(bool, 1)}
+        standing = {
+            "here": partial(SimpleNamespace, busy=True, owner=0),
+            "inside": partial(bool, 1),
+            "passes": slice,  # whatever it is asked, what it answers is true
+            "state": SimpleNamespace(ident=int),
+        }
+        return SimpleNamespace, (), standing
 
     def switch(self, *, on: bool) -> None:
         """Let wrappers record, or pass through those that somebody still holds."""
@@ -106,6 +116,12 @@ class Calls:
     def inside(self) -> bool:
         """Say whether a call now is a part of one that is recorded, or of none."""
         return holds(self.here())
+
+    def passes(self, model: object, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+        """Say whether a call is passed on unrecorded; what the plain wrapper asks bit by bit."""
+        if self.ignore is not None and self.ignore(model, args[0] if args else ...):
+            return True
+        return self.inside() or self.skips(args, kwargs)
 
     def skips(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
         """Say whether a call with these arguments, without the model, is no prediction."""

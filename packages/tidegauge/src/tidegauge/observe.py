@@ -4,8 +4,9 @@ It calls no instrument, reads no environment, takes no lock. What it may cost, a
 in the benchmarks.
 
 cloudpickle copies a class of ``__main__`` by value, methods and closures with it. So a wrapper's
-closure holds two things: the original, and one ``Calls``, which pickles as a stand-in from the
-standard library that says «not now». The copy runs without Tidegauge, as the original does.
+closure holds the original, and one ``Calls``, which pickles as a stand-in from the standard library
+that says «not now». The copy runs without Tidegauge, as the original does. ``Calls.ignore``, where
+there is one, is copied as well: a closure that names its library alone.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
 _TABLE = 2
 
 
-def observer(  # noqa: C901, PLR0915 - one body: a call that is saved here is saved at each prediction
+def observer(
     operation: str,
     describe: Describe,
     *,
@@ -65,10 +66,18 @@ def observer(  # noqa: C901, PLR0915 - one body: a call that is saved here is sa
     outputs : callable, optional
         Turns the result into what is recorded, one row for each row of the input.
     """
-    calls = Calls(
-        operation, describe, argument,
-        position=position, skip=skip, features=features, outputs=outputs,
+    return recorder(
+        Calls(
+            operation, describe, argument,
+            position=position, skip=skip, features=features, outputs=outputs,
+        )
     )  # fmt: skip
+
+
+def recorder(  # noqa: C901, PLR0915 - one body: a call that is saved here is saved at each prediction
+    calls: Calls,
+) -> Decorator:
+    """Return the decorator of a prediction method whose wrappers share ``calls``."""
 
     def decorate(  # noqa: C901, PLR0915 - as above
         original: Callable[..., Any],
@@ -79,6 +88,7 @@ def observer(  # noqa: C901, PLR0915 - one body: a call that is saved here is sa
             return generated(original, calls)
         if inspect.isasyncgenfunction(original):
             return generated_async(original, calls)
+        ignore = calls.ignore
 
         def wrapper(  # noqa: C901, PLR0912, PLR0915 - as above
             self: Any, data: Any = ..., /, *rest: Any, **kwargs: Any
@@ -89,6 +99,9 @@ def observer(  # noqa: C901, PLR0915 - one body: a call that is saved here is sa
             args: tuple[Any, ...]
             if not plain:
                 args = () if data is ... else (data, *rest)
+            # First of all: a compiler that follows the call is to see nothing else of ours.
+            if ignore is not None and ignore(self, data):
+                return original(self, data) if plain else original(self, *args, **kwargs)
             # What a slot holds is called in two steps here and below: Python 3.11 is quick to read
             # a slot and slow to call through one, and six such calls are a sixth of all.
             state = calls.state

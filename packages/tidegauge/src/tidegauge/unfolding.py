@@ -18,7 +18,7 @@ def awaited(original: Callable[..., Any], calls: Calls) -> Callable[..., Any]:
     """Return the wrapper of a coroutine function: a call lasts until its result is there."""
 
     async def wrapper(self: Any, /, *args: Any, **kwargs: Any) -> Any:
-        if calls.inside() or calls.skips(args, kwargs):
+        if calls.passes(self, args, kwargs):
             return await original(self, *args, **kwargs)
         with calls.call(self, args, kwargs) as call:
             call.output = result = await original(self, *args, **kwargs)
@@ -35,7 +35,7 @@ def generated(original: Callable[..., Any], calls: Calls) -> Callable[..., Any]:
     """
 
     def wrapper(self: Any, /, *args: Any, **kwargs: Any) -> Any:
-        if calls.inside() or calls.skips(args, kwargs):
+        if calls.passes(self, args, kwargs):
             return (yield from original(self, *args, **kwargs))
         return (yield from calls.steps(original(self, *args, **kwargs), self, args, kwargs))
 
@@ -48,7 +48,7 @@ def streamed(original: Callable[..., Any], calls: Calls) -> Callable[..., Any]:
 
     def wrapper(self: Any, /, *args: Any, **kwargs: Any) -> Any:
         result = original(self, *args, **kwargs)
-        if calls.inside() or calls.skips(args, kwargs):
+        if calls.passes(self, args, kwargs):
             return result
         return calls.stream(result, self, args, kwargs)
 
@@ -61,7 +61,7 @@ def generated_async(original: Callable[..., Any], calls: Calls) -> Callable[...,
 
     async def wrapper(self: Any, /, *args: Any, **kwargs: Any) -> Any:
         inner = original(self, *args, **kwargs)
-        if not calls.inside() and not calls.skips(args, kwargs):
+        if not calls.passes(self, args, kwargs):
             inner = calls.async_steps(inner, self, args, kwargs)
         # What ``yield from`` does for others.
         take, given = inner.asend, None
