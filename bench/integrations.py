@@ -3,6 +3,10 @@
 ``python bench/integrations.py [NAME ...]``. A call is measured with a stand-in for the library's
 method that answers at once what the library has answered, in units of O: one OpenTelemetry
 ``Histogram.record`` with three attributes, measured in the same rounds.
+
+Values that do not lie open, a tensor's, are the library's to give, and it is to say whether it
+predicts or trains. The least that it takes for that, with nothing of Tidegauge, is measured in the
+same rounds too, and the limit of an outermost call stands beside it: no integration can save that.
 """
 
 from __future__ import annotations
@@ -37,7 +41,7 @@ APP = Path(__file__).parent / "app.py"
 
 
 def calls(scenario: Scenario) -> dict[str, float]:
-    """Return what an outermost and a nested call with one row add, in O."""
+    """Return what an outermost and a nested call with one row add, and the library's own, in O."""
     instrumentor = scenario.instrumentor()
     instrumentor.instrument(skip_dep_check=True)
     owner, name = scenario.owner()
@@ -59,6 +63,9 @@ def calls(scenario: Scenario) -> dict[str, float]:
         "bare": functools.partial(bare, *args, **named),
         "watched": functools.partial(wrapper, *args, **named),
     }
+    asked = scenario.least(args, answer)
+    if asked is not None:
+        cases["least"] = asked
     with stand_in(wrapper, bare):
         outermost = interleave(cases, between=clear)
         with suppress():
@@ -67,6 +74,7 @@ def calls(scenario: Scenario) -> dict[str, float]:
     return {
         "outermost": (outermost["watched"] - outermost["bare"]) / outermost["O"],
         "nested": (nested["watched"] - nested["bare"]) / nested["O"],
+        "least": outermost.get("least", 0.0) / outermost["O"],
     }
 
 
@@ -114,12 +122,16 @@ def main() -> int:
                 print(f"  {name:<34} predicts nothing")
                 continue
             trials = [calls(scenario) for _ in range(TRIALS)]
-            outermost, nested = (
-                min(trial[which] for trial in trials) for which in ("outermost", "nested")
+            outermost = min(trial["outermost"] for trial in trials)
+            nested = min(trial["nested"] for trial in trials)
+            least = min(trial["least"] for trial in trials)
+            slow = nested > NESTED or all(
+                trial["outermost"] > OUTERMOST + trial["least"] for trial in trials
             )
-            slow = outermost > OUTERMOST or nested > NESTED
             failed |= slow
             verdict = "TOO SLOW" if slow else "ok"
+            if least:
+                verdict += f", of which {least:.3f} is the least that {scenario.library} takes"
             print(f"  {name:<34} {outermost:8.3f}         {nested:8.3f}   {verdict}", flush=True)
     print("\nStart of an app (imports, fit, one prediction), all integrations installed")
     print(f"  {'':<34} CPU s without   CPU s with   ratio")

@@ -6,11 +6,13 @@ import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from tidegauge import set_model_info, suppress
 from tidegauge_testkit.recording import Recording
+from tidegauge_torch._patches import private
 
 torch = pytest.importorskip("torch")
 
@@ -225,6 +227,15 @@ def test_onnx_like_tracers_are_no_predictions(recording: Recording, rows: Any) -
         net(rows)
     assert 0 == recording.calls()
     assert {} == recording.faults()
+
+
+def test_a_name_that_torch_has_no_more_is_one_warning(caplog: pytest.LogCaptureFixture) -> None:
+    """And nothing is traced, as far as can be seen."""
+    renamed = SimpleNamespace(_C=SimpleNamespace())
+    for _ in range(2):
+        assert 0 == private(renamed, "_is_tracing")()
+    (line,) = caplog.messages
+    assert line.startswith("torch._C has no _is_tracing: ")
 
 
 def test_a_class_that_is_not_made_right_fails_as_without_us(recording: Recording) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -77,6 +78,22 @@ def make():
         """Return the values."""
         values: list[float] = result.flatten().tolist()
         return values
+
+    def least(self, args: tuple[Any, ...], answer: Any) -> Callable[[], object]:
+        """Return what asks whether it predicts, and reads the values: of which nothing can go."""
+        from torch import _C, compiler
+
+        model, data = args
+
+        def ask() -> tuple[object, ...]:
+            return (
+                compiler.is_dynamo_compiling(), _C._is_tracing(), _C._len_torch_dispatch_stack(),
+                model.training,
+                data.is_cpu, data.numel(), data.tolist(),
+                answer.is_cpu, answer.numel(), answer.tolist(),
+            )  # fmt: skip
+
+        return ask
 
     def reload(self, model: Any, folder: Path) -> Any:
         """Save the weights and fill a new model with them."""

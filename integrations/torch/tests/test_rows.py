@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
@@ -130,6 +133,83 @@ def test_a_subclass_of_tensors_is_not_read(recording: Recording) -> None:
     assert not {"detach", "clone", "numpy", "__getitem__"} & set(asked)
     assert 4 == recording.rows().seen
     assert {} == recording.faults()
+
+
+@pytest.mark.parametrize("width", [1, 2, 32, 33])
+@pytest.mark.parametrize("grad", [False, True], ids=["plain", "with gradients"])
+@pytest.mark.parametrize("kind", ["float64", "float32", "float16", "bfloat16"])
+def test_one_row_is_read_as_several_are(
+    recording: Recording, kind: str, grad: bool, width: int
+) -> None:
+    """Of every precision and width, and what is done to it afterwards changes nothing."""
+    rows = torch.arange(float(width))[None].to(getattr(torch, kind)).requires_grad_(grad)
+    with torch.no_grad() if not grad else torch.enable_grad():
+        answer = Net(lambda given: given * 2)(rows)
+    with torch.no_grad():
+        rows.fill_(9)
+        answer.fill_(9)
+    features, outputs = tables(recording)
+    np.testing.assert_array_equal(matrix(features), [np.arange(float(width))])
+    np.testing.assert_array_equal(matrix(outputs), [2 * np.arange(float(width))])
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (lambda: torch.tensor([0.5]), [[0.5]]),
+        (lambda: torch.tensor([3]), [[3.0]]),
+        (lambda: torch.tensor([True]), [[1.0]]),
+        (lambda: torch.tensor([[1, 0]]), [[1.0, 0.0]]),
+        (lambda: torch.tensor(0.5), [[0.5]]),
+        (lambda: torch.arange(40.0)[None], [list(range(40))]),
+        (lambda: torch.tensor([0.5j]), None),
+        (lambda: torch.tensor([[0.5j, 1]]), None),
+        (lambda: torch.ones(1, 2, 2), None),
+        (lambda: torch.ones(3, 2), None),
+        (lambda: torch.ones(3), None),
+        (lambda: torch.ones(1, 0), None),
+        (lambda: torch.ones(0), None),
+        (lambda: torch.ones(1, 3).to_sparse(), None),
+        (lambda: torch.ones(1, 3, device="meta"), None),
+    ],
+)
+def test_what_is_answered_to_one_row(recording: Recording, answer: Any, expected: Any) -> None:
+    """One row of numbers, in whatever shape; of anything else nothing, and no fault."""
+    Net(lambda _: answer())(torch.ones(1, 3))
+    _, outputs = tables(recording)
+    assert expected == (None if outputs is None else matrix(outputs).tolist())
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: torch.ones(1, 7, dtype=torch.int64),
+        lambda: torch.ones(1, 3, dtype=torch.complex64),
+        lambda: torch.ones(1, 2, 2),
+        lambda: torch.ones(1, 3).to_sparse(),
+        lambda: torch.ones(1, 3, device="meta"),
+        lambda: torch.ones(1, 0),
+    ],
+    ids=["ids", "complex", "3-d", "sparse", "meta", "no columns"],
+)
+def test_one_row_that_is_no_row_of_numbers_is_counted(recording: Recording, make: Any) -> None:
+    """As several are."""
+    Net(lambda _: torch.ones(1))(make())
+    features, outputs = tables(recording)
+    assert features is None
+    assert (1, 1) == matrix(outputs).shape
+
+
+@pytest.mark.parametrize("kind", ["float64", "float32", "int64"])
+@pytest.mark.parametrize("rows", [1, 4])
+def test_arrays_of_numpy_are_read_like_tensors(recording: Recording, rows: int, kind: str) -> None:
+    """A module may make its tensors itself; whole numbers are ids there too."""
+    Net(lambda given: torch.as_tensor(given).sum(dim=1))(np.ones((rows, 3), dtype=kind))
+    features, _ = tables(recording)
+    assert rows == recording.rows().seen
+    assert (None if kind == "int64" else [[1.0] * 3] * rows) == (
+        None if features is None else matrix(features).tolist()
+    )
 
 
 @pytest.mark.parametrize("count", [257, 100_000])
@@ -283,6 +363,62 @@ def test_out_of_memory_is_the_callers(recording: Recording) -> None:
     with pytest.raises(torch.OutOfMemoryError, match="CUDA out of memory"):
         Net(exhausted)(torch.ones(4, 3))
     assert {"OutOfMemoryError": 1} == dict(recording.errors())
+
+
+def test_what_a_model_left_is_read_when_it_is_gone(recording: Recording) -> None:
+    """Nothing of a call holds the model, its tensors or their graph, and nothing needs them."""
+    net, rows = Net(lambda given: given * 2), torch.ones(1, 3).requires_grad_()
+    answer = net(rows)
+    gone = [weakref.ref(each) for each in (net, rows, answer)]
+    del net, rows, answer
+    gc.collect()
+    assert [None] * 3 == [each() for each in gone]
+    features, outputs = tables(recording)
+    assert [[1.0] * 3] == matrix(features).tolist()
+    assert [[2.0] * 3] == matrix(outputs).tolist()
+
+
+def test_an_asynchronous_forward_is_awaited_as_ever(recording: Recording) -> None:
+    """The call is over when the coroutine is there: torch's ``__call__`` is not asynchronous."""
+
+    async def answer(rows: Any) -> Any:
+        return rows * 2
+
+    made = Net(answer)(torch.ones(4, 3))
+    assert 1 == recording.calls()
+    assert torch.equal(asyncio.run(made), torch.full((4, 3), 2.0))
+    assert {} == recording.faults()
+
+
+def test_an_asynchronous_call_lasts_until_its_answer(recording: Recording) -> None:
+    """Of a class whose ``__call__`` is; in training it is none."""
+
+    class Mine(torch.nn.Module):  # type: ignore[name-defined,misc]
+        async def __call__(self, rows: Any) -> Any:
+            await asyncio.sleep(0)
+            return rows * 2
+
+    model = Mine()
+    asyncio.run(model(torch.ones(4, 3)))
+    assert 0 == recording.calls()
+    asyncio.run(model.eval()(torch.ones(4, 3)))
+    _, outputs = tables(recording)
+    assert (4, 3) == matrix(outputs).shape
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["forward", "__call__"])
+def test_a_generator_is_read_as_ever(recording: Recording, own: bool) -> None:
+    """Nothing of it is taken. The call of a ``__call__`` that yields lasts until it is read."""
+
+    def answer(self: Any, rows: Any) -> Any:
+        yield from rows
+
+    name = "__call__" if own else "forward"
+    made = type("Mine", (torch.nn.Module,), {name: answer})().eval()(torch.ones(4, 3))
+    assert (0 if own else 1) == recording.calls()
+    assert 4 == len(list(made))
+    assert 1 == recording.calls()
+    assert {} == recording.faults()
 
 
 def test_a_batch_of_vmap_is_no_fault(recording: Recording) -> None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from tidegauge import identity
 from tidegauge.guard import guarded
 from tidegauge.info import ModelInfo
 from tidegauge.projection import COMPONENTS, MAX_WIDTH, project
-from tidegauge.snapshot import MAX_COLUMNS, Lazy
+from tidegauge.snapshot import MAX_COLUMNS, Lazy, row_count
 
 _TABLE = 2
 # How torch.export calls the place of the model itself.
@@ -96,6 +97,8 @@ def features(data: Any) -> Any:
 
     Whole numbers are ids, of tokens or of categories, and no quantities: they are not read.
     """
+    if isinstance(data, np.ndarray):
+        return data if data.dtype.kind == "f" else Lazy(row_count(data), _nothing)
     if isinstance(data, dict):
         return _columns(data)
     tensor = _first(data)

@@ -11,15 +11,17 @@ does: ``is_compiling()`` says yes on all threads while one compiles, and their c
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
+from tidegauge.calls import Calls
+from tidegauge.guard import once
 from tidegauge.loading import loader
-from tidegauge.observe import Decorator, observer, suppressor
+from tidegauge.observe import Decorator, recorder, suppressor
 from tidegauge.patcher import Functions, Methods, Patch, Subclasses
 
-from tidegauge_torch._extract import Chosen, describe, features, outputs
+from tidegauge_torch._calls import answers, sampler
+from tidegauge_torch._extract import Chosen, describe
 from tidegauge_torch._naming import adopting, reading
 
 CHOSEN = Chosen()
@@ -35,88 +37,60 @@ _STAND_INS = frozenset(
 )
 
 
-def _recorder() -> Decorator:
-    return observer("__call__", describe, argument="", features=features, outputs=outputs)
+def forward(serves: Callable[[Any], bool] | None = None) -> Decorator:
+    """Return the decorator of ``__call__`` of classes that are named, or of those that stand in.
 
-
-def forward() -> Decorator:
-    """Return the decorator of ``__call__`` of a class that is named."""
-    record = _recorder()
-
-    def decorate(original: Callable[..., Any]) -> Callable[..., Any]:
-        if inspect.iscoroutinefunction(original):
-            return record(original)
-        import torch  # noqa: PLC0415 - the app imports it now
-
-        modes = dispatch_modes(torch)
-
-        # It has the cell of the original that the wrapper has: who changes one changes both.
-        def passed_on(self: Any, /, *args: Any, **kwargs: Any) -> Any:
-            return original(self, *args, **kwargs)
-
-        recorded = record(passed_on)
-        calls = recorded.__tidegauge__  # type: ignore[attr-defined]
-
-        # A class of ``__main__`` is pickled by value, and this with it: only torch's names here.
-        def wrapper(self: Any, /, *args: Any, **kwargs: Any) -> Any:
-            if (
-                torch.compiler.is_dynamo_compiling()
-                or getattr(self, "training", True)
-                or torch.jit.is_tracing()
-                or modes()
-                or (args and type(args[0]).__name__ == "Proxy")  # torch.fx traces
-                or calls is None  # it never is: by what a closure holds our wrappers are known
-            ):
-                return original(self, *args, **kwargs)
-            return recorded(self, *args, **kwargs)
-
-        wrapper.__tidegauge__ = calls  # type: ignore[attr-defined]
-        return wrapper
-
-    return decorate
-
-
-def standing_in() -> Decorator:
-    """Return the decorator of ``__call__`` of a class whose objects stand in for a model."""
-    record = _recorder()
-
-    def decorate(original: Callable[..., Any]) -> Callable[..., Any]:
-        if inspect.iscoroutinefunction(original):
-            return record(original)
-        import torch  # noqa: PLC0415 - the app imports it now
-
-        modes = dispatch_modes(torch)
-
-        def passed_on(self: Any, /, *args: Any, **kwargs: Any) -> Any:
-            return original(self, *args, **kwargs)
-
-        recorded = record(passed_on)
-        calls = recorded.__tidegauge__  # type: ignore[attr-defined]
-
-        def wrapper(self: Any, /, *args: Any, **kwargs: Any) -> Any:
-            if (
-                torch.compiler.is_dynamo_compiling()
-                or not CHOSEN.serves(self)
-                or torch.jit.is_tracing()
-                or modes()
-                or calls is None  # as above
-            ):
-                return original(self, *args, **kwargs)
-            return recorded(self, *args, **kwargs)
-
-        wrapper.__tidegauge__ = calls  # type: ignore[attr-defined]
-        return wrapper
-
-    return decorate
-
-
-def dispatch_modes(torch: Any) -> Callable[[], int]:
-    """Return what says how many modes watch the operations of tensors: tracers, fake tensors.
-
-    It is nowhere public. Where it is gone, what is traced that way counts as a prediction.
+    ``serves`` says of an object whether it stands in for a model; without it each is one that is
+    not in training.
     """
-    modes: Callable[[], int] = getattr(torch._C, "_len_torch_dispatch_stack", int)  # noqa: SLF001
-    return modes
+    calls = Calls("__call__", describe)
+    calls.plain_dtype = None
+    record = recorder(calls)
+
+    def decorate(original: Callable[..., Any]) -> Callable[..., Any]:
+        if calls.ignore is None:
+            import torch  # noqa: PLC0415 - the app imports it now
+
+            calls.ignore = predicts_nothing(torch, serves)
+            calls.sample, calls.outputs = sampler(torch.Tensor), answers(torch.Tensor)
+        return record(original)
+
+    return decorate
+
+
+def predicts_nothing(
+    torch: Any, serves: Callable[[Any], bool] | None
+) -> Callable[[Any, Any], object]:
+    """Return what says that a call of a module is none of a model: it trains, or is traced."""
+    # Fake tensors and other tracers; torch.jit, whose public function takes four times as long.
+    watched = private(torch, "_len_torch_dispatch_stack")
+    tensor, traceable = torch.Tensor, private(torch, "_is_tracing") is not int
+
+    # A class of ``__main__`` is pickled by value, and this with it: only torch's names here, and
+    # not that function itself, which cannot be pickled everywhere.
+    def ignore(module: Any, data: Any) -> object:
+        return (
+            torch.compiler.is_dynamo_compiling()
+            or (getattr(module, "training", True) if serves is None else not serves(module))
+            or watched()
+            or (traceable and torch._C._is_tracing())  # noqa: SLF001 - as above
+            or (type(data) is not tensor and type(data).__name__ == "Proxy")  # torch.fx
+        )
+
+    return ignore
+
+
+def private(torch: Any, name: str) -> Callable[[], int]:
+    """Return a function of torch that is nowhere public; where it is gone, one that says no."""
+    found: Callable[[], int] | None = getattr(torch._C, name, None)  # noqa: SLF001
+    if found is None:
+        once(
+            f"torch.missing.{name}",
+            "torch._C has no %s: models that are traced count as models that predict. This "
+            "version of PyTorch may be newer than the integration; look for an update of it.",
+            name,
+        )
+    return found or int
 
 
 def _stands_in(cls: type) -> bool:
@@ -132,7 +106,7 @@ PATCHES: tuple[Patch, ...] = (
         on_load="__setstate__",
         only=CHOSEN.is_named,
     ),
-    Subclasses(_MODULE, "Module", {"__call__": standing_in()}, only=_stands_in),
+    Subclasses(_MODULE, "Module", {"__call__": forward(CHOSEN.serves)}, only=_stands_in),
     Functions("torch.jit._serialization", {"load": loader("f")}),
     Functions("torch.serialization", {"load": reading()}),
     # They call the model, or what they have made of it, to compare.

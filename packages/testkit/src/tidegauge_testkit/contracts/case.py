@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import CellType, FunctionType
 from typing import Any, ClassVar
 
 import pytest
@@ -75,13 +76,26 @@ def stand_in(wrapper: Any, function: Callable[..., Any]) -> Iterator[None]:
 
     So what is ours alone can be measured, and tried with any answer.
     """
-    (cell,) = (cell for cell in wrapper.__closure__ if cell.cell_contents is wrapper.__wrapped__)
-    original = cell.cell_contents
-    cell.cell_contents = function
+    original = wrapper.__wrapped__
+    cells = list(_cells(wrapper, original))
+    assert cells
+    for cell in cells:
+        cell.cell_contents = function
     try:
         yield
     finally:
-        cell.cell_contents = original
+        for cell in cells:
+            cell.cell_contents = original
+
+
+def _cells(wrapper: Any, original: object) -> Iterator[CellType]:
+    """Yield where a wrapper holds the original, and where a wrapper that it holds does."""
+    for cell in wrapper.__closure__:
+        value = cell.cell_contents
+        if value is original:
+            yield cell
+        elif isinstance(value, FunctionType) and hasattr(value, "__tidegauge__"):
+            yield from _cells(value, original)
 
 
 @contextmanager

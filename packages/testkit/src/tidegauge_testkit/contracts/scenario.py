@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, NoReturn
@@ -128,6 +128,15 @@ class Scenario(HooksScenario):
         None where the library has no files of its own.
         """
         del model, folder
+
+    def least(self, args: tuple[Any, ...], answer: Any) -> Callable[[], object] | None:
+        """Return the least that the library has to be asked for a record of a call, to be timed.
+
+        ``args`` are those of the wrapped method, the model first. None where the values lie open,
+        as in an array.
+        """
+        del args, answer
+        return None
 
     def seen(self) -> bool:
         """Predict once; it is noticed if there is one record."""

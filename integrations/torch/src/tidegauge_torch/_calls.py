@@ -1,0 +1,77 @@
+"""The caller's side of a call: one row is read by torch's own ``tolist``.
+
+That copies the values at a third of what a view for numpy costs alone, whatever the precision and
+with gradients too. Several rows go the general way. To keep the tensor and read it later would cost
+less and be wrong: whoever changes it in place changes what is recorded, and its version does not
+tell of all of that (``inference_mode``, memory that numpy shares).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from struct import Struct
+from typing import Any
+
+from tidegauge.guard import fault
+from tidegauge.sampling import adapted, sample
+from tidegauge.snapshot import Lazy, Snapshot, row_count
+
+from tidegauge_torch._extract import features, outputs
+
+# A wider row takes longer number by number than as an array.
+_MAX_LISTED = 32
+_PACK = tuple(Struct(f"{width}d").pack for width in range(_MAX_LISTED + 1))
+_NUMBERS = frozenset({float, int, bool})
+# Not one row, no columns, no dimension, no memory of its own (sparse, vmap).
+_UNLISTED = (ValueError, IndexError, TypeError, RuntimeError)
+
+
+def sampler(tensor: type) -> Callable[[Any, int], tuple[Snapshot, int, int, int]]:
+    """Return ``sampling.sample`` of what modules are given; ``tensor`` is torch's class."""
+
+    def sample_of(data: Any, stride: int) -> tuple[Snapshot, int, int, int]:
+        if (
+            stride == 1
+            and type(data) is tensor
+            and data.is_cpu
+            and (size := data.numel()) <= _MAX_LISTED
+        ):
+            try:
+                (row,) = data.tolist()
+                if type(row[0]) is float:  # whole numbers are ids
+                    return _PACK[size](*row), 1, 0, 1
+            except _UNLISTED:
+                pass
+        try:
+            table = features(data)
+        except Exception as error:
+            fault("record.__call__", error)
+            table = Lazy(row_count(data), lambda *_: None)
+        return sample(table, stride)
+
+    return sample_of
+
+
+def answers(tensor: type) -> Callable[[Any, int, int, int], Snapshot]:
+    """Return ``sampling.outputs_of`` of what modules return."""
+    general = adapted(outputs)
+
+    def outputs_of(result: Any, rows: int, start: int, step: int) -> Snapshot:
+        if (
+            rows == 1
+            and not start
+            and type(result) is tensor
+            and result.is_cpu
+            and (size := result.numel()) <= _MAX_LISTED
+        ):
+            try:
+                (row,) = result.tolist()
+                if type(row) is not list:
+                    return [row] if type(row) in _NUMBERS else None
+                if type(row[0]) is float:
+                    return _PACK[size](*row)
+            except _UNLISTED:
+                pass
+        return general(result, rows, start, step)
+
+    return outputs_of
