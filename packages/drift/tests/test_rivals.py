@@ -474,4 +474,4 @@ def test_explain_says_why_nothing_is_compared(layout: Layout, tmp_path: Path) ->
 
     assert "inputs differ from live 3's: x" in said[0]
     assert "its inputs differ from the live version's" in said[0]
-    assert "against live: it had no rows in this window" in said[1]
+    assert "against live: no rows of it on this reference" in said[1]

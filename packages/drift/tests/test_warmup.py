@@ -222,7 +222,30 @@ def test_what_explain_says_of_a_warm_up(warming: Any, state: Path) -> None:
     assert any(line.startswith("  kept       3620 rows in blocks, of 1 process") for line in said)
     done = found.status["warmup"]["done_s"]
     assert abs(done - (START_S + 3600)) < 60
+    assert said[-2].startswith("  season     none is learnt")
     assert max(map(len, said)) <= 80
+
+
+@pytest.mark.parametrize("role", ["live", "canary", "shadow"])
+def test_what_a_warm_up_does_not_learn_is_said(warming: Any, state: Path, role: str) -> None:
+    """No season; and a canary's cells are its own: in the status, before and after."""
+    model = ModelKey("fraud", "3", role)
+    service = warming("warmup:2000,2m").serve(normal(1500), model=model)
+    told = []
+    for _ in range(2):
+        found = read(state / "fraud.3.status.json")
+        assert found.status["role"] == role
+        said = list(explain(found, service.now_s))
+        told.append("\n".join(said))
+        assert max(map(len, said)) <= 80
+        service.serve(normal(6000), model=model)
+
+    assert "  season     none is learnt: hours that differ" in told[0]
+    assert "warmup of" in told[1]
+    assert "             none is learnt: hours that differ" in told[1]
+    for lines in told:
+        alone = f"this {role} is not compared with the live version" in lines
+        assert alone == (role != "live")
 
 
 def test_the_highest_operation_is_learnt(warming: Any, state: Path) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tidegauge_drift import feature_words, warmup_words, window_words
 from tidegauge_drift.classic import RULES
+from tidegauge_drift.rivals import LIVE
 from tidegauge_drift.terminal_words import WIDTH, cut, duration, moment, text
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ def explain(found: Found, now_s: float) -> Iterator[str]:
     yield from _old(found, now_s)
     if "warmup" in status:
         done_s = status["warmup"]["done_s"]
-        yield from warmup_words.lines(status["warmup"], moment(done_s, now_s) if done_s else "")
+        done = moment(done_s, now_s) if done_s else ""
+        yield from warmup_words.lines(status["warmup"], done, text(status.get("role", LIVE)))
     else:
         for window in status["windows"]:
             yield from window_words.lines(window, now_s)
@@ -122,6 +124,7 @@ def _reference(status: dict[str, Any], now_s: float) -> Iterator[str]:
         pass
     line = f"  reference  {text(reference['id'])}{age}, {reference['rows']} rows of "
     yield cut(line + text(reference["source"]))
+    yield from warmup_words.learnt(reference["source"], text(status.get("role", LIVE)))
 
 
 def _top(judged: list[dict[str, Any]]) -> list[tuple[dict[str, Any], dict[str, Any]]]:

@@ -21,7 +21,7 @@ from tidegauge_drift.profile import ProfileError
 from tidegauge_drift.reservoir import Reservoir, Shape, row_bytes
 from tidegauge_drift.status_files import write as write_status
 from tidegauge_drift.warmup_part import Head, alike, by_model, combined, covered_s, learn, target
-from tidegauge_drift.warmup_spec import MINIMUM_ROWS
+from tidegauge_drift.warmup_spec import MINIMUM_ROWS, SOURCE
 from tidegauge_drift.warmup_status import document
 
 if TYPE_CHECKING:
@@ -250,7 +250,7 @@ class Warmup:
                     # A living process writes its part again.
                     files.remove(parts[::2])
         own = self._current()
-        for model in {**found, **own}:
+        for model in {**own, **found}:  # a key of its own also knows its role
             if not files.is_learnt(model):
                 others = [h for h in found.get(model, []) if h.worker != self._worker]
                 mine = [self._head(model, own[model])] if model in own else []
@@ -272,7 +272,7 @@ class Warmup:
         if not parts or not self._is_enough([head for head, _ in parts]):
             return
         hours = covered_s([head for head, _ in parts]) / 3600
-        profile = self._combined(model, parts, heads, f"warmup of {hours:.3g} h")
+        profile = self._combined(model, parts, heads, f"{SOURCE}{hours:.3g} h")
         if files.claim(model, profile):
             files.remove(heads)
             _logger.info(

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 
 WARMUP = "warmup"
+#: How the source of a learnt reference begins; its hours follow.
+SOURCE = f"{WARMUP} of "
 #: Fewer rows say too little of what is rare, and nothing of how rows depend on each other.
 MINIMUM_ROWS = 1_000
 _MOST_ROWS = 1_000_000

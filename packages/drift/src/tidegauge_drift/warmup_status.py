@@ -36,6 +36,7 @@ def document(
         "format": FORMAT,
         "model": model.name,
         "version": model.version,
+        "role": model.role,
         "reference": {"id": "", "source": "warmup", "built": "", "rows": 0},
         "windows": [{"window": window.label, "open_rows": 0} for window in windows],
         "warmup": {
@@ -46,5 +47,8 @@ def document(
             "hours_wanted": round(spec.seconds / 3600, 3),
             "processes": len(parts),
             "done_s": round(now_s + wait_s) if known else None,
+            # Nothing is learnt by the hour, and each version on cells of its own.
+            "season": "",
+            "compared_with_live": False,
         },
     }

@@ -55,7 +55,7 @@ def _versus(live: dict[str, Any] | None, now_s: float) -> Iterator[str]:
         return
     version = f"live {text(live['version'])}".rstrip()
     if not live["rows"]:
-        yield cut(f"{'':13}against {version}: it had no rows in this window")
+        yield cut(f"{'':13}against {version}: no rows of it on this reference")
         return
     since = f" since {moment(live['since_s'], now_s)} UTC" if live["since_s"] else ""
     said = f"outputs ALARM{since}" if live["detected"] else "outputs no alarm"
