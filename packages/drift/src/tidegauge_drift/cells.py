@@ -11,6 +11,7 @@ import numpy as np
 from tidegauge_drift.category import SPANS, TIMES, hash64, is_missing, number, text
 from tidegauge_drift.cell_sums import Misplaced, SumCounter
 from tidegauge_drift.grid import GRID, Edges, Floats
+from tidegauge_drift.single import alike_ends, other_precision
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -58,10 +59,11 @@ class NumericCounter:
         sums: SumCounter | None = None,
     ) -> None:
         self._sums = sums
+        edges = [e.told(*ends) for e, *ends in zip(edges, minima, maxima, strict=True)]
         grids = [e.grid for e in edges]
         self._size = size
-        self._minimum = np.array(minima, np.float64)
-        self._maximum = np.array(maxima, np.float64)
+        ends = [alike_ends(*pair) for pair in zip(minima, maxima, strict=True)]
+        self._minimum, self._maximum = np.array(ends, np.float64).reshape(-1, 2).T.copy()
         self._shift = np.array([g.shift for g in grids])
         self._scale = np.array([g.scale for g in grids])
         self._asinh = np.flatnonzero([g.per > 0 for g in grids])
@@ -242,9 +244,15 @@ class CategoryCounter:
         if is_missing(value):
             return self._rest + 2
         try:
-            code = hash64(text(value))
+            cell = self._named(text(value))
+            if cell >= self._rest and isinstance(value, float) and abs(value) < _INF:
+                cell = min(cell, self._named(text(other_precision(value))))
         except Exception:  # a value whose text cannot be had
             return self._rest + 3
+        return cell
+
+    def _named(self, category: str) -> int:
+        code = hash64(category)
         if code in self._top:
             return self._top[code]
         if self._known.size == 0:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from tidegauge_drift.single import alike_edges, rounded, shortest
+
 if TYPE_CHECKING:
     from tidegauge_drift.sketch import Sketch
 
@@ -19,6 +21,9 @@ QUANTILES = 60  # 6 a decile, 15 a quartile
 COARSE = 2 / QUANTILES
 # An atom is a single value with more of the reference than this.
 ATOM = 1 / 20
+# A value with more of the reference than this has one cell in single and in double precision; less
+# is what the cells may be off in KS.
+STEADY = 1 / 200
 # The middle of a heavy-tailed feature is linear over about +-2 % of its interquartile range.
 ASINH_WIDTH = 0.02
 
@@ -61,12 +66,19 @@ class Edges:
     """The inner edges of a feature's cells: cell ``i`` is [edge i-1, edge i).
 
     ``ticks`` is None where values are compared with ``values`` exactly; otherwise an edge lies at
-    the left end of grid cell ``ticks[i]`` and ``values`` tells where that is.
+    the left end of grid cell ``ticks[i]`` and ``values`` tells where that is. With ``single`` what
+    rounds to one float32 is one value.
     """
 
     grid: Grid
     values: Floats
     ticks: NDArray[np.int64] | None
+    single: bool = False
+
+    def told(self, low: float, high: float) -> Edges:
+        """Return the edges that the values of a range are compared with."""
+        moved = alike_edges(low, high, self.values) if self.single else None
+        return self if moved is None else Edges(self.grid, moved, None)
 
     def table(self) -> NDArray[np.uint8]:
         """Return for each grid cell the number of edges that are surely not above its values."""
@@ -92,8 +104,9 @@ def atoms(values: Floats, share: float = ATOM) -> Floats:
 def edges(sketch: Sketch) -> tuple[Edges, Floats]:
     """Choose the edges for values (at least one), and return the decile edges too.
 
-    Snapped to a linear grid if no cell gets coarse, else to an asinh grid, else exact; exact also
-    where the feature has atoms, which are cells of their own.
+    Snapped to a linear grid if no cell gets coarse and no frequent value is in another one when it
+    is rounded, else to an asinh grid, else exact; exact also where the feature has atoms, which are
+    cells of their own.
     """
     low, high = sketch.low, sketch.high
     wanted = sketch.quantiles(np.arange(1, QUANTILES) / QUANTILES)
@@ -110,18 +123,19 @@ def edges(sketch: Sketch) -> tuple[Edges, Floats]:
                 continue
             snapped = _snap(grid, np.concatenate((wanted, width)))
             cells = np.bincount(snapped.table()[grid.ticks(values)], counts)
-            if cells.max() <= COARSE * sketch.size:
+            if cells.max() <= COARSE * sketch.size and _steady(snapped, sketch.frequent(STEADY)):
                 return snapped, grid.value(np.unique(_nearest(grid, deciles)))
     with np.errstate(over="ignore"):  # the largest float has no next one
         after = np.nextafter(found, np.inf)
     kept = np.concatenate((wanted, width, found, after))
     kept = np.unique(kept[(kept > low) & (kept <= high)])
-    return exact(kept, grids), np.unique(deciles)
+    single = alike_edges(low, high, kept) is not None
+    return exact(kept, grids, single=single), np.unique(deciles)
 
 
-def exact(kept: Floats, grids: list[Grid]) -> Edges:
+def exact(kept: Floats, grids: list[Grid], *, single: bool) -> Edges:
     """Return edges that values are compared with, on the grid that tells most of them apart."""
-    return min((Edges(grid, kept, None) for grid in grids), key=Edges.steps)
+    return min((Edges(grid, kept, None, single) for grid in grids), key=Edges.steps)
 
 
 def _grids(sketch: Sketch) -> list[Grid]:
@@ -152,3 +166,11 @@ def _nearest(grid: Grid, values: Floats) -> NDArray[np.int64]:
 def _snap(grid: Grid, wanted: Floats) -> Edges:
     ticks = np.unique(_nearest(grid, wanted))
     return Edges(grid, grid.value(ticks), ticks)
+
+
+def _steady(snapped: Edges, values: Floats) -> bool:
+    """Tell whether values are in the same cells when they come in the other precision."""
+    table, grid = snapped.table(), snapped.grid
+    cells = table[grid.ticks(values)]
+    forms = (rounded(values), shortest(values))
+    return all(bool((table[grid.ticks(form)] == cells).all()) for form in forms)

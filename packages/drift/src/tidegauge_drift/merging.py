@@ -25,6 +25,7 @@ from tidegauge_drift.profile import (
     ProfileError,
     ReferenceProfile,
 )
+from tidegauge_drift.single import alike_edges
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _NAMES = 10
+# A leaf holds no more than 1/256 of the rows, or one value; next to none lie in this part of it.
+_RIM = 1e-3
 
 
 def merge(profiles: Sequence[ReferenceProfile], *, built: str = "") -> ReferenceProfile:
@@ -161,6 +164,15 @@ class _Cut:
         found: Floats = starts[single & (self.leaves.counts > ATOM * self.rows)]
         return found
 
+    def splits(self, edges: Floats) -> bool:
+        """Tell whether an edge lies within a leaf, whose rows cannot be told apart, off its rim."""
+        starts, ends = self.within()
+        place = np.maximum(np.searchsorted(starts, edges, "left") - 1, 0)
+        start, end = starts[place], ends[place]
+        with np.errstate(all="ignore"):
+            rim = _RIM * (end - start)
+            return bool(((edges > start + rim) & (edges <= end - rim)).any())
+
     def within(self) -> tuple[Floats, Floats]:
         """Return where the leaves begin and end, as far as there are values."""
         return np.maximum(self.leaves.starts(), self.low), np.minimum(self.leaves.ends(), self.high)
@@ -187,7 +199,9 @@ def _numeric(parts: Sequence[NumericFeature]) -> NumericFeature:
     q25, q50, q75 = (float(q) for q in quartiles)
     deciles = cut.at_shares(np.arange(1, 10) / 10)
     chosen = _edges(cut, deciles, (q25, q50, q75))
-    place = np.searchsorted(chosen.values, np.maximum(leaves.starts(), low), "right")
+    told = chosen.told(low, high)
+    start, end = cut.within()
+    place = np.searchsorted(told.values, start / 2 + end / 2, "right")
     cells = np.bincount(place, leaves.counts, chosen.values.size + 1).astype(np.int64)
     outer = np.sum([(*part.counts[:2], *part.counts[-4:]) for part in parts], axis=0)
     counts = np.concatenate((outer[:2], cells, outer[2:])).astype(np.int64)
@@ -196,7 +210,7 @@ def _numeric(parts: Sequence[NumericFeature]) -> NumericFeature:
     def count(some: Floats) -> NDArray[np.int64]:
         return counter.count(some[:, None]).astype(np.int64)
 
-    atoms = [int(np.searchsorted(chosen.values, v, "right")) for v in cut.frequent()]
+    atoms = [int(np.searchsorted(told.values, v, "right")) for v in cut.frequent()]
     shared = np.delete(cells, atoms) if atoms else cells
     mean, sd = _moments(parts)
     sample = cut.at_ranks((np.arange(ROWS) * cut.rows) // ROWS) if cut.rows > ROWS else (
@@ -233,7 +247,9 @@ def _edges(cut: _Cut, deciles: Floats, quartiles: tuple[float, float, float]) ->
     even = cut.at_values(width[np.isfinite(width)]) if cut.leaves.heads.size > 1 else width[:0]
     kept = np.unique(np.concatenate((wanted, deciles, even, atoms, after)))
     kept = kept[(kept > cut.low) & (kept <= cut.high)]
-    return exact(kept, grids_of(cut.low, cut.high, quartiles))
+    moved = alike_edges(cut.low, cut.high, kept)
+    single = moved is not None and not cut.splits(moved)
+    return exact(kept, grids_of(cut.low, cut.high, quartiles), single=single)
 
 
 def _sums(cut: _Cut, place: NDArray[np.intp], cells: NDArray[np.int64], mean: float) -> Floats:
