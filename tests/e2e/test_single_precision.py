@@ -58,7 +58,7 @@ def xgboost(rows: Rows) -> tuple[Any, Predict]:
 def test_rounded_rows_are_no_drift(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, library: Callable[[Rows], tuple[Any, Predict]]
 ) -> None:
-    """Values that repeat are other numbers then: no window alarms, and PSI is that of clean rows."""
+    """Values that repeat are other numbers then: no window alarms, PSI is that of clean rows."""
     rng = np.random.default_rng(5)
     train = drawn(rng, 4000)
     save(build(train), tmp_path / "a.reference.json")
