@@ -92,6 +92,7 @@ def _feature_dict(feature: Feature) -> dict[str, Any]:
         "grid": [grid.shift, grid.scale, grid.low, grid.per],
         "edges": feature.edges.values.tolist(),
         "ticks": None if ticks is None else ticks.tolist(),
+        **({"single": True} if feature.edges.single else {}),
         "bins": feature.bins.tolist(),
         "atoms": list(feature.atoms),
         "sums": [_finite(value) for value in feature.sums.tolist()],
@@ -239,6 +240,7 @@ def _feature(item: Mapping[str, Any]) -> Feature:
         Grid(*(number(value) for value in item["grid"])),
         values,
         None if ticks is None else np.array([whole(tick) for tick in ticks], np.int64),
+        item.get("single") is True,
     )
     same(values.size, values.size if edges.ticks is None else edges.ticks.size)
     bins = np.array([whole(b) for b in item["bins"]], np.uint8)
