@@ -8,7 +8,7 @@ from argparse import ArgumentParser, Namespace
 from tidegauge.command import Command, Terminal
 
 from tidegauge_distro import settings
-from tidegauge_distro.doctor import configuration, endpoint, installation, references
+from tidegauge_distro.doctor import configuration, endpoint, installation, references, series
 from tidegauge_distro.doctor.report import Report
 
 
@@ -18,7 +18,7 @@ def examine() -> Report:
     report = Report()
     installation.examine(report, environ)
     configuration.examine(report, environ)
-    references.examine(report, environ)
+    series.examine(report, environ, references.examine(report))
     endpoint.examine(report, environ)
     report.problems = list(dict.fromkeys(report.problems))
     return report
