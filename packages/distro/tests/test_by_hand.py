@@ -23,7 +23,7 @@ def test_it_makes_a_provider_that_answers_a_scrape(python: Run) -> None:
 import urllib.request
 from opentelemetry import metrics
 from tidegauge_distro import configure
-from tidegauge_exporter_prometheus.reader import running
+from tidegauge_exporter_prometheus.readers import running
 provider = configure()
 print(metrics.get_meter_provider() is provider)
 print(urllib.request.urlopen(f"http://127.0.0.1:{running()[0].port}/metrics").status)
@@ -35,7 +35,7 @@ def test_a_second_call_changes_nothing(python: Run) -> None:
     """The same provider, one reader, no warning."""
     done = python("""
 from tidegauge_distro import configure
-from tidegauge_exporter_prometheus.reader import running
+from tidegauge_exporter_prometheus.readers import running
 print(configure() is configure(), len(running()))
 """)
     assert (done.stdout.strip(), done.stderr) == ("True 1", "")

@@ -358,7 +358,7 @@ def test_an_endpoint_before_the_first_prediction_is_well(python: Run) -> None:
     done = python("""
 from tidegauge_distro import configure
 from tidegauge_distro.doctor import endpoint
-from tidegauge_exporter_prometheus.reader import running
+from tidegauge_exporter_prometheus.readers import running
 configure()
 print(endpoint.look("127.0.0.1", running()[0].port))
 """)

@@ -14,7 +14,7 @@ print(json.dumps({k: v for k, v in os.environ.items() if k.endswith("S_EXPORTER"
 """
 SCRAPE = """
 import urllib.request
-from tidegauge_exporter_prometheus.reader import running
+from tidegauge_exporter_prometheus.readers import running
 
 port = running()[0].port
 print(urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics").status)

@@ -25,7 +25,7 @@ from tidegauge import guard
 from tidegauge.settings import rows
 from tidegauge_exporter_prometheus import PrometheusReader, settings
 from tidegauge_exporter_prometheus.exposition import OPENMETRICS, TEXT, Unavailable
-from tidegauge_exporter_prometheus.reader import expose, running
+from tidegauge_exporter_prometheus.readers import expose, running
 
 
 def value(body: bytes, name: str) -> float:

@@ -13,7 +13,7 @@ from opentelemetry.sdk.resources import Resource
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from tidegauge_exporter_prometheus.exposition import TEXT, encode
-from tidegauge_exporter_prometheus.reader import expose
+from tidegauge_exporter_prometheus.readers import expose
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

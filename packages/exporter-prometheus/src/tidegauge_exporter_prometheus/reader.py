@@ -9,7 +9,6 @@ import socket
 import threading
 import time
 import weakref
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.metrics.export import MetricReader, MetricsData
@@ -20,10 +19,9 @@ from tidegauge.otel_private import has_callbacks, resource
 from tidegauge.runtime import shared
 from tidegauge.settings import SettingError
 
-from tidegauge_exporter_prometheus import settings
+from tidegauge_exporter_prometheus import readers, settings
 from tidegauge_exporter_prometheus.exchange import Exchange
 from tidegauge_exporter_prometheus.exposition import Unavailable
-from tidegauge_exporter_prometheus.families import families
 from tidegauge_exporter_prometheus.mapping import collection
 from tidegauge_exporter_prometheus.push import Push
 from tidegauge_exporter_prometheus.sharing import SharedCall
@@ -31,10 +29,9 @@ from tidegauge_exporter_prometheus.transport import Listener
 from tidegauge_exporter_prometheus.wsgi import METRICS_PATH, application
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from prometheus_client import CollectorRegistry
-    from prometheus_client import Metric as Family
 
     from tidegauge_exporter_prometheus.aggregates import Collection
 
@@ -50,16 +47,8 @@ REVIVAL_S = 2.0
 # Where the service has no name.
 _JOB = "tidegauge"
 
-_NONE_RUNS = (
-    "No Tidegauge Prometheus reader runs in this process. "
-    "Set OTEL_METRICS_EXPORTER=tidegauge_prometheus and start the app with "
-    "opentelemetry-instrument, or give your MeterProvider "
-    "tidegauge_exporter_prometheus.PrometheusReader()."
-)
 _SHUT_DOWN = "This Prometheus reader is shut down: the app is about to end."
 _NO_PROVIDER = "This Prometheus reader has no MeterProvider yet: pass it in metric_readers."
-
-_running: list[PrometheusReader] = []
 
 
 class PrometheusReader(MetricReader):
@@ -108,11 +97,8 @@ class PrometheusReader(MetricReader):
         # The provider's own callback: the app's instruments without Tidegauge's metrics.
         self._provider_collect: Callable[..., MetricsData | None] | None = None
         self._has_provider = False
-        taken = {reader.number for reader in _running if not reader.inherited}
         #: Which reader of its process this is: the same in all workers of a launch.
-        self.number: int = next(number for number in count() if number not in taken)
-        for reader in [reader for reader in _running if reader.number == self.number]:
-            reader.give_way()
+        self.number: int = readers.take_number()
         self._exchange = Exchange(self.number, self._collect_others, self._has_callbacks)
         self._shared_collection = SharedCall(self._collection)
         if unknown:
@@ -133,10 +119,10 @@ class PrometheusReader(MetricReader):
         if hasattr(os, "register_at_fork"):
             after = weakref.WeakMethod(self._after_fork)
             os.register_at_fork(after_in_child=lambda: (method := after()) and method())
-        _running.append(self)
+        readers.enter(self)
         with guard.guarded("prometheus.start"):
             if self._settings is not None and self._settings.pushgateway is not None:
-                self._push = Push(self._settings.pushgateway, lambda: expose([self]))
+                self._push = Push(self._settings.pushgateway, lambda: readers.expose([self]))
             elif self._listens and not current().helper:
                 self.start()
 
@@ -153,7 +139,7 @@ class PrometheusReader(MetricReader):
         """Listen, unless this reader already does, is shut down or has a bad setting."""
         if self._listener is not None or self._shut_down or self._settings is None:
             return
-        app = application(lambda: expose([self]), path=METRICS_PATH)
+        app = application(lambda: readers.expose([self]), path=METRICS_PATH)
         port = self._settings.port or self._inherited_port
         self._listener = Listener(
             app, self._settings.host, port, launch=lambda: current().launch_id
@@ -172,8 +158,7 @@ class PrometheusReader(MetricReader):
 
     def _close(self, timeout_s: float) -> None:
         self._shut_down = True
-        if self in _running:
-            _running.remove(self)
+        readers.leave(self)
         listener, self._listener = self._listener, None
         if listener is not None:
             listener.close(timeout_s)
@@ -297,29 +282,3 @@ class PrometheusReader(MetricReader):
                 self._exchange.start()
             if listens and not current().helper:
                 self.start()
-
-
-def running() -> list[PrometheusReader]:
-    """Return the readers of this process.
-
-    Raises
-    ------
-    Unavailable
-        There is none.
-    """
-    if not _running:
-        raise Unavailable(_NONE_RUNS)
-    with_provider = [reader for reader in _running if reader.has_provider]
-    return with_provider or list(_running)
-
-
-def expose(readers: Sequence[PrometheusReader]) -> list[Family]:
-    """Collect from readers and return one set of families."""
-    collected = [found for reader in readers if (found := reader.read()) is not None]
-    extra: list[Family] = []
-    for registry in {
-        id(r.registry): r.registry for r in readers if r.registry is not None
-    }.values():
-        with guard.guarded("prometheus.registry"):
-            extra.extend(registry.collect())
-    return families(collected, extra)

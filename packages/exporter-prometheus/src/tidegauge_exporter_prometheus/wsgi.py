@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tidegauge_exporter_prometheus.exposition import Answer, answer
+from tidegauge_exporter_prometheus.readers import expose, running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -28,8 +29,6 @@ def wsgi_app(reader: PrometheusReader | None = None) -> WSGIApplication:
 
 def source(reader: PrometheusReader | None) -> Callable[[], Sequence[Family]]:
     """Return what collects from a reader, by default from those that run when it is called."""
-    from tidegauge_exporter_prometheus.reader import expose, running  # noqa: PLC0415 - they import this
-
     return lambda: expose([reader] if reader is not None else running())
 
 
