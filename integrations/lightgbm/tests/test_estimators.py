@@ -76,7 +76,9 @@ def test_it_records_whoever_else_has_gone(first: Any, rows: Any, labels: Any) ->
 
 EXPLAINED: dict[str, Callable[[Any, Any], Any]] = {
     "raw score": lambda model, rows: model.predict(rows, raw_score=True),
+    "raw score by position": lambda model, rows: model.predict(rows, True),
     "raw score of classes": lambda model, rows: model.predict_proba(rows, raw_score=True),
+    "leaves by position": lambda model, rows: model.predict(rows, False, 0, None, True),
     "leaves": lambda model, rows: model.predict(rows, pred_leaf=True),
     "contributions": lambda model, rows: model.predict(rows, pred_contrib=True),
     "raw score of a pipeline": lambda model, rows: make_pipeline(

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse
+import tidegauge
 import xgboost
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -141,6 +142,23 @@ def test_inputs_of_every_kind(together: Recording, rows: Any, labels: Any, make:
     assert batch.features is not None
     assert batch.features.rows == 60
     assert (("a", "b", "c", "d") if hasattr(data, "columns") else None) == batch.features.names
+    assert together.faults() == {}
+
+
+@pytest.mark.parametrize("form", ["csr", "csc", "coo"])
+def test_what_a_sparse_matrix_leaves_out_is_missing(together: Recording, form: str) -> None:
+    """Trees that know 0 from a missing value answer the rows that are recorded as they were."""
+    known = np.array([[0.0, 1.0], [1.0, 1.0], [np.nan, 1.0]] * 20)
+    model = xgboost.XGBRegressor(**SMALL).fit(known, np.array([0.0, 10.0, 100.0] * 20))
+    # A 0 is left out of the first row; the second one holds it.
+    sparse = scipy.sparse.csr_matrix(([1.0, 0.0, 1.0], [1, 0, 1], [0, 1, 3]), shape=(2, 2))
+    answers = model.predict(sparse.asformat(form))
+    (batch,) = together.batches()
+    assert batch.features is not None
+    assert batch.features.matrix is not None
+    with tidegauge.suppress():
+        again, zeros = model.predict(batch.features.matrix), model.predict(sparse.toarray())
+    assert answers.tolist() == again.tolist() != zeros.tolist()
     assert together.faults() == {}
 
 

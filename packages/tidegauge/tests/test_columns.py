@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
 from tidegauge import columns
 from tidegauge.columns import pieces, tables
 from tidegauge.snapshot import take
@@ -46,6 +47,17 @@ def test_neighbours_that_cannot_stand_in_one_matrix_stay_apart() -> None:
     found = list(pieces(features, kept, None))
     assert [(0, 2), (2, 3), (3, 4), (4, 5)] == [(piece.start, piece.stop) for piece in found]
     assert [2, 1, 1, 1] == [piece.features.rows for piece in found if piece.features]
+
+
+@pytest.mark.parametrize("absent", [0.0, np.nan])
+def test_what_a_sparse_row_leaves_out_is_as_the_model_takes_it(absent: float) -> None:
+    """A 0 that it holds is one in any case."""
+    data = scipy.sparse.csr_array(([1, 0, 2], [1, 0, 1], [0, 1, 3, 3]), shape=(3, 2))
+    ((_, _, counts, table),) = tables([take(data, 0, 1), take(data, 1, 2)], ("a", "b"), absent)
+    assert table is not None
+    expected = [[absent, 1.0], [0.0, 2.0], [absent, absent], [0.0, 2.0]]
+    assert [3, 1] == counts
+    np.testing.assert_array_equal(expected, table.matrix)
 
 
 def test_calls_of_one_row_and_of_several_are_one_piece() -> None:

@@ -26,13 +26,14 @@ _names: dict[int, tuple[object, Names]] = {}
 
 
 def tables(
-    snapshots: Sequence[Any], names: Names
+    snapshots: Sequence[Any], names: Names, absent: float = 0.0
 ) -> Iterator[tuple[int, int, list[int], Table | None]]:
     """Join runs of snapshots that have one layout.
 
     Yields ``(start, stop, rows, table)``: the run is ``snapshots[start:stop]``, ``rows`` is how
     many rows each of them has, and ``table`` is None where the run could not be read. ``names`` are
-    used for inputs that carry none, if their number fits.
+    used for inputs that carry none, if their number fits; ``absent`` is what a sparse matrix means
+    by what it leaves out.
     """
     if set(map(type, snapshots)) == {bytes} and len(set(map(len, snapshots))) == 1:
         # Single rows of float64: one run, and no look at each.
@@ -46,7 +47,10 @@ def tables(
             yield start, stop, [0] * len(run), None
         else:
             try:
-                rows, table = _JOIN[key[0]](run, names)
+                if key[0] == "sparse":
+                    rows, table = _sparse(run, names, absent)
+                else:
+                    rows, table = _JOIN[key[0]](run, names)
             except Exception as error:
                 fault(f"columns.{key[0]}", error)
                 rows, table = [0] * len(run), None
@@ -65,9 +69,11 @@ class Piece:
     outputs: Table | None
 
 
-def pieces(features: Sequence[Any], outputs: Sequence[Any], names: Names) -> Iterator[Piece]:
+def pieces(
+    features: Sequence[Any], outputs: Sequence[Any], names: Names, absent: float = 0.0
+) -> Iterator[Piece]:
     """Join features and outputs of the same calls, cut where the layout of either changes."""
-    for start, stop, counts, table in _joined(features, names):
+    for start, stop, counts, table in _joined(features, names, absent):
         row = 0
         for low, high, output_counts, found in _joined(outputs[start:stop], None):
             if table is None:
@@ -83,11 +89,11 @@ def pieces(features: Sequence[Any], outputs: Sequence[Any], names: Names) -> Ite
 
 
 def _joined(
-    snapshots: Sequence[Any], names: Names
+    snapshots: Sequence[Any], names: Names, absent: float = 0.0
 ) -> Iterator[tuple[int, int, list[int], Table | None]]:
     """Join also neighbours that differ in kind alone: a call of one row and one of several do."""
     held: list[tuple[int, int, list[int], Table | None]] = []
-    for run in tables(snapshots, names):
+    for run in tables(snapshots, names, absent):
         if held and not _alike(held[-1][3], run[3]):
             yield _merged(held)
             held = []
@@ -316,10 +322,19 @@ def _arrow(run: list[Any], _: Names) -> tuple[list[int], Table]:
     return counts, Table(sum(counts), names, columns=columns)
 
 
-def _sparse(run: list[Any], names: Names) -> tuple[list[int], Table]:
+def _sparse(run: list[Any], names: Names, absent: float) -> tuple[list[int], Table]:
     counts = [snapshot[1].shape[0] for snapshot in run]
-    matrix = np.concatenate([snapshot[1].toarray() for snapshot in run]).astype(np.float64)
+    matrix = np.concatenate([_dense(snapshot[1], absent) for snapshot in run])
     return counts, Table(len(matrix), _fitting(names, matrix.shape[1]), matrix=matrix)
+
+
+def _dense(rows: Any, absent: float) -> NDArray[Any]:
+    if not absent:
+        found: NDArray[Any] = rows.toarray()
+        return found.astype(np.float64)
+    found = np.full(rows.shape, absent)
+    found[np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr)), rows.indices] = rows.data
+    return found
 
 
 _JOIN: dict[object, Any] = {
@@ -333,5 +348,4 @@ _JOIN: dict[object, Any] = {
     "dicts": _dicts,
     "frame": _frames,
     "polars": _polars,
-    "sparse": _sparse,
 }

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from tidegauge.info import ModelInfo, Task
 from tidegauge.joblib_propagation import JOBLIB
-from tidegauge.observe import observer, suppressor
+from tidegauge.observe import Decorator, observer, suppressor
 from tidegauge.patcher import Functions, Methods, Patch, Subclasses
 from tidegauge.skipping import asks_for
 
@@ -50,9 +52,12 @@ _EVALUATION = {
 # A scorer calls predict or predict_proba on behalf of an evaluation.
 _SCORERS = ("_BaseScorer", "_MultimetricScorer")
 
-# With these keywords the predict of XGBoost's and LightGBM's estimators gives raw margins, leaf
+# With these parameters the predict of XGBoost's and LightGBM's estimators gives raw margins, leaf
 # indexes or contributions of features, which are no predictions.
-_explains = asks_for("output_margin", "raw_score", "pred_leaf", "pred_contrib")
+_EXPLAINS = ("output_margin", "raw_score", "pred_leaf", "pred_contrib")
+
+# All others take what a sparse matrix leaves out for 0.
+_ABSENT_IS_MISSING = ("xgboost.sklearn", "XGBModel")
 
 # What LightGBM calls the columns of arrays, which have no names.
 _MADE_UP = re.compile(r"Column_\d+")
@@ -82,6 +87,9 @@ def describe(model: object) -> ModelInfo:
         ),
         task=_task(model),
         classes=_texts(getattr(model, "classes_", None)),
+        absent_is_missing=any(
+            (kind.__module__, kind.__name__) == _ABSENT_IS_MISSING for kind in type(model).__mro__
+        ),
     )
 
 
@@ -125,9 +133,26 @@ def _texts(values: Any) -> tuple[str, ...] | None:
     return tuple(map(str, values))
 
 
-_METHODS = {
-    operation: observer(operation, describe, skip=_explains) for operation in OPERATIONS
-} | {method: suppressor() for method in _TRAINING}
+@cache
+def _observed(operation: str, places: tuple[tuple[str, int], ...]) -> Decorator:
+    return observer(operation, describe, skip=asks_for(*_EXPLAINS, **dict(places)))
+
+
+def _operation(operation: str) -> Decorator:
+    """Return the decorator of a method that predicts; its own parameters say what asks for more."""
+
+    def decorate(original: Callable[..., Any]) -> Callable[..., Any]:
+        code = getattr(original, "__code__", None)
+        names = code.co_varnames[1 : code.co_argcount] if code is not None else ()
+        places = [(name, at) for at, name in enumerate(names) if name in _EXPLAINS]
+        return _observed(operation, tuple(places))(original)
+
+    return decorate
+
+
+_METHODS = {operation: _operation(operation) for operation in OPERATIONS} | {
+    method: suppressor() for method in _TRAINING
+}
 
 _TRIALS: tuple[Patch, ...] = (
     *(Methods("sklearn.metrics._scorer", name, {"__call__": suppressor()}) for name in _SCORERS),

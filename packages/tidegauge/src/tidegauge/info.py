@@ -35,6 +35,8 @@ class ModelInfo:
     ``classes`` are the labels of a classifier's probability columns, in their order. ``role`` is
     one of ``Role`` where the app says so, else empty. ``labels`` says whether the model answers
     with labels; None where that follows from the task, as it does for estimators.
+    ``absent_is_missing`` says what a row of a sparse matrix leaves out: nothing is known of it to
+    such a model, to others it is 0.
     """
 
     framework: str
@@ -47,6 +49,7 @@ class ModelInfo:
     role: str = ""
     file: str = ""
     labels: bool | None = None
+    absent_is_missing: bool = False
 
 
 Describe: TypeAlias = Callable[[object], ModelInfo]

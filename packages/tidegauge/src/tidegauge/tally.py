@@ -110,7 +110,8 @@ class Tally:
             return
         end_times, _, rows, _, features, outputs, _, _ = zip(*entries, strict=True)
         info = channel.info
-        for piece in pieces(features, outputs, info.feature_names):
+        absent = np.nan if info.absent_is_missing else 0.0
+        for piece in pieces(features, outputs, info.feature_names, absent):
             found = piece.outputs
             if piece.features is None:
                 counts.dropped += sum(rows[piece.start : piece.stop])
