@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 import scipy.sparse
 from tidegauge import columns
-from tidegauge.columns import pieces, tables
+from tidegauge.columns import tables
+from tidegauge.pieces import pieces
 from tidegauge.snapshot import take
 
 

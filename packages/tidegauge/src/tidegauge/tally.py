@@ -14,11 +14,11 @@ from tidegauge_semconv.metrics import VALUE_BUCKETS
 
 from tidegauge.batch import Batch, ModelKey, Table, ValueBounds
 from tidegauge.channel import CANCELLED, Channel, Plain, Trace
-from tidegauge.columns import pieces
 from tidegauge.counts import CallCounts, Exemplar, Histogram, RowCounts
 from tidegauge.guard import once
 from tidegauge.operations import rank
 from tidegauge.outputs import is_value, name_outputs
+from tidegauge.pieces import pieces
 from tidegauge.request import Request
 from tidegauge.runtime import shared
 from tidegauge.snapshot import THINNED
