@@ -488,7 +488,7 @@ def test_processors_are_found_once(monkeypatch: pytest.MonkeyPatch) -> None:
         loads.append(1)
         return []
 
-    monkeypatch.setattr("tidegauge.pipeline.load_processors", load)
+    monkeypatch.setattr("tidegauge.processing.load_processors", load)
     fresh = Pipeline()
     assert fresh.processors() is fresh.processors()
     assert [1] == loads

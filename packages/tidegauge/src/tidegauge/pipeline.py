@@ -13,12 +13,11 @@ from contextlib import contextmanager
 
 from tidegauge import announce, group
 from tidegauge.attach import attach_global
-from tidegauge.batch import CountPoint, GaugePoint, ModelKey, PredictionProcessor, ValueBounds
+from tidegauge.batch import CountPoint, GaugePoint, PredictionProcessor
 from tidegauge.budget import Budget
 from tidegauge.channel import Channel, Plain
 from tidegauge.guard import guarded, once
-from tidegauge.late_import import late_import
-from tidegauge.plugins import load_processors
+from tidegauge.processing import Processors
 from tidegauge.runtime import read_settings, shared
 from tidegauge.tally import Tally
 
@@ -50,12 +49,12 @@ class Pipeline:
     def __init__(self, processors: Iterable[PredictionProcessor] | None = None) -> None:
         self._lock = threading.Lock()
         self._starting = threading.Lock()
-        self._processors = None if processors is None else list(processors)
+        self._processors = Processors(processors)
         self._budget = Budget()
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
         self._attached = False
-        self.tally = Tally(self._value_bounds)
+        self.tally = Tally(self._processors.value_bounds)
 
     # -- the thread ----------------------------------------------------------------------------
 
@@ -94,7 +93,7 @@ class Pipeline:
                 began = time.thread_time()
                 with self._lock:
                     self._drain(few=ticks % _PATIENCE_TICKS == 0)
-                    self._tick()
+                    self._processors.tick(shared.clock())
                 self._budget.spent(time.thread_time() - began)
                 shared.stride = self._budget.stride(
                     shared.clock(), shared.channels.size_bytes(), shared.settings
@@ -130,8 +129,8 @@ class Pipeline:
         with self._locked(timeout_s) as held:
             if held:
                 self._drain(few=True)
-                if self._processors is not None:  # to load them for nothing would cost an import
-                    self._tick()
+                if self._processors.known is not None:  # to load them for nothing costs an import
+                    self._processors.tick(shared.clock())
             return held
 
     def hand_over(self, timeout_s: float) -> None:
@@ -139,9 +138,7 @@ class Pipeline:
         with self._locked(timeout_s) as held:
             if held:
                 self._drain(few=True)
-                for processor in self._processors or ():
-                    with guarded(f"processor.{type(processor).__name__}"):
-                        processor.on_leave(shared.clock())
+                self._processors.leave(shared.clock())
         self._tell()
 
     def end(self, timeout_s: float) -> None:
@@ -150,19 +147,12 @@ class Pipeline:
         with self._locked(timeout_s) as held:
             if held:
                 self._drain(few=True)
-                for processor in self._processors or ():
-                    with guarded(f"processor.{type(processor).__name__}"):
-                        rest_s = max(0.0, deadline - time.monotonic())
-                        processor.on_end(shared.clock(), rest_s)
+                self._processors.end(shared.clock(), deadline)
         self._tell()
 
     def _tell(self) -> None:
         """Let processors send and write what they have to say; the lock is free meanwhile."""
-        for processor in self._processors or ():
-            tell = getattr(processor, "tell", None)
-            if tell is not None:
-                with guarded(f"tell.{type(processor).__name__}"):
-                    tell(shared.clock())
+        self._processors.tell(shared.clock())
         with guarded("tell.misconfigurations"):
             announce.announce_misconfigurations()
 
@@ -175,13 +165,7 @@ class Pipeline:
 
     def processors(self) -> list[PredictionProcessor]:
         """Return the processors, found by entry point at the first call."""
-        found = self._processors
-        if found is None:
-            with late_import():  # nobody else builds them meanwhile, and no fork cuts it short
-                found = self._processors
-                if found is None:
-                    found = self._processors = load_processors()
-        return found
+        return self._processors.all()
 
     @contextmanager
     def _locked(self, timeout_s: float) -> Iterator[bool]:
@@ -206,40 +190,16 @@ class Pipeline:
     def _count(self, channel: Channel, entries: list[Plain]) -> None:
         if not entries:
             return
-        processors = self.processors()
+        self.processors()  # what is imported for the first time is not in the guard of the counts
         with guarded("pipeline.count"):
             for batch in self.tally.add(channel, entries):
-                for processor in processors:
-                    with guarded(f"processor.{type(processor).__name__}"):
-                        processor.on_batch(batch)
-
-    def _value_bounds(
-        self, model: ModelKey, operation: str, outputs: tuple[str, ...]
-    ) -> ValueBounds:
-        """Return what the first processor that knows says of a model's outputs."""
-        for processor in self.processors():
-            with guarded(f"bounds.{type(processor).__name__}"):
-                offer = getattr(processor, "value_bounds", None)
-                found = None if offer is None else offer(model, operation, outputs)
-                if found is not None:
-                    return found  # type: ignore[no-any-return]
-        return ValueBounds()
-
-    def _tick(self) -> None:
-        now_s = shared.clock()
-        for processor in self.processors():
-            with guarded(f"processor.{type(processor).__name__}"):
-                processor.on_tick(now_s)
+                self._processors.take(batch)
 
     # -- reading -------------------------------------------------------------------------------
 
     def points(self) -> list[GaugePoint | CountPoint]:
         """Return the gauges and counts of all processors as they stand."""
-        found: list[GaugePoint | CountPoint] = []
-        for processor in self.processors():
-            with guarded(f"points.{type(processor).__name__}"):
-                found.extend(processor.points())
-        return found
+        return self._processors.points()
 
     @contextmanager
     def frozen(self) -> Iterator[Tally]:
@@ -247,7 +207,7 @@ class Pipeline:
         with self._locked(_COLLECT_TIMEOUT_S) as held:
             if held:
                 self._drain(few=True)
-                self._tick()
+                self._processors.tick(shared.clock())
             else:
                 once(
                     "pipeline.busy",
@@ -264,13 +224,11 @@ class Pipeline:
         self._stop = threading.Event()
         self._thread = None
         self._budget = Budget()
-        self.tally = Tally(self._value_bounds)
+        self.tally = Tally(self._processors.value_bounds)
         shared.stride = 1
         for channel in shared.channels.all():
             channel.clear()
-        for processor in self._processors or ():
-            with guarded(f"processor.{type(processor).__name__}"):
-                processor.reset()
+        self._processors.reset()
 
 
 def _take_slice(channel: Channel) -> list[Plain]:
