@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -82,6 +84,12 @@ class TransformersScenario(Scenario):
         """Return the scores, label by label."""
         found = [{each["label"]: each["score"] for each in row} for row in result]
         return [float(row[label]) for row in found for label in LABELS]
+
+    def least(self, args: tuple[Any, ...], answer: Any) -> Callable[[], object]:
+        """Return what reads a length, and the score of each label by its name."""
+        (_, (text,)), (scores,) = args, answer
+        pair = itemgetter("label", "score")
+        return lambda: (len(text), dict(map(pair, scores)))
 
     def reload(self, model: Any, folder: Path) -> Any:
         """Save the pipeline and load it from its folder."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -191,6 +193,138 @@ def test_input_that_the_library_refuses_is_its_affair(
         answer = error
     assert (type(expected), str(expected)) == (type(answer), str(answer))
     assert 1 == recording.calls()
+    assert {} == recording.faults()
+
+
+@pytest.mark.parametrize("top_k", [None, 2])
+def test_what_is_found_in_a_text_is_no_score_of_labels(
+    recording: Recording, workshop: Any, top_k: int | None
+) -> None:
+    """Also where it is as many as the model has labels, each with a label of the model."""
+    pipe = workshop.pipeline("text-classification")
+    found = [
+        {"label": name, "score": 0.5, "box": {}} for name in pipe.model.config.id2label.values()
+    ]
+    pipe.postprocess = lambda *_, **__: found
+    assert [found] == pipe([TEXTS[0]], top_k=top_k)
+    _, outputs = tables(recording)
+    assert [3.0] == column(outputs, "count")
+
+
+def test_labels_are_those_of_the_model_that_a_pipeline_has(
+    recording: Recording, workshop: Any
+) -> None:
+    """Whoever gives it another one gets that one's."""
+    pipe = workshop.pipeline("text-classification")
+    pipe(TEXTS[0], top_k=None)
+    other = workshop.model("text-classification")
+    other.config = type(other.config)(
+        **(other.config.to_dict() | {"id2label": {0: "a", 1: "b", 2: "c"}})
+    )
+    pipe.model = other
+    pipe(TEXTS[0], top_k=None)
+    assert [("calm", "storm", "entailment"), ("a", "b", "c")] == [
+        batch.outputs.names for batch in recording.batches() if batch.outputs
+    ]
+
+
+@pytest.mark.parametrize(
+    ("task", "options"),
+    [
+        ("text-classification", {}),
+        ("text-classification", {"top_k": None}),
+        ("zero-shot-classification", {"candidate_labels": ["x", "y"]}),
+        ("token-classification", {}),
+        ("feature-extraction", {}),
+        ("feature-extraction", {"return_tensors": True}),
+        ("text-generation", {"max_new_tokens": 4, "do_sample": False}),
+    ],
+)
+def test_one_input_is_recorded_alone_as_in_a_list(
+    recording: Recording, workshop: Any, task: str, options: dict[str, Any]
+) -> None:
+    """Neither more nor less is known of it."""
+    pipe = workshop.pipeline(task)
+    pipe(TEXTS[1], **options)
+    pipe([TEXTS[1]], **options)
+    features, outputs = tables(recording)
+    assert [12.0, 12.0] == column(features, "characters")
+    assert outputs is not None
+    for name in outputs.names or ():
+        alone, listed = column(outputs, name)
+        assert alone == (listed if isinstance(listed, str) else pytest.approx(listed))
+
+
+# -- faults ----------------------------------------------------------------------------------------
+
+
+def test_out_of_memory_is_the_callers(recording: Recording, workshop: Any) -> None:
+    """Torch's own error, counted by its type."""
+    import torch
+
+    def exhausted(*_: Any, **__: Any) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    pipe = workshop.pipeline("text-classification")
+    pipe.model.forward = exhausted
+    with pytest.raises(torch.OutOfMemoryError, match="CUDA out of memory"):
+        pipe(TEXTS)
+    assert {"OutOfMemoryError": 1} == dict(recording.errors())
+    assert {} == recording.faults()
+
+
+def test_what_a_pipeline_left_is_read_when_it_is_gone(recording: Recording, workshop: Any) -> None:
+    """Nothing of a call holds it or its model, and nothing needs them."""
+    pipe = workshop.pipeline("text-classification")
+    pipe(TEXTS)
+    pipe(TEXTS[0])
+    gone = [weakref.ref(pipe), weakref.ref(pipe.model)]
+    del pipe
+    gc.collect()
+    assert [None, None] == [each() for each in gone]
+    features, outputs = tables(recording)
+    assert [8.0, 12.0, 4.0, 8.0] == column(features, "characters")
+    assert 4 == len(column(outputs, "label"))
+
+
+def own(workshop: Any, call: Any) -> Any:
+    """Return a pipeline of a class of the app's, with a ``__call__`` of its own."""
+    kind = type("Own", (workshop.library.TextClassificationPipeline,), {"__call__": call})
+    plain = workshop.pipeline("text-classification")
+    return kind(model=plain.model, tokenizer=plain.tokenizer, device="cpu")
+
+
+def test_an_asynchronous_pipeline_is_awaited(recording: Recording, workshop: Any) -> None:
+    """One call, until its answer is there; the pipeline's own inside is a part of it."""
+    inner = workshop.pipeline("text-classification")
+
+    async def call(_: Any, texts: Any) -> Any:
+        await asyncio.sleep(0)
+        return inner(texts)
+
+    answer = asyncio.run(own(workshop, call)(TEXTS))
+    assert 1 == recording.calls()
+    _, outputs = tables(recording)
+    assert [row["label"] for row in answer] == column(outputs, "label")
+
+
+@pytest.mark.parametrize("makes", [False, True], ids=["is one", "returns one"])
+def test_a_pipeline_that_yields_is_one_call(
+    recording: Recording, workshop: Any, makes: bool
+) -> None:
+    """Over when its last answer is read."""
+    inner = workshop.pipeline("text-classification")
+
+    def call(_: Any, texts: Any) -> Any:
+        for text in texts:
+            yield from inner(text)
+
+    read = own(workshop, (lambda self, texts: call(self, texts)) if makes else call)(TEXTS)
+    assert "generator" == type(read).__name__
+    next(read)
+    assert 0 == recording.calls()
+    assert 2 == len(list(read))
+    assert (1, 0) == (recording.calls(), recording.cancelled())
     assert {} == recording.faults()
 
 

@@ -8,13 +8,11 @@ tell of all of that (``inference_mode``, memory that numpy shares).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from struct import Struct
 from typing import Any
 
-from tidegauge.guard import fault
-from tidegauge.sampling import adapted, sample
-from tidegauge.snapshot import Lazy, Snapshot, row_count
+from tidegauge.sampling import Answers, Sampler, adapted, sampled
+from tidegauge.snapshot import Snapshot
 
 from tidegauge_torch._extract import features, outputs
 
@@ -26,8 +24,9 @@ _NUMBERS = frozenset({float, int, bool})
 _UNLISTED = (ValueError, IndexError, TypeError, RuntimeError)
 
 
-def sampler(tensor: type) -> Callable[[Any, int], tuple[Snapshot, int, int, int]]:
-    """Return ``sampling.sample`` of what modules are given; ``tensor`` is torch's class."""
+def sampler(tensor: type) -> Sampler:
+    """Return what reads the input of modules; ``tensor`` is torch's class."""
+    general = sampled(features)
 
     def sample_of(data: Any, stride: int) -> tuple[Snapshot, int, int, int]:
         if (
@@ -42,21 +41,16 @@ def sampler(tensor: type) -> Callable[[Any, int], tuple[Snapshot, int, int, int]
                     return _PACK[size](*row), 1, 0, 1
             except _UNLISTED:
                 pass
-        try:
-            table = features(data)
-        except Exception as error:
-            fault("record.__call__", error)
-            table = Lazy(row_count(data), lambda *_: None)
-        return sample(table, stride)
+        return general(data, stride)
 
     return sample_of
 
 
-def answers(tensor: type) -> Callable[[Any, int, int, int], Snapshot]:
-    """Return ``sampling.outputs_of`` of what modules return."""
+def answers(tensor: type) -> Answers:
+    """Return what reads the result of modules."""
     general = adapted(outputs)
 
-    def outputs_of(result: Any, rows: int, start: int, step: int) -> Snapshot:
+    def outputs_of(result: Any, rows: int, start: int, step: int, _: object = None) -> Snapshot:
         if (
             rows == 1
             and not start

@@ -17,7 +17,7 @@ from tidegauge.guard import guarded
 from tidegauge.observe import Silence
 from tidegauge.snapshot import MAX_ROWS, Lazy
 
-from tidegauge_transformers._extract import answers, is_several, rows_of
+from tidegauge_transformers._extract import rows_of
 
 _streams = identity.new_cache()
 
@@ -67,12 +67,6 @@ class PipelineCall(Call):
         self._features = None
         self.output = Lazy(rows, lambda *_: _joined(kept)) if kept else None
         super().end(seconds, error)
-
-    def shaped(self, rows: int) -> Any:
-        """Return the answers, one for each input."""
-        if isinstance(self.output, Lazy):
-            return self.output
-        return answers(self.output, self._model, several=is_several(self._data), rows=rows)
 
     def wants(self) -> bool:
         """Say whether one more row shall be kept: the thinning in force, and whether to record."""

@@ -5,6 +5,8 @@ Text goes nowhere. A label is recorded only where the model itself has it among 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -12,13 +14,17 @@ from tidegauge import identity
 from tidegauge.info import ModelInfo
 from tidegauge.model_file import model_name
 from tidegauge.projection import project
-from tidegauge.snapshot import Lazy
+from tidegauge.sampling import outputs_of, sampled
+from tidegauge.snapshot import Lazy, Snapshot
 
 # A row of an answer has at most so many outputs.
 _MAX_OUTPUTS = 50
 # Tokens of a text whose mean stands for it: lists of floats take 25 ns a number to read.
 _MAX_TOKENS = 16
 _LISTS = (list, tuple)
+# The answer of a classifier: a label and its score.
+_PAIR = 2
+_pair = itemgetter("label", "score")
 _TOKENS = 3  # dimensions: one text, its tokens, the numbers of each
 
 
@@ -33,11 +39,36 @@ def describe(pipeline: Any) -> ModelInfo:
     return ModelInfo(framework="transformers", class_name=f"{task}[{name or type(model).__name__}]")
 
 
-def labels_of(pipeline: Any) -> tuple[str, ...]:
-    """Return the labels that a model has, in their order."""
-    config = getattr(getattr(pipeline, "model", None), "config", None)
-    found = getattr(config, "id2label", None)
-    return tuple(map(str, found.values())) if isinstance(found, dict) else ()
+class Labels:
+    """The labels that a model has."""
+
+    __slots__ = ("known", "names", "ordered", "told")
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        #: In their order.
+        self.names = names
+        self.known = frozenset(names)
+        several = 1 < len(names) <= _MAX_OUTPUTS
+        #: How many there are; -1 where they are one, or too many to be told apart.
+        self.told = len(names) if several else -1
+        #: Makes a row of the scores of all of them.
+        self.ordered: Callable[[Any], tuple[Any, ...]] = itemgetter(*names) if several else tuple
+
+
+_labels: dict[int, Labels] = identity.new_cache()
+
+
+def labels_of(pipeline: Any) -> Labels:
+    """Return the labels of a pipeline's model, as they were when it was first asked."""
+    model = getattr(pipeline, "model", None)
+    found = _labels.get(id(model))
+    if found is None:
+        declared = getattr(getattr(model, "config", None), "id2label", None)
+        names = tuple(map(str, declared.values())) if isinstance(declared, dict) else ()
+        found = Labels(names)
+        if identity.watch(model):
+            _labels[id(model)] = found
+    return found
 
 
 # -- inputs ----------------------------------------------------------------------------------------
@@ -52,11 +83,23 @@ def _is_message(value: Any) -> bool:
     return isinstance(value, dict) and "role" in value and "content" in value
 
 
-def features(data: Any) -> Any:
+def inputs_of(data: Any, stride: int) -> tuple[Snapshot, int, int, int]:
+    """Return how long the chosen inputs are, how many there are, and which were chosen."""
+    if stride == 1:
+        text = data[0] if type(data) is list and len(data) == 1 else data
+        if type(text) is str:
+            return ("dict", {"characters": len(text)}), 1, 0, 1
+    return _inputs_of(data, stride)
+
+
+def _features(data: Any) -> Any:
     """Return how long the inputs are, one row each."""
     if is_several(data):
         return Lazy(len(data), lambda start, step: _rows_of_inputs(data[start::step]))
     return Lazy(1, lambda *_: _rows_of_inputs([data]))
+
+
+_inputs_of = sampled(_features)
 
 
 def _rows_of_inputs(values: Any) -> Any:
@@ -94,12 +137,31 @@ def _content(message: Any) -> int:
 # -- answers ---------------------------------------------------------------------------------------
 
 
-def answers(result: Any, pipeline: Any, *, several: bool, rows: int) -> Any:
-    """Return one row for each input; None where that is not what was answered."""
-    found = result if several else [result]
+def answers_of(result: Any, rows: int, start: int, step: int, pipeline: Any = None) -> Snapshot:
+    """Return what the answers to the chosen inputs say; None where they are not one for each."""
+    if rows == 1 and not start and type(result) is list:
+        # The two commonest answers, each by itself. That to one input is the same in a list of one.
+        try:
+            answer = result[0] if len(result) == 1 else result
+            labels = _labels.get(id(pipeline.model)) or labels_of(pipeline)
+            if type(answer) is dict:
+                label, score = answer["label"], answer["score"]
+                if len(answer) == _PAIR and label in labels.known and type(score) is float:
+                    return ("dicts", [{"label": label, "score": score}])
+            # What is found in a text or an image has more than a label and a score.
+            elif len(answer) == labels.told and len(answer[0]) == _PAIR:
+                row = labels.ordered(dict(map(_pair, answer)))
+                if type(row[0]) is float:
+                    return ("rows", [row], labels.names)
+        except (AttributeError, KeyError, TypeError):
+            pass
+    if type(result) is Lazy:
+        return outputs_of(result, rows, start, step)
+    found = result if rows > 1 or (isinstance(result, _LISTS) and len(result) == 1) else [result]
     if not hasattr(found, "__len__") or len(found) != rows:
         return None
-    return Lazy(rows, lambda start, step: rows_of(found[start::step], pipeline))
+    read = Lazy(rows, lambda start, step: rows_of(found[start::step], pipeline))
+    return outputs_of(read, rows, start, step)
 
 
 def rows_of(values: Any, pipeline: Any) -> Any:
@@ -129,7 +191,7 @@ def _embedding(value: Any) -> Any:
     return np.array(chosen, dtype=np.float64).mean(axis=0)
 
 
-def _numbers(value: Any, labels: tuple[str, ...]) -> dict[str, Any]:
+def _numbers(value: Any, labels: Labels) -> dict[str, Any]:
     """Return what one answer says in numbers; nothing of one that is not known."""
     parts = [value] if isinstance(value, dict) else value
     if not isinstance(parts, list) or not all(isinstance(each, dict) for each in parts):
@@ -140,8 +202,8 @@ def _numbers(value: Any, labels: tuple[str, ...]) -> dict[str, Any]:
     if len(parts) == 1:
         return _of_one(parts[0], labels)
     named = {each.get("label"): each.get("score") for each in parts}
-    if set(named) == set(labels) and len(parts) == len(labels) <= _MAX_OUTPUTS:
-        return {label: float(named[label]) for label in labels}
+    if named.keys() == labels.known and len(parts) == len(labels.names) <= _MAX_OUTPUTS:
+        return {label: float(named[label]) for label in labels.names}
     if all("score" in each for each in parts):
         return _of_one(max(parts, key=lambda each: float(each["score"])), labels)
     lengths = [length for each in parts if (length := _length(each)) is not None]
@@ -153,9 +215,9 @@ def _is_place(answer: dict[Any, Any]) -> bool:
     return "box" in answer or ("start" in answer and "answer" not in answer)
 
 
-def _of_one(value: dict[Any, Any], labels: tuple[str, ...]) -> dict[str, Any]:
+def _of_one(value: dict[Any, Any], labels: Labels) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    if value.get("label") in labels:
+    if value.get("label") in labels.known:
         found["label"] = str(value["label"])
     scores = value.get("scores")
     if isinstance(scores, list) and scores:  # of labels that the caller gave

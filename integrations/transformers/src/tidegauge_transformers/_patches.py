@@ -6,23 +6,37 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from tidegauge.observe import Decorator
+from tidegauge.observe import Decorator, recorder
 from tidegauge.patcher import Methods, Patch, Subclasses
 from tidegauge.unfolding import awaited
 
 from tidegauge_transformers._calls import PipelineCalls, StreamSteps
-from tidegauge_transformers._extract import describe, features
+from tidegauge_transformers._extract import answers_of, describe, inputs_of
+
+# What the library's own classes answer at once. Of a generator or a data set they return a stream,
+# and so may a class of the app's of whatever it likes.
+_AT_ONCE = frozenset({str, list, tuple, dict})
+_LIBRARY = "transformers"
 
 
 def pipelines() -> Decorator:
     """Return the decorator of ``__call__`` of pipelines."""
-    calls = PipelineCalls("__call__", describe, features=features)
+    calls = PipelineCalls("__call__", describe)
+    calls.sample, calls.outputs, calls.plain_dtype = inputs_of, answers_of, None
+    record = recorder(calls)
 
     def decorate(original: Callable[..., Any]) -> Callable[..., Any]:
         if inspect.iscoroutinefunction(original):
             return awaited(original, calls)
+        recorded = record(original)
+        at_once = _AT_ONCE if original.__module__.partition(".")[0] == _LIBRARY else ()
 
-        def wrapper(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+        def wrapper(self: Any, data: Any = ..., /, *rest: Any, **kwargs: Any) -> Any:
+            if type(data) in at_once:
+                if rest or kwargs:
+                    return recorded(self, data, *rest, **kwargs)
+                return recorded(self, data)
+            args = () if data is ... else (data, *rest)
             if calls.inside():
                 return original(self, *args, **kwargs)
             with calls.call(self, args, kwargs) as call:

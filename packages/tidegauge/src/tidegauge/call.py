@@ -113,7 +113,7 @@ class Call:
             output = None
             try:
                 if self.output is not None:
-                    output = calls.outputs(self.shaped(rows), rows, start, step)
+                    output = calls.outputs(self.shaped(rows), rows, start, step, self._model)
             except Exception as inner:  # the call counts, whatever became of its output
                 calls.fault(inner)
             try:

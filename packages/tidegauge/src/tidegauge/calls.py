@@ -21,7 +21,7 @@ from tidegauge.info import Describe, ModelInfo
 from tidegauge.otel_private import SUPPRESS_KEY, SUPPRESS_KEY_PLAIN, current_context
 from tidegauge.request import KEY as REQUEST
 from tidegauge.runtime import shared
-from tidegauge.sampling import adapted, outputs_of, sample
+from tidegauge.sampling import Answers, Sampler, adapted, outputs_of, sample
 from tidegauge.snapshot import THINNED, Lazy, row_count
 from tidegauge.suppression import HERE, INSIDE, Stack, arrive, holds
 from tidegauge.unfolding import AsyncSteps, Steps
@@ -95,8 +95,8 @@ class Calls:
         self.arrive = arrive
         self.state = shared
         self.inspect = current_context
-        self.sample = sample
-        self.outputs = outputs_of if outputs is None else adapted(outputs)
+        self.sample: Sampler = sample
+        self.outputs: Answers = outputs_of if outputs is None else adapted(outputs)
         self.check = check
 
     def __reduce_ex__(self, protocol: object) -> tuple[Any, ...]:

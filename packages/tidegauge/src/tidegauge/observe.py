@@ -190,7 +190,7 @@ def recorder(  # noqa: C901, PLR0915 - one body: a call that is saved here is sa
                     ):
                         outputs = result.tobytes()
                     else:
-                        outputs = calls.outputs(result, rows, start, step)
+                        outputs = calls.outputs(result, rows, start, step, self)
                     now = state.clock
                     entry = (now(), seconds, rows, None, features, outputs, stride, trace)
                     append = channel.append

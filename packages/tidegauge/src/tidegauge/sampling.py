@@ -4,23 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from random import randrange
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy import ndarray
 
 from tidegauge.guard import fault
-from tidegauge.snapshot import MAX_ROWS, THINNED, Snapshot, Taken, choose, row_count, take
+from tidegauge.snapshot import MAX_ROWS, THINNED, Lazy, Snapshot, Taken, choose, row_count, take
 
 # An output row of so many values is copied as a list: cheaper than an array's bytes and layout.
 _SMALL = 16
 _TABLE = 2
 
 
-def adapted(adapt: Callable[[Any], Any]) -> Callable[[Any, int, int, int], Snapshot]:
+#: What reads an input: the data and the thinning in force; see ``sample``.
+Sampler: TypeAlias = Callable[[Any, int], tuple[Snapshot, int, int, int]]
+
+#: What reads a result; see ``outputs_of``. The model comes last.
+Answers: TypeAlias = Callable[..., Snapshot]
+
+
+def sampled(adapt: Callable[[Any], Any]) -> Sampler:
+    """Return ``sample`` of what ``adapt`` makes of an input; where that breaks, of its number."""
+
+    def adapted_sample(data: Any, stride: int) -> tuple[Snapshot, int, int, int]:
+        try:
+            table = adapt(data)
+        except Exception as error:  # the call counts, whatever became of its rows
+            fault("record.features", error)
+            table = Lazy(row_count(data), lambda *_: None)
+        return sample(table, stride)
+
+    return adapted_sample
+
+
+def adapted(adapt: Callable[[Any], Any]) -> Answers:
     """Return ``outputs_of`` of what ``adapt`` makes of a result."""
 
-    def adapted_outputs(result: Any, rows: int, start: int, step: int) -> Snapshot:
+    def adapted_outputs(
+        result: Any, rows: int, start: int, step: int, _: object = None
+    ) -> Snapshot:
         if start >= rows:
             return None
         try:
@@ -55,7 +78,7 @@ def sample(data: Any, stride: int) -> tuple[Snapshot, int, int, int]:
         return None, rows, start, step
 
 
-def outputs_of(result: Any, rows: int, start: int, step: int) -> Snapshot:
+def outputs_of(result: Any, rows: int, start: int, step: int, _: object = None) -> Snapshot:
     """Return a copy of the outputs of the chosen rows; None where they are not one a row."""
     if start >= rows:
         return None
