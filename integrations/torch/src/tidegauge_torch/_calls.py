@@ -24,7 +24,7 @@ _NUMBERS = frozenset({float, int, bool})
 _UNLISTED = (ValueError, IndexError, TypeError, RuntimeError)
 
 
-def sampler(tensor: type) -> Sampler:
+def sampler(tensor: Any) -> Sampler:
     """Return what reads the input of modules; ``tensor`` is torch's class."""
     general = sampled(features)
 
@@ -46,7 +46,7 @@ def sampler(tensor: type) -> Sampler:
     return sample_of
 
 
-def answers(tensor: type) -> Answers:
+def answers(tensor: Any) -> Answers:
     """Return what reads the result of modules."""
     general = adapted(outputs)
 
