@@ -63,7 +63,7 @@ def answers(tensor: Any) -> Answers:
                 if type(row) is not list:
                     return [row] if type(row) in _NUMBERS else None
                 if type(row[0]) is float:
-                    return _PACK[size](*row)
+                    return _PACK[size](*row)  # type: ignore[no-any-return]
             except _UNLISTED:
                 pass
         return general(result, rows, start, step)
