@@ -12,8 +12,8 @@ import httpx
 import pytest
 from tidegauge_semconv import metrics
 from tidegauge_testkit.backends import ServedApp, free_port
+from tidegauge_testkit.backends.binaries import find
 from tidegauge_testkit.backends.dogstatsd_server import DogStatsDServer
-from tidegauge_testkit.launches.launchers import find
 
 pytestmark = pytest.mark.backends
 

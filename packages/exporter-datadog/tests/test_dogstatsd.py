@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from tidegauge import unsent
 from tidegauge_exporter_datadog.address import Address
+from tidegauge_exporter_datadog.channel import Channel
 from tidegauge_exporter_datadog.dogstatsd import DogStatsD
 from tidegauge_exporter_datadog.losses import QUIET_S, Losses
 from tidegauge_exporter_datadog.points import Count, Gauge, Point
@@ -93,6 +94,19 @@ def test_an_agent_that_is_started_anew_is_found(server: DogStatsDServer, to: Tra
     assert ["datadog.no_listener"] == list(unsent.counts())
 
 
+def test_between_two_exports_an_agent_may_be_started_anew(
+    server: DogStatsDServer, to: Transport
+) -> None:
+    """The first packet after it finds the new socket: nothing is lost."""
+    agent = to(server.url)
+    for number in range(3):
+        server.start()
+        agent.send(counted(10, f"round.{number}"))
+        server.wait_for(lambda: len(server.metrics(f"round.{number}")) == 10, "all counts")  # noqa: B023
+        server.stop()
+    assert {} == unsent.counts()
+
+
 def test_a_flush_larger_than_a_queue_arrives(server: DogStatsDServer, to: Transport) -> None:
     """A reader that is slower than a burst is waited for; nobody needs to tune a kernel."""
     server.start()
@@ -115,6 +129,44 @@ def test_an_agent_that_does_not_read_holds_nobody_up(
     lost = unsent.counts()
     assert ["datadog.full"] == list(lost)
     assert lost["datadog.full"] > 100
+
+
+@pytest.mark.parametrize("scheme", ["unix", "unixstream"])
+def test_an_agent_that_reads_on_understands(scheme: str, tmp_path: Path, to: Transport) -> None:
+    """A packet that had no room is left out as a whole, and those after it are sound."""
+    with DogStatsDServer(scheme, tmp_path, reads=False) as server:
+        agent = to(server.url)
+        agent.send(counted(20_000, "before"))
+        server.read_on()
+        agent.send(counted(10, "after"))
+        server.wait_for(lambda: len(server.metrics("after")) == 10, "what came after")
+        assert [] == server.refused
+        assert 0 < len(server.metrics("before")) < 20_000
+
+
+def test_half_a_packet_spoils_no_stream(tmp_path: Path) -> None:
+    """Where a packet could not be finished, the next one is on another connection."""
+    with DogStatsDServer("unixstream", tmp_path, reads=False) as server:
+        channel = Channel(Address.parse(server.url))
+        with pytest.raises(TimeoutError):
+            channel.write(bytes(4 << 20), time.monotonic() + 0.1)
+        server.read_on()
+        channel.write(b"c:1|c", time.monotonic() + PATIENCE_S)
+        server.wait_for(lambda: bool(server.metrics("c")), "the packet after it")
+        channel.close()
+
+
+def test_a_packet_too_long_for_a_socket_stops_no_other(tmp_path: Path, to: Transport) -> None:
+    """Some systems allow less than others."""
+    with DogStatsDServer("unix", tmp_path) as server:
+        agent = to(server.url)
+        agent.send(counted(1))
+        opened = agent._channel._socket
+        assert opened is not None
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)  # the least there is: 4608
+        agent.send(counted(45))
+        server.wait_for(lambda: len(server.metrics("c")) > 1, "the last packet")
+    assert {"datadog.too_long": 1} == unsent.counts()
 
 
 @pytest.mark.parametrize(
@@ -207,11 +259,13 @@ def test_a_forked_child_has_a_socket_of_its_own(server: DogStatsDServer, to: Tra
     server.start()
     agent = to(server.url)
     agent.send(counted(5, "before"))
+    agent._lock.acquire()  # as if another thread sent at this moment, of which the child has none
     child = os.fork()
     if not child:
         for _ in range(50):
             agent.send(counted(5, "child"))
         os._exit(0 if not unsent.counts() else 1)
+    agent._lock.release()
     for _ in range(50):
         agent.send(counted(5, "parent"))
     assert (child, 0) == os.waitpid(child, 0)

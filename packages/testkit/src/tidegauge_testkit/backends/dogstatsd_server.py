@@ -98,7 +98,12 @@ class DogStatsDServer:
                 bound.listen()
         self._open.append(bound)
         if self._reads:
-            self._run(self._accept if self._scheme == "unixstream" else self._receive, bound)
+            self.read_on()
+
+    def read_on(self) -> None:
+        """Begin to read, where it did not."""
+        (bound,) = self._open
+        self._run(self._accept if self._scheme == "unixstream" else self._receive, bound)
 
     def stop(self) -> None:
         """Stop listening; what came before is still known."""
