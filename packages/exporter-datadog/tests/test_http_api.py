@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import socket
 
 import pytest
@@ -18,6 +19,7 @@ from tidegauge_exporter_datadog.http_api import parse_key, parse_site, parse_url
 from tidegauge_exporter_datadog.post import Destination
 from tidegauge_exporter_datadog.settings import read
 from tidegauge_testkit.datadog_intake import DatadogIntake
+from tidegauge_testkit.forks import in_child
 
 KEY = "0123456789abcdef0123456789abcdef"
 WITH_KEY = {"DD_API_KEY": KEY}
@@ -158,3 +160,27 @@ def test_an_app_without_an_agent(monkeypatch: pytest.MonkeyPatch) -> None:
     (seconds,) = api.series("/api/v1/distribution_points")
     assert [pytest.approx(0.5, rel=0.01)] == seconds["points"][0][1]
     assert [] == api.faults
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
+def test_workers_without_an_agent_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Datadog would keep one worker's count of a second; what is Tidegauge's is of all anyway."""
+    monkeypatch.setenv("DD_API_KEY", KEY)
+    with DatadogIntake() as api:
+        monkeypatch.setenv("TIDEGAUGE_DATADOG_URL", api.url)
+
+        def work() -> int:
+            reader = PeriodicExportingMetricReader(
+                DatadogExporter(), export_interval_millis=3_600_000
+            )
+            provider = MeterProvider([reader], resource=Resource({}), shutdown_on_exit=False)
+            provider.get_meter("app").create_counter("hits").add(2)
+            provider.get_meter("tidegauge").create_counter("ours").add(1)
+            provider.shutdown()
+            return os.getpid()
+
+        pid = in_child(work)
+        tags = {series["metric"]: series["tags"] for series in api.series("/api/v1/series")}
+    assert {"hits": [f"worker:{pid}"], "ours": []} == {
+        name: [tag for tag in found if tag.startswith("worker:")] for name, found in tags.items()
+    }

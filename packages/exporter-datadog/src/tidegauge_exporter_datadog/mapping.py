@@ -21,6 +21,7 @@ from opentelemetry.sdk.metrics.export import (
 from opentelemetry.sdk.metrics.export import Gauge as GaugeData
 from opentelemetry.sdk.metrics.export import Histogram as HistogramData
 from tidegauge import guard
+from tidegauge.producer import SCOPE_NAME
 
 from tidegauge_exporter_datadog.naming import attribute_tags, metric_name
 from tidegauge_exporter_datadog.points import Count, Distribution, Gauge, Point, Tags
@@ -30,7 +31,12 @@ from tidegauge_exporter_datadog.unified import UnifiedTags
 _DELTA = AggregationTemporality.DELTA
 
 
-def points(data: MetricsData, unified: UnifiedTags, now_s: float) -> list[Point]:
+def points(
+    data: MetricsData,
+    unified: UnifiedTags,
+    now_s: float,
+    of_app: Mapping[str, str] | None = None,
+) -> list[Point]:
     """Return what a reader collected as points.
 
     Parameters
@@ -42,15 +48,19 @@ def points(data: MetricsData, unified: UnifiedTags, now_s: float) -> list[Point]
     now_s : float
         Unix seconds. No point is later: Datadog refuses what comes from the future, and where a
         clock was set back, what is collected keeps the later time.
+    of_app : mapping, optional
+        Tags by their keys of what is not Tidegauge's own.
     """
     found: list[Point] = []
     gauges: set[tuple[str, Tags]] = set()
     for resource in data.resource_metrics:
         constant = unified.of(resource.resource.attributes)
         for scope in resource.scope_metrics:
+            own = scope.scope.name == SCOPE_NAME
+            tags = constant if own else {**constant, **(of_app or {})}
             for metric in scope.metrics:
                 try:
-                    made = list(_points(metric, constant, now_s))
+                    made = list(_points(metric, tags, now_s))
                 except Exception as error:
                     _leave_out(metric, scope.scope.name, f"{type(error).__name__}: {error}")
                     continue
