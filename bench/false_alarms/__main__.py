@@ -25,6 +25,10 @@ def main() -> int:
     parser = argparse.ArgumentParser("false_alarms", description=__doc__)
     parser.add_argument("what", choices=sorted(COMMANDS))
     parser.add_argument("--quick", action="store_true", help="a few draws of each: seconds")
+    parser.add_argument(
+        "--first", type=int, default=0, metavar="N",
+        help="number of the first model, whose seed it is: others than those before are fresh ones",
+    )  # fmt: skip
     parser.add_argument("--only", default="", help="cases whose name has this in it")
     parser.add_argument(
         "--results", type=Path, default=ROOT / "build" / "false_alarms", help="folder of results"

@@ -1,12 +1,14 @@
 """What is won and lost by taking dependence for more than was measured, and by counting all tests.
 
-The same windows of AR(1) rows are judged with the design effect as it was measured, with one and
-with 1.645 standard errors more, and with features that cannot be judged counted as tests or not.
+The same windows of AR(1) rows are judged with the design effect as it was measured, with 1.645
+standard errors more, and with its upper bound, and with features that cannot be judged counted as
+tests or not.
 """
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -32,20 +34,29 @@ CASES = [
 ]  # fmt: skip
 _MODELS, _WINDOWS, _MOVED = 20, 1000, 40
 _SHIFT = 1.0
-_FULL = 1.645
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Standard errors by which a design effect is raised, and whether all tests count."""
+    """What is taken for a design effect that was measured on some rows; whether all tests count."""
 
-    errors: float
+    taken: Callable[[float, int], float]
     all_tests: bool = False
 
 
+def measured(deff: float, _: int) -> float:
+    """Return it as it was measured."""
+    return deff
+
+
+def more(deff: float, rows: int) -> float:
+    """Return 1.645 standard errors more, as if their number were large."""
+    return deff * (1 + 1.645 * float(np.sqrt(20 * deff / rows))) if deff > 1 else deff
+
+
 RULES = {
-    "as measured": Rule(0.0), "1 error more": Rule(1.0), "1.645 more": Rule(_FULL),
-    "1.645 more, all tests": Rule(_FULL, all_tests=True),
+    "as measured": Rule(measured), "1.645 errors more, all tests": Rule(more, all_tests=True),
+    "upper bound": Rule(cautious), "upper bound, all tests": Rule(cautious, all_tests=True),
 }  # fmt: skip
 
 
@@ -71,7 +82,7 @@ def judged(case: Case, model: int) -> dict[str, Any]:
 
 @functools.lru_cache(maxsize=1)
 def _measured(rho: float, reference: int, model: int) -> Model:
-    following.cautious = lambda deff, _: deff
+    following.cautious = measured
     return Model(rho, reference, 1000 + model)
 
 
@@ -82,8 +93,7 @@ def _flags(drawn: Model, windows: NDArray[np.int64], rule: Rule, level: float) -
         if slot.family != INPUTS:
             continue
         reference = drawn.layout.counts[slot.start : slot.stop].astype(np.int64)
-        more = cautious(slot.deff, int(reference.sum())) - slot.deff
-        raised = replace(slot, deff=slot.deff + more * rule.errors / _FULL)
+        raised = replace(slot, deff=rule.taken(slot.deff, int(reference.sum())))
         sieve = Sieve(drawn.layout, {})
         found.append(sieve.values(raised, reference, windows[:, slot.start : slot.stop]))
     p_values = np.stack(found, axis=1)

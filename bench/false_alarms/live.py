@@ -50,7 +50,7 @@ def run(given: argparse.Namespace) -> None:
 
     What takes longest comes last each time.
     """
-    models = range(1 if given.quick else _MODELS)
+    models = range(given.first, given.first + (1 if given.quick else _MODELS))
     tasks = (
         (
             {"case": stream.name, "rule": rule, "model": model},
@@ -78,7 +78,7 @@ def run_delays(given: argparse.Namespace) -> None:
     tasks = (
         ({"case": case.name, "model": model}, functools.partial(delay, case, SHIFTS, model))
         for dear in (False, True)
-        for model in range(1 if given.quick else _TRIALS)
+        for model in range(given.first, given.first + (1 if given.quick else _TRIALS))
         for case in sorted(cases(), key=lambda each: each.rho)
         if given.only in case.name and Stream(case.rho, case.rate).dear == dear
     )

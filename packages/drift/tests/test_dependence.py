@@ -54,7 +54,7 @@ def test_independent_rows_are_worth_most_of_themselves(rows: int) -> None:
 
 @pytest.mark.parametrize(
     ("rho", "rows", "below", "price"),
-    [(0.5, 10_000, 0.15, 1.5), (0.9, 10_000, 0.15, 1.6), (0.9, 1000, 0.3, 1.8)],
+    [(0.5, 10_000, 0.15, 1.5), (0.9, 10_000, 0.1, 1.6), (0.9, 1000, 0.1, 2.5)],
 )
 def test_the_cautious_design_effect_is_rarely_too_small(
     rho: float, rows: int, below: float, price: float
@@ -71,14 +71,20 @@ def test_the_cautious_design_effect_is_rarely_too_small(
 
 
 @pytest.mark.parametrize(
-    ("deff", "rows", "expected"),
-    [(1.0, 1000, 1.0), (1.2, 10_000, 1.297), (12.0, 10_000, 15.06), (12.0, 1000, 21.67)],
+    ("deff", "rows"), [(1.2, 10_000), (12.0, 10_000), (12.0, 1000), (5.5, 1000), (1.5, 60)]
 )
-def test_caution_grows_with_dependence_and_falls_with_rows(
-    deff: float, rows: int, expected: float
-) -> None:
-    """By the formula; where no dependence was seen there is none."""
-    assert cautious(deff, rows) == pytest.approx(expected, rel=1e-3)
+def test_the_cautious_design_effect_is_the_bound_of_a_variance(deff: float, rows: int) -> None:
+    """Of as many block means as there are blocks of 10 d rows: their quantile of chi-square."""
+    blocks = rows / (10 * deff)
+    expected = deff * blocks / stats.chi2.ppf(0.05, blocks)
+
+    assert cautious(deff, rows) == pytest.approx(expected, rel=0.1 if blocks < 5 else 5e-3)
+
+
+def test_caution_ends_at_one_and_at_all_rows() -> None:
+    """Where no dependence was seen there is none; a sample is worth a row at least."""
+    assert cautious(1.0, 1000) == 1.0
+    assert cautious(20.0, 40) == 40.0
 
 
 def test_tests_at_effective_rows_do_not_cry_wolf() -> None:
