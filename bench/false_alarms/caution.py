@@ -1,14 +1,14 @@
 """What is won and lost by taking dependence for more than was measured, and by counting all tests.
 
 The same windows of AR(1) rows are judged with the design effect as it was measured, with 1.645
-standard errors more, and with its upper bound, and with features that cannot be judged counted as
-tests or not.
+standard errors more, with its upper bound, and as the product takes it: what chance explains as the
+median of all features is taken for that first.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from results import complete
 from sieve import Sieve
 from tidegauge_drift import following
 from tidegauge_drift.block import INPUTS
-from tidegauge_drift.dependence import cautious
+from tidegauge_drift.dependence import cautious, cautious_together
 from tidegauge_drift.window_judge import paging_levels
 
 if TYPE_CHECKING:
@@ -38,25 +38,31 @@ _SHIFT = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What is taken for a design effect that was measured on some rows; whether all tests count."""
+    """What is taken for design effects that were measured; whether undecided features are tests."""
 
-    taken: Callable[[float, int], float]
-    all_tests: bool = False
-
-
-def measured(deff: float, _: int) -> float:
-    """Return it as it was measured."""
-    return deff
+    taken: Callable[[Sequence[float], Sequence[int]], list[float]]
+    all_tests: bool = True
 
 
-def more(deff: float, rows: int) -> float:
+def measured(deffs: Sequence[float], _: Sequence[int]) -> list[float]:
+    """Return them as they were measured."""
+    return list(deffs)
+
+
+def more(deffs: Sequence[float], rows: Sequence[int]) -> list[float]:
     """Return 1.645 standard errors more, as if their number were large."""
-    return deff * (1 + 1.645 * float(np.sqrt(20 * deff / rows))) if deff > 1 else deff
+    pairs = zip(deffs, rows, strict=True)
+    return [d * (1 + 1.645 * float(np.sqrt(20 * d / m))) if d > 1 else d for d, m in pairs]
+
+
+def bound(deffs: Sequence[float], rows: Sequence[int]) -> list[float]:
+    """Return the upper bound of each by itself."""
+    return list(map(cautious, deffs, rows))
 
 
 RULES = {
-    "as measured": Rule(measured), "1.645 errors more, all tests": Rule(more, all_tests=True),
-    "upper bound": Rule(cautious), "upper bound, all tests": Rule(cautious, all_tests=True),
+    "as measured": Rule(measured, all_tests=False), "1.645 errors more": Rule(more),
+    "upper bound": Rule(bound), "upper bound, all alike": Rule(cautious_together),
 }  # fmt: skip
 
 
@@ -82,18 +88,19 @@ def judged(case: Case, model: int) -> dict[str, Any]:
 
 @functools.lru_cache(maxsize=1)
 def _measured(rho: float, reference: int, model: int) -> Model:
-    following.cautious = measured
+    following.cautious_together = measured
     return Model(rho, reference, 1000 + model)
 
 
 def _flags(drawn: Model, windows: NDArray[np.int64], rule: Rule, level: float) -> NDArray[np.bool_]:
     """Return which inputs of each window Benjamini and Hochberg reject."""
     found = []
-    for slot in drawn.layout.slots:
-        if slot.family != INPUTS:
-            continue
-        reference = drawn.layout.counts[slot.start : slot.stop].astype(np.int64)
-        raised = replace(slot, deff=rule.taken(slot.deff, int(reference.sum())))
+    slots = [slot for slot in drawn.layout.slots if slot.family == INPUTS]
+    counts = [drawn.layout.counts[slot.start : slot.stop].astype(np.int64) for slot in slots]
+    rows = [int(reference[:-2].sum()) for reference in counts]
+    taken = rule.taken([slot.deff for slot in slots], rows)
+    for slot, reference, deff in zip(slots, counts, taken, strict=True):
+        raised = replace(slot, deff=deff)
         sieve = Sieve(drawn.layout, {})
         found.append(sieve.values(raised, reference, windows[:, slot.start : slot.stop]))
     p_values = np.stack(found, axis=1)

@@ -11,6 +11,7 @@ import numpy as np
 from tidegauge_drift.columns import chosen
 from tidegauge_drift.correlation import Correlation, Learner
 from tidegauge_drift.counting import Categories, Numbers, numbers
+from tidegauge_drift.following import bounded
 from tidegauge_drift.profile import (
     IN_TIME,
     UNKNOWN,
@@ -255,7 +256,7 @@ def _count(
     )
     if any(f.rows != scan.rows for f, scan in zip(features, scans, strict=True)):
         raise table.changed()
-    return features
+    return bounded(features) if ordered else features
 
 
 def _learn(

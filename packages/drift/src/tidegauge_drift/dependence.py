@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from tidegauge_drift.sample import finite
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -20,6 +21,8 @@ FEWEST_BLOCKS = 20
 # Blocks that show nine tenths of a design effect of d are about 10 d rows long.
 _BLOCK_ROWS = 10
 _CAUTION = 1.645  # of a standard normal value: too small in one case of twenty
+# Of a table's columns none is by chance so far below the median.
+_UNLIKELY = 0.05
 # No sample can show more dependence than this: base of a cube that is to be divided by.
 _LEAST = 0.05
 # Shorter blocks than this would not see dependence at all.
@@ -97,6 +100,33 @@ def cautious(deff: float, rows: int) -> float:
         return 1.0
     s = float(np.sqrt(2 * _BLOCK_ROWS * deff / (9 * rows)))
     return min(float(rows), deff / max(_LEAST, 1 - s * s - _CAUTION * s) ** 3)
+
+
+def cautious_together(deffs: Sequence[float], rows: Sequence[int]) -> list[float]:
+    """Return the upper bounds of design effects that were measured on the columns of one table.
+
+    Columns of one table mostly depend on time alike, and of many the one that was measured too
+    small stands out. So what chance explains as the median of all is taken for the median first:
+    ``k`` block means of rows with that design effect vary so little in more than one case of
+    20 times the number of columns.
+
+    Parameters
+    ----------
+    deffs : sequence of float, >= 1
+        As they were measured.
+    rows : sequence of int
+        With a value, of each column.
+    """
+    if not deffs:
+        return []
+    typical = float(np.median(deffs))
+    unlikely = NormalDist().inv_cdf(_UNLIKELY / len(deffs))
+    found = []
+    for deff, size in zip(deffs, rows, strict=True):
+        s = float(np.sqrt(2 * _BLOCK_ROWS * typical / (9 * max(1, size))))
+        by_chance = ((deff / typical) ** (1 / 3) - (1 - s * s)) / s > unlikely
+        found.append(cautious(max(deff, typical) if by_chance else deff, max(1, size)))
+    return found
 
 
 class Blocks:

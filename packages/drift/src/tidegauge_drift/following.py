@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tidegauge_drift.dependence import Blocks, cautious
+from tidegauge_drift.dependence import Blocks, cautious_together
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
     from tidegauge_drift.grid import Floats
+    from tidegauge_drift.profile import Feature
 
     Events = Callable[[NDArray[np.generic]], NDArray[np.bool_]]
 
@@ -65,9 +67,18 @@ class Following:
         self._blocks.add(happened - self._expected[slots])
 
     def design_effect(self, *, worst: bool = False) -> float:
-        """Return how many rows are worth one independent row, by the worst event or by all.
+        """Return how many rows are worth one independent row, by the worst event or by all."""
+        return self._blocks.design_effect(worst=worst)
 
-        Rather too many than too few: tests divide rows by it.
-        """
-        found = self._blocks.design_effect(worst=worst)
-        return float(f"{cautious(found, self._rows):.{_DIGITS}g}")
+
+def bounded(features: Sequence[Feature]) -> tuple[Feature, ...]:
+    """Return features of one table with the upper bounds of their measured design effects.
+
+    Rather too many than too few rows are worth one: tests divide rows by it.
+    """
+    rows = [int(feature.counts[:-2].sum()) for feature in features]
+    bounds = cautious_together([feature.deff for feature in features], rows)
+    return tuple(
+        replace(feature, deff=float(f"{bound:.{_DIGITS}g}"))
+        for feature, bound in zip(features, bounds, strict=True)
+    )
