@@ -7,7 +7,12 @@ import pytest
 from scipy import stats
 from scipy.signal import lfilter
 from tidegauge_drift import effective_sample_size, ks, ks_p_value
-from tidegauge_drift.dependence import block_lengths, cautious, design_effect
+from tidegauge_drift.dependence import (
+    block_lengths,
+    cautious,
+    cautious_together,
+    design_effect,
+)
 
 
 def ar1(rng: np.random.Generator, rho: float, rows: int) -> np.ndarray:
@@ -85,6 +90,42 @@ def test_caution_ends_at_one_and_at_all_rows() -> None:
     """Where no dependence was seen there is none; a sample is worth a row at least."""
     assert cautious(1.0, 1000) == 1.0
     assert cautious(20.0, 40) == 40.0
+
+
+@pytest.mark.parametrize(
+    ("alone", "others", "rows", "taken"),
+    [
+        (2.9, 9.8, 1000, 9.8),  # 10 blocks show so little by chance once in some hundred
+        (1.1, 9.8, 1000, 1.1),  # hardly ever
+        (9.2, 12.5, 10_000, 12.5),
+        (2.3, 12.5, 10_000, 2.3),
+        (20.0, 9.8, 1000, 20.0),
+        (1.0, 1.1, 1000, 1.1),
+    ],
+)
+def test_what_chance_explains_as_the_median_is_taken_for_it(
+    alone: float, others: float, rows: int, taken: float
+) -> None:
+    """One column of 21 that was measured smaller or larger than all others, which are alike."""
+    found = cautious_together([others] * 20 + [alone], [rows] * 21)
+
+    assert found == [cautious(others, rows)] * 20 + [cautious(taken, rows)]
+    k = rows / (10 * others)
+    by_chance = stats.chi2.cdf(k * alone / others, k) > 0.05 / 21
+    assert by_chance == (taken != alone or alone >= others)
+
+
+def test_no_column_of_a_short_table_seems_independent() -> None:
+    """30 tables of 12 columns of 1,000 rows of AR(1) .9, exactly 12.1: none is taken for 10."""
+    rng = np.random.default_rng(47)
+    alone = together = 0
+    for _ in range(30):
+        measured = [design_effect(ar1(rng, 0.9, 1000)) for _ in range(12)]
+        alone += sum(cautious(value, 1000) < 10 for value in measured)
+        together += sum(value < 10 for value in cautious_together(measured, [1000] * 12))
+
+    assert together == 0 < alone
+    assert cautious_together([], []) == []
 
 
 def test_tests_at_effective_rows_do_not_cry_wolf() -> None:
