@@ -90,7 +90,8 @@ def _live(lines: Lines) -> list[str]:
     return [
         *_table([*_CASE, *head], rows),
         "",
-        f"All lines together: {onsets} onsets in {months:.1f} months, {windows:,} windows; "
+        f"All lines together: {onsets} onset{'s' * (onsets != 1)} in {months:.1f} months, "
+        f"{windows:,} windows; "
         f"an average of at most {upper(onsets, months):.2f} a month (95 %).",
         f"Of {len(rows)} lines: {said}.",
     ]
