@@ -9,11 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from catboost import CatBoost, CatBoostClassifier, CatBoostError, CatBoostRanker, Pool, cv
+from catboost import CatBoostClassifier, CatBoostError, CatBoostRanker, Pool, cv
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
-from tidegauge import set_model_info
-from tidegauge.configuration import CoreSettings
 from tidegauge_testkit.recording import Recording
 
 
@@ -155,47 +153,6 @@ def saved(model: Any, folder: Path, name: str = "churn_v3.cbm") -> str:
     path = folder / name
     model.save_model(str(path))
     return str(path)
-
-
-@pytest.mark.parametrize("kind", [CatBoost, CatBoostClassifier])
-def test_a_loaded_model_goes_by_its_file(
-    recording: Recording, binary: Any, rows: Any, tmp_path: Path, kind: Any
-) -> None:
-    """The base name, and nothing of the path."""
-    kind().load_model(saved(binary, tmp_path)).predict(rows)
-    model = kind()
-    model.load_model(fname=saved(binary, tmp_path, "fraud.cbm"))
-    model.predict(rows)
-    assert {"churn_v3", "fraud"} == recording.models()
-
-
-def test_a_model_from_memory_goes_by_its_class(
-    recording: Recording, binary: Any, rows: Any, tmp_path: Path
-) -> None:
-    """Bytes have no name."""
-    blob = Path(saved(binary, tmp_path)).read_bytes()
-    CatBoostClassifier().load_model(blob=blob).predict(rows)
-    assert {"CatBoostClassifier"} == recording.models()
-
-
-def test_the_precedence_of_names(
-    binary: Any, rows: Any, tmp_path: Path, instrumented: object
-) -> None:
-    """Explicit, then environment, then file, then class."""
-    path = saved(binary, tmp_path)
-    for settings, explicit, expected in [
-        (CoreSettings(), "", "churn_v3"),
-        (CoreSettings(model_name="served"), "", "served"),
-        (CoreSettings(model_name="churn_v3=churn"), "", "churn"),
-        (CoreSettings(model_name="other=churn"), "", "churn_v3"),
-        (CoreSettings(model_name="served"), "mine", "mine"),
-    ]:
-        with Recording(settings) as recording:
-            model = CatBoostClassifier().load_model(path)
-            if explicit:
-                set_model_info(model, explicit)
-            model.predict(rows)
-            assert {expected} == recording.models()
 
 
 def test_a_copy_of_a_loaded_model_is_another_model(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -66,48 +65,6 @@ def test_the_task_is_read_from_the_model(
     model = train(rows, labels, objective=objective, **params)
     loaded = lightgbm.Booster(model_str=model.model_to_string())
     assert (task, task) == (describe(model).task, describe(loaded).task)
-
-
-EXPLAINED: dict[str, Callable[[Any, Any], Any]] = {
-    "raw score": lambda model, rows: model.predict(rows, raw_score=True),
-    "leaves": lambda model, rows: model.predict(rows, pred_leaf=True),
-    "contributions": lambda model, rows: model.predict(rows, pred_contrib=True),
-    "raw score by position": lambda model, rows: model.predict(rows, 0, None, True),
-    "leaves by position": lambda model, rows: model.predict(rows, 0, None, False, True),
-    "contributions by position": lambda model, rows: model.predict(
-        rows, 0, None, False, False, True
-    ),
-    "importance": lambda model, rows: model.feature_importance(),
-    "refit": lambda model, rows: model.refit(rows, (rows[:, 0] > 0).astype(int)),
-}
-
-
-@pytest.mark.parametrize("name", EXPLAINED)
-def test_explanations_are_no_predictions(
-    recording: Recording, booster: Any, rows: Any, name: str
-) -> None:
-    """Scores, leaves and contributions have other shapes and meanings: they are not recorded."""
-    EXPLAINED[name](booster, rows)
-    assert (recording.calls(), recording.faults()) == (0, {})
-
-
-@pytest.mark.parametrize(
-    "ask",
-    [
-        lambda model, rows: model.predict(data=rows),
-        lambda model, rows: model.predict(rows, num_iteration=1),
-        lambda model, rows: model.predict(rows, 0, 1, False, False, False),
-        lambda model, rows: model.predict(rows, raw_score=False, validate_features=False),
-    ],
-)
-def test_all_other_calls_are(recording: Recording, booster: Any, rows: Any, ask: Any) -> None:
-    """However the arguments are passed."""
-    ask(booster, rows)
-    (batch,) = recording.batches()
-    assert batch.features is not None
-    assert batch.outputs is not None
-    assert (batch.features.rows, batch.outputs.rows) == (60, 60)
-    assert recording.faults() == {}
 
 
 # -- inputs --------------------------------------------------------------------------------------

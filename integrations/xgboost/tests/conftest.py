@@ -10,18 +10,12 @@ import pytest
 import xgboost
 from numpy.typing import NDArray
 from tidegauge_sklearn import SklearnInstrumentor
-from tidegauge_testkit.instrumentation import switched_on
+from tidegauge_testkit.contracts.boosters import ORDERS, in_order
+from tidegauge_testkit.instrumentation import all_switched_on, switched_on
 from tidegauge_testkit.recording import Recording
 from tidegauge_xgboost import XGBoostInstrumentor
 
 Matrix = NDArray[np.float64]
-
-#: Which integrations are on, in the order in which they come.
-TOGETHER: dict[str, tuple[type[Any], ...]] = {
-    "alone": (XGBoostInstrumentor,),
-    "before scikit-learn's": (XGBoostInstrumentor, SklearnInstrumentor),
-    "after scikit-learn's": (SklearnInstrumentor, XGBoostInstrumentor),
-}
 
 
 @pytest.fixture
@@ -38,16 +32,12 @@ def recording(instrumented: None) -> Iterator[Recording]:
         yield recording
 
 
-@pytest.fixture(params=TOGETHER)
+@pytest.fixture(params=ORDERS)
 def together(request: pytest.FixtureRequest) -> Iterator[Recording]:
     """Return what is recorded in one test, whatever else is installed."""
-    instrumentors = [kind() for kind in TOGETHER[request.param]]
-    for instrumentor in instrumentors:
-        instrumentor.instrument(skip_dep_check=True)
-    with Recording() as recording:
+    both = in_order(XGBoostInstrumentor, SklearnInstrumentor, request.param)
+    with all_switched_on(both), Recording() as recording:
         yield recording
-    for instrumentor in instrumentors:
-        instrumentor.uninstrument()
 
 
 @pytest.fixture(scope="session")

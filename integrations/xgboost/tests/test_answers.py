@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -60,63 +59,6 @@ def test_a_strict_shape_is_the_same_answer(recording: Recording, booster: Any, r
     result = booster.predict(xgboost.DMatrix(rows), strict_shape=True)
     assert result.shape == (60, 1)
     assert {("Booster", ""): 60} == recording.values()
-
-
-# Calls that ask for something else than predictions.
-EXPLAINED: dict[str, Callable[[Any, Any], Any]] = {
-    "margin": lambda model, rows: model.predict(xgboost.DMatrix(rows), output_margin=True),
-    "leaves": lambda model, rows: model.predict(xgboost.DMatrix(rows), pred_leaf=True),
-    "contributions": lambda model, rows: model.predict(xgboost.DMatrix(rows), pred_contribs=True),
-    "approximate": lambda model, rows: model.predict(
-        xgboost.DMatrix(rows), pred_contribs=True, approx_contribs=True
-    ),
-    "interactions": lambda model, rows: model.predict(
-        xgboost.DMatrix(rows), pred_interactions=True
-    ),
-    "training": lambda model, rows: model.predict(xgboost.DMatrix(rows), training=True),
-    "by position": lambda model, rows: model.predict(xgboost.DMatrix(rows), False, True),
-    "margin in place": lambda model, rows: model.inplace_predict(rows, predict_type="margin"),
-    "margin in place by position": lambda model, rows: model.inplace_predict(
-        rows, (0, 0), "margin"
-    ),
-    "importance": lambda model, rows: model.get_score(),
-    "evaluation": lambda model, rows: model.eval(xgboost.DMatrix(rows, rows[:, 0] > 0)),
-}
-
-
-@pytest.mark.filterwarnings("ignore:Pass .* as keyword args:FutureWarning")
-@pytest.mark.parametrize("name", EXPLAINED)
-def test_explanations_are_no_predictions(
-    recording: Recording, booster: Any, rows: Any, name: str
-) -> None:
-    """Margins, leaves and contributions have other shapes and meanings: they are not recorded."""
-    EXPLAINED[name](booster, rows)
-    assert (recording.calls(), recording.faults()) == (0, {})
-
-
-@pytest.mark.filterwarnings("ignore:Pass .* as keyword args:FutureWarning")
-@pytest.mark.parametrize(
-    "ask",
-    [
-        lambda model, rows: model.predict(data=xgboost.DMatrix(rows)),
-        lambda model, rows: model.predict(xgboost.DMatrix(rows), iteration_range=(0, 1)),
-        lambda model, rows: model.predict(xgboost.DMatrix(rows), output_margin=False),
-        lambda model, rows: model.predict(xgboost.DMatrix(rows), False, False),
-        lambda model, rows: model.predict(xgboost.DMatrix(data=rows), validate_features=False),
-        lambda model, rows: model.inplace_predict(data=rows),
-        lambda model, rows: model.inplace_predict(rows, predict_type="value"),
-        lambda model, rows: model.inplace_predict(rows, (0, 1), "value"),
-        lambda model, rows: xgboost.Booster.predict(model, xgboost.DMatrix(rows)),
-    ],
-)
-def test_all_other_calls_are(recording: Recording, booster: Any, rows: Any, ask: Any) -> None:
-    """However the arguments are passed."""
-    ask(booster, rows)
-    (batch,) = recording.batches()
-    assert batch.features is not None
-    assert batch.outputs is not None
-    assert (batch.features.rows, batch.outputs.rows) == (60, 60)
-    assert recording.faults() == {}
 
 
 def test_features_have_the_boosters_names(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
 
 T = TypeVar("T", bound=Any)
@@ -18,3 +18,12 @@ def switched_on(instrumentor: T) -> Iterator[T]:
     finally:
         if instrumentor._is_instrumented_by_opentelemetry:  # noqa: SLF001 - nowhere public
             instrumentor.uninstrument()
+
+
+@contextmanager
+def all_switched_on(instrumentors: Iterable[Any]) -> Iterator[None]:
+    """Do so with several, one after the other."""
+    with ExitStack() as stack:
+        for instrumentor in instrumentors:
+            stack.enter_context(switched_on(instrumentor))
+        yield

@@ -8,6 +8,14 @@ import pytest
 pytest.register_assert_rewrite(
     *(
         f"{__name__}.{module}"
-        for module in ("context", "inputs", "lifecycle", "presence", "tracing", "transparency")
+        for module in (
+            "boosters",
+            "context",
+            "inputs",
+            "lifecycle",
+            "presence",
+            "tracing",
+            "transparency",
+        )
     )
 )
