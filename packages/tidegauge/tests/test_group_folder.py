@@ -92,7 +92,7 @@ def test_what_cannot_be_found_out_is_a_fault_of_ours(monkeypatch: pytest.MonkeyP
     def fail(_: object) -> Launch:
         raise ValueError
 
-    monkeypatch.setattr("tidegauge.group.group.detect", fail)
+    monkeypatch.setattr("tidegauge.group.participant.detect", fail)
     assert not Group().active
     assert {"group.launch:ValueError": 1} == guard.counts()
 
@@ -136,7 +136,7 @@ def test_a_busy_group_keeps_nobody_waiting(
     make: Callable[..., Group], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where a disk hangs, whoever holds the lock hangs with it, and nobody else."""
-    monkeypatch.setattr("tidegauge.group.group._LOCK_TIMEOUT_S", 0.0)
+    monkeypatch.setattr("tidegauge.group.participant._LOCK_TIMEOUT_S", 0.0)
     group, late = make(tmp_path, launcher_start=1), make(tmp_path)
     group.publish("a", b"1")
     group.tick(0.0)
