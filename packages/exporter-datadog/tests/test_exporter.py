@@ -124,7 +124,7 @@ def test_whatever_an_app_calls_its_own_is_taken(
     ]
     for number, value in enumerate(values):
         meter.create_counter(f"c{number}.a-b/{number}").add(1, {value or "k": value, "host": value})
-    meter.create_gauge("g").set(1.0, {"long": ["a", "b"], "n": 3, "yes": True})
+    meter.create_gauge("g").set(1.0, {"long": ("a", "b"), "n": 3, "yes": True})
     meter.create_counter("last").add(1)
     provider.force_flush()
     agent.wait_for(lambda: bool(agent.counts("last")), "all of them")
