@@ -19,7 +19,9 @@ import wrapt
 
 from tidegauge.calls import Calls
 from tidegauge.guard import guarded, once
-from tidegauge.observe import Decorator, Silence, is_live, is_wrapper
+from tidegauge.observe import Decorator, is_live
+from tidegauge.pickled import loading
+from tidegauge.wrappers import is_available_if, is_stand_in, passing_on, unpickled, wrapped
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +69,6 @@ Patch = Methods | Subclasses | Functions
 _users: weakref.WeakKeyDictionary[Callable[..., Any], set[Patcher]] = weakref.WeakKeyDictionary()
 # The same of what wrappers share: it goes on while one is left.
 _recorders: weakref.WeakKeyDictionary[Calls, set[Patcher]] = weakref.WeakKeyDictionary()
-
-# Methods that a class did not have of its own: they go when the patch goes.
-_stand_ins: weakref.WeakSet[Callable[..., Any]] = weakref.WeakSet()
 
 
 class Patcher:
@@ -168,7 +167,7 @@ class Patcher:
                 for owner in owners:
                     for method, decorator in patch.methods.items():
                         if patch.only is not None and method not in vars(owner):
-                            setattr(owner, method, _passing_on(owner, method))
+                            setattr(owner, method, passing_on(owner, method))
                         self._wrap(owner, method, decorator)
 
         self._hook_creation(base, visit, patch)
@@ -177,7 +176,7 @@ class Patcher:
         if patch.on_load:
             if patch.on_load not in vars(base):
                 _missing(patch.module, f"{patch.base}.{patch.on_load}")
-            self._wrap(base, patch.on_load, _loading(visit))
+            self._wrap(base, patch.on_load, loading(visit))
 
     def _hook_creation(self, base: Any, visit: Callable[[type], None], patch: Patch) -> None:
         original: Any = vars(base).get("__init_subclass__")
@@ -200,7 +199,7 @@ class Patcher:
             if original is None:
                 _missing(patch.module, name)
                 continue
-            wrapper = original if is_live(original) else _wrapper(decorator, original)
+            wrapper = original if is_live(original) else wrapped(decorator, original)
             # Modules that imported it before hold the function under the same name.
             for holder in _holders(name, original):
                 setattr(holder, name, wrapper)
@@ -211,27 +210,27 @@ class Patcher:
         value: Any = vars(owner).get(name)
         if isinstance(value, FunctionType):
             if not is_live(value):
-                original = _unpickled(value)
-                value = _wrapper(decorator, original)
+                original = unpickled(value)
+                value = wrapped(decorator, original)
                 if value is original:  # of a kind that the decorator leaves alone
                     return
                 setattr(owner, name, value)
             self._join(value)
             self._classes.add(owner)
-        elif _is_available_if(value):
+        elif is_available_if(value):
             # The condition stays, what it guards is wrapped.
             if not is_live(value.fn):
-                value.fn = _wrapper(decorator, _unpickled(value.fn))
+                value.fn = wrapped(decorator, unpickled(value.fn))
             self._join(value.fn)
             self._classes.add(owner)
 
     def _restore(self, owner: type, name: str) -> None:
         value: Any = vars(owner).get(name)
-        if _is_available_if(value):
+        if is_available_if(value):
             if is_live(value.fn) and self._leave(value.fn):
                 value.fn = value.fn.__wrapped__
         elif is_live(value) and self._leave(value):
-            if value.__wrapped__ in _stand_ins:
+            if is_stand_in(value.__wrapped__):
                 delattr(owner, name)
             else:
                 setattr(owner, name, value.__wrapped__)
@@ -253,25 +252,6 @@ class Patcher:
         return not users
 
 
-def _passing_on(owner: type, name: str) -> Callable[..., Any]:
-    """Return a method that calls what a class inherits, whatever that is at the time."""
-
-    def inherited(self: Any, /, *args: Any, **kwargs: Any) -> Any:
-        return getattr(super(owner, self), name)(*args, **kwargs)
-
-    method = functools.update_wrapper(inherited, getattr(owner, name))
-    # Pickles of it look here, and find what is inherited where Tidegauge is not.
-    method.__module__, method.__name__ = owner.__module__, name
-    method.__qualname__ = f"{owner.__qualname__}.{name}"
-    _stand_ins.add(method)
-    return method
-
-
-def _wrapper(decorator: Decorator, original: Callable[..., Any]) -> Callable[..., Any]:
-    wrapper = decorator(original)
-    return wrapper if wrapper is original else functools.update_wrapper(wrapper, original)
-
-
 def _holders(name: str, value: object) -> list[ModuleType]:
     """Return the modules, the app's own among them, that hold this very object by this name."""
     return [
@@ -279,59 +259,6 @@ def _holders(name: str, value: object) -> list[ModuleType]:
         for module in list(sys.modules.values())
         if getattr(module, "__dict__", {}).get(name) is value
     ]
-
-
-class _Loads(Silence):
-    """Looks at the classes of objects that come out of pickles."""
-
-    __slots__ = ("_visit", "_visited")
-
-    def __init__(self, visit: Callable[[type], None]) -> None:
-        super().__init__()
-        self._visit = visit
-        self._visited: weakref.WeakSet[type] = weakref.WeakSet()
-
-    def look(self, cls: type) -> None:
-        """Patch a class, if this was not done already."""
-        if cls not in self._visited or not _importable(cls):
-            self._visited.add(cls)
-            self._visit(cls)
-
-
-def _loading(visit: Callable[[type], None]) -> Decorator:
-    loads = _Loads(visit)
-
-    def decorate(original: Callable[..., Any]) -> Callable[..., Any]:
-        def wrapper(self: object, /, *args: Any, **kwargs: Any) -> Any:
-            loads.look(type(self))
-            return original(self, *args, **kwargs)
-
-        wrapper.__tidegauge__ = loads  # type: ignore[attr-defined]
-        return wrapper
-
-    return decorate
-
-
-def _importable(cls: type) -> bool:
-    """Say whether pickles name a class. One that they hold is filled anew by each of them."""
-    return getattr(sys.modules.get(cls.__module__), cls.__name__, None) is cls
-
-
-def _is_available_if(value: Any) -> bool:
-    """Say whether a class-dict entry is scikit-learn's descriptor of a conditional method."""
-    return (
-        hasattr(type(value), "__get__")
-        and isinstance(getattr(value, "fn", None), FunctionType)
-        and callable(getattr(value, "check", None))
-    )
-
-
-def _unpickled(function: Any) -> Any:
-    """Return the original of a wrapper that came in a pickle, and any other function as it is.
-
-    Without this, each trip through cloudpickle would add a layer.
-    """
-    return function.__wrapped__ if is_wrapper(function) else function
 
 
 def _methods(patch: Patch) -> Iterable[str]:
