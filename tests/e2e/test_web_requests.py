@@ -163,7 +163,7 @@ LITSERVE = {
 
 @pytest.mark.parametrize("name", LITSERVE)
 def test_litserves_workers_count_every_request(name: str, tmp_path: Path) -> None:
-    """Two workers, processes without any request: exactly what was sent, under one name."""
+    """Two workers, processes without any request: exactly what was sent, and the API's path."""
     (environment, model), ports = LITSERVE[name], free_ports(2)
     command = ("python", str(WEB / "lit_app.py"), "{port}")
     with serve(tmp_path, command, (ports[0], ports[1]), **environment) as app:
@@ -175,4 +175,6 @@ def test_litserves_workers_count_every_request(name: str, tmp_path: Path) -> Non
             assert set(pool.map(send, range(FAST))) == {"0"}
         families = settled(ports[1], FAST)
         assert counted(families) == {model: FAST}
-        assert [] == [sample for sample in families[LATENCY].samples if sample.exemplar]
+        found = [sample.exemplar.labels for sample in families[LATENCY].samples if sample.exemplar]
+        assert found
+        assert all(labels == {"http_route": "/score"} for labels in found)

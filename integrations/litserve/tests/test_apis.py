@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import pickle
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import litserve
 import numpy as np
 import pytest
+from litserve.callbacks import CallbackRunner
+from litserve.loops import LitLoop, loops
 from tidegauge import Model
 from tidegauge_litserve import LitserveInstrumentor
 from tidegauge_testkit.recording import Recording
@@ -232,3 +235,27 @@ def test_a_wrong_name_is_one_error_line(
         "TIDEGAUGE_LITSERVE_CLASSES: got 'my api' from the environment; expected names of classes "
         "with commas between. Unset it to use (). No API of LitServe is watched."
     )
+
+
+class Once(LitLoop):  # type: ignore[misc]
+    """A worker that answers one request."""
+
+    def __call__(self, lit_api: Any, *_: Any) -> None:
+        """Predict."""
+        lit_api.predict(ROW)
+
+
+def test_a_worker_knows_the_path_of_its_api(
+    recording: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is asked in it has that route; the function is still what a process is started with."""
+    monkeypatch.setenv("LITSERVE_WORKER_ID", "0")  # LitServe sets it
+    work = loops.inference_worker
+    scoring = api(Other.predict, api_path="/score", loop=Once())
+    given = [scoring, "cpu", 0, None, None, {}, CallbackRunner(), False]
+    work(*given[: len(inspect.signature(work).parameters)])
+    scoring.predict(ROW)
+    (exemplar,) = recording.exemplars()
+    assert exemplar.http_route == "/score"
+    assert counts(recording) == {"Scoring": (2, 2)}
+    assert pickle.loads(pickle.dumps(work)) is work

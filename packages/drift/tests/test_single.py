@@ -80,7 +80,7 @@ SHAPES: dict[str, Draw] = {
     "rounded": lambda rng, n: np.rint(rng.normal(0, 10, n)) / 10,
     "capped": lambda rng, n: np.minimum(rng.normal(0, 1, n), 0.9),
     "many at the ends": lambda rng, n: np.clip(rng.uniform(0.27, 0.73, n), 0.3, 0.7),
-    "scaled yes and no": lambda rng, n: (rng.binomial(1, 0.4, n) - 0.4123) / 0.4921,
+    "scaled yes and no": lambda rng, n: (rng.binomial(1, 0.4, n).astype(float) - 0.4123) / 0.4921,
     "heavy tail": lambda rng, n: np.exp(3 * rng.normal(size=n)),
     "counts": lambda rng, n: rng.poisson(3, n).astype(np.float64),
     "seconds of a month": lambda rng, n: 1.7e9 + np.floor(rng.uniform(0, 2_592_000, n)),

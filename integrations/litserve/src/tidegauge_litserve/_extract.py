@@ -6,6 +6,8 @@ from numbers import Number
 from typing import Any
 
 import numpy as np
+from opentelemetry.context import Context
+from tidegauge.carrier import serving
 from tidegauge.info import ModelInfo
 from tidegauge.snapshot import Lazy
 
@@ -13,6 +15,12 @@ from tidegauge.snapshot import Lazy
 def describe(api: object) -> ModelInfo:
     """Return the facts of an API: its class."""
     return ModelInfo(framework="litserve", class_name=type(api).__name__)
+
+
+def route(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Context | None:
+    """Return the context of a worker: the path of the API that it is started for."""
+    api = args[0] if args else kwargs["lit_api"]
+    return serving(api.api_path, "")
 
 
 def features(request: Any) -> Any:

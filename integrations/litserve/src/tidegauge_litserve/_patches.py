@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from tidegauge.carrier import carrier
 from tidegauge.observe import observer
-from tidegauge.patcher import Patch, Subclasses
+from tidegauge.patcher import Functions, Patch, Subclasses
 
-from tidegauge_litserve._extract import describe, features, outputs
+from tidegauge_litserve._extract import describe, features, outputs, route
 
 
 class Named:
@@ -20,6 +21,12 @@ class Named:
 
 
 NAMED = Named()
+
+# A worker serves one API until it ends, so all its predictions have that one's route. Of a request
+# no more than the body comes to it.
+ROUTES: tuple[Patch, ...] = (
+    Functions("litserve.loops.loops", {"inference_worker": carrier("litserve", route)}),
+)
 
 PATCHES: tuple[Patch, ...] = (
     # A plain method, a coroutine or a generator of either kind, as LitServe allows.

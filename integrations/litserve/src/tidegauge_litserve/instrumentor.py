@@ -15,15 +15,17 @@ from tidegauge.patcher import Patcher
 from tidegauge.settings import load_what_is_right
 from tidegauge.start import begin
 
-from tidegauge_litserve._patches import NAMED, PATCHES
+from tidegauge_litserve._patches import NAMED, PATCHES, ROUTES
 from tidegauge_litserve.settings import LitserveSettings
 
 _logger = logging.getLogger("tidegauge")
-_patcher = Patcher(PATCHES)
+_patcher, _routes = Patcher(PATCHES), Patcher(ROUTES)
 
 
 class LitserveInstrumentor(BaseInstrumentor):  # type: ignore[misc]
     """Records ``predict`` of LitServe APIs whose class is named; of no others where none is.
+
+    Predictions in a worker, whoever records them, know the path of their API.
 
     Registers hooks and nothing else: it imports no LitServe, starts no thread, raises nothing.
     ``instrument(classes=("MyAPI",))`` names them in code.
@@ -35,6 +37,7 @@ class LitserveInstrumentor(BaseInstrumentor):  # type: ignore[misc]
 
     def _instrument(self, **given: Any) -> None:
         with guarded("instrument.litserve"):
+            _routes.install()
             settings, errors = load_what_is_right(LitserveSettings)
             for error in errors:
                 misconfigured(_logger, error.subject, f"{error} No API of LitServe is watched.")
@@ -46,3 +49,4 @@ class LitserveInstrumentor(BaseInstrumentor):  # type: ignore[misc]
     def _uninstrument(self, **_: Any) -> None:
         with guarded("instrument.litserve"):
             _patcher.remove()
+            _routes.remove()
