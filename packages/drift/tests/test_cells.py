@@ -20,7 +20,6 @@ from tidegauge_drift.category import hash64
 from tidegauge_drift.cells import CategoryCounter, NumericCounter, as_numbers
 from tidegauge_drift.layout import Layout
 from tidegauge_drift.profile import NumericFeature
-from tidegauge_drift.single import alike_ends
 
 Matrix = NDArray[np.float64]
 Draw = Callable[[np.random.Generator, int, float, float], Matrix]
@@ -151,7 +150,7 @@ def test_every_row_is_in_exactly_one_cell(reference: list[float], current: list[
     assert np.isnan(x).sum() == counts[-2]
     assert (x == -np.inf).sum() == counts[0]
     assert (x == np.inf).sum() == counts[-3]
-    low, high = alike_ends(feature.minimum, feature.maximum)
+    low, high = feature.edges.ends(feature.minimum, feature.maximum)
     assert ((x < low) & (x > -np.inf)).sum() == counts[1]
     assert ((x > high) & (x < np.inf)).sum() == counts[-4]
 

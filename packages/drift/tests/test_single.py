@@ -82,6 +82,8 @@ SHAPES: dict[str, Draw] = {
     "many at the ends": lambda rng, n: np.clip(rng.uniform(0.27, 0.73, n), 0.3, 0.7),
     "scaled yes and no": lambda rng, n: (rng.binomial(1, 0.4, n).astype(float) - 0.4123) / 0.4921,
     "heavy tail": lambda rng, n: np.exp(3 * rng.normal(size=n)),
+    "two near each other": lambda rng, n: rng.choice([4095.9, 4096.0], n),
+    "steps of a large number": lambda rng, n: 65_536 + rng.integers(0, 40, n) / 20,
     "counts": lambda rng, n: rng.poisson(3, n).astype(np.float64),
     "seconds of a month": lambda rng, n: 1.7e9 + np.floor(rng.uniform(0, 2_592_000, n)),
 }

@@ -11,7 +11,7 @@ import numpy as np
 from tidegauge_drift.category import SPANS, TIMES, hash64, is_missing, number, text
 from tidegauge_drift.cell_sums import Misplaced, SumCounter
 from tidegauge_drift.grid import GRID, Edges, Floats
-from tidegauge_drift.single import alike_ends, other_precision
+from tidegauge_drift.single import other_precision
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -59,10 +59,11 @@ class NumericCounter:
         sums: SumCounter | None = None,
     ) -> None:
         self._sums = sums
-        edges = [e.told(*ends) for e, *ends in zip(edges, minima, maxima, strict=True)]
+        given = [*zip(edges, minima, maxima, strict=True)]
+        ends = [each.ends(low, high) for each, low, high in given]
+        edges = [each.told(low, high) for each, low, high in given]
         grids = [e.grid for e in edges]
         self._size = size
-        ends = [alike_ends(*pair) for pair in zip(minima, maxima, strict=True)]
         self._minimum, self._maximum = np.array(ends, np.float64).reshape(-1, 2).T.copy()
         self._shift = np.array([g.shift for g in grids])
         self._scale = np.array([g.scale for g in grids])

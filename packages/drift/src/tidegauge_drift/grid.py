@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from tidegauge_drift.single import alike_edges, rounded, shortest
+from tidegauge_drift.single import alike_edges, alike_ends, rounded, shortest
 
 if TYPE_CHECKING:
     from tidegauge_drift.sketch import Sketch
@@ -79,6 +79,17 @@ class Edges:
         """Return the edges that the values of a range are compared with."""
         moved = alike_edges(low, high, self.values) if self.single else None
         return self if moved is None else Edges(self.grid, moved, None)
+
+    def ends(self, low: float, high: float) -> tuple[float, float]:
+        """Return the ends of a range, beyond which values are out of it.
+
+        Where float32 may be too coarse for the range, they are wider by less than a cell's due.
+        """
+        first, last = alike_ends(low, high)
+        with np.errstate(all="ignore"):
+            width = np.float64(high) - np.float64(low)
+            fine = (low - first) + (last - high) <= width / QUANTILES
+        return (first, last) if self.single or fine else (low, high)
 
     def table(self) -> NDArray[np.uint8]:
         """Return for each grid cell the number of edges that are surely not above its values."""

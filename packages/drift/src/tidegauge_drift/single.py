@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from tidegauge_drift.grid import Floats
 
-# A range that float32 cuts into fewer parts is too narrow for its size: times in seconds, say.
-FEWEST = 512
 # So many edges may fall together: those at even parts of the range lie anywhere.
 _EVEN = 9
 # Edges that are nearer to each other than this part of the range are one but for rounding.
@@ -61,16 +59,9 @@ def first_beyond(values: Floats) -> Floats:
 
 
 def alike_ends(low: float, high: float) -> tuple[float, float]:
-    """Return the ends of the range that holds what rounds as its ends do.
-
-    They are the same where float32 is too coarse for it; not where it is a single number.
-    """
-    first = float(first_alike(np.array([low]))[0])
-    last = float(np.nextafter(first_beyond(np.array([high]))[0], -np.inf))
-    with np.errstate(all="ignore"):
-        width = np.float64(high) - np.float64(low)
-        fine = (low - first) + (last - high) <= width / FEWEST
-    return (first, last) if low == high or fine else (low, high)
+    """Return the ends of the range that holds what rounds as a range's ends do."""
+    first, beyond = first_alike(np.array([low])), first_beyond(np.array([high]))
+    return float(first[0]), float(np.nextafter(beyond[0], -np.inf))
 
 
 def alike_edges(low: float, high: float, edges: Floats) -> Floats | None:
@@ -78,10 +69,8 @@ def alike_edges(low: float, high: float, edges: Floats) -> Floats | None:
 
     Each goes to where the numbers begin that round as it does. One behind a value goes to where
     they end: the next float after an edge, which is an atom, or after a float32. None where float32
-    is too coarse: for the range, for two such values, or for more edges than lie anywhere.
+    is too coarse: for two such values, or for more edges than lie anywhere.
     """
-    if low < high and alike_ends(low, high) == (low, high):
-        return None
     ends = np.concatenate(([low], edges))
     before = np.nextafter(edges, -np.inf)
     next_to = np.append(before == ends[:-1], False)
