@@ -17,13 +17,24 @@ from typing import Any
 import scenarios
 
 
+class Marker:
+    """What stands for a function of tests: it has every name, and what it decorates stays."""
+
+    def __getattr__(self, name: str) -> Marker:
+        return self
+
+    def __call__(self, *given: Any, **_: Any) -> Any:
+        """Return what is decorated."""
+        return given[0] if given and callable(given[0]) else self
+
+
 class Nothing(ModuleType):
-    """A module that has every name."""
+    """A module that has every name: of classes, and of functions."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        return type(name, (), {})
+        return Marker() if name.islower() else type(name, (), {})
 
 
 class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
