@@ -112,10 +112,17 @@ def test_what_is_no_table_of_numbers_is_counted(recording: Recording, make: Any)
     assert 4 == recording.rows().seen
 
 
-def test_a_device_is_not_waited_for(recording: Recording) -> None:
+@pytest.mark.parametrize("rows", [1, 4])
+def test_a_device_is_not_waited_for(
+    recording: Recording, monkeypatch: pytest.MonkeyPatch, rows: int
+) -> None:
     """Of a tensor that is not in the CPU's memory the shape is all that is looked at."""
-    Net(lambda given: given * 2)(torch.ones(4, 3, device="meta"))
-    assert 4 == recording.rows().seen
+    asked: list[str] = []
+    for name in ("tolist", "numpy", "cpu", "item", "to", "detach", "__getitem__", "__len__"):
+        monkeypatch.setattr(torch.Tensor, name, lambda *_, name=name, **__: asked.append(name))
+    Net(lambda given: given * 2)(torch.ones(rows, 3, device="meta"))
+    assert [] == asked
+    assert rows == recording.rows().seen
     assert {} == recording.faults()
 
 

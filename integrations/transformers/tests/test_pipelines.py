@@ -89,6 +89,19 @@ def test_labels_of_the_caller_are_not_recorded(recording: Recording, workshop: A
     assert [max(row["scores"]) for row in answer] == pytest.approx(column(outputs, "score"))
 
 
+@pytest.mark.parametrize("data", [TEXTS[0], TEXTS[:1], TEXTS])
+def test_a_label_that_is_not_the_models_is_not_recorded(
+    recording: Recording, workshop: Any, data: Any
+) -> None:
+    """A pipeline that answers with the caller's own looks like any classifier."""
+    pipe = workshop.pipeline("text-classification")
+    pipe.postprocess = lambda *_, **__: {"label": "a secret", "score": 0.5}
+    pipe(data)
+    _, outputs = tables(recording)
+    assert outputs is not None
+    assert ("score",) == outputs.names
+
+
 def test_generation(recording: Recording, workshop: Any) -> None:
     """How long the answer is, in characters, with the prompt where the pipeline returns it."""
     pipe = workshop.pipeline("text-generation")
