@@ -4,9 +4,9 @@
 method that answers at once what the library has answered, in units of O: one OpenTelemetry
 ``Histogram.record`` with three attributes, measured in the same rounds.
 
-Values that do not lie open, a tensor's, are the library's to give, and it is to say whether it
-predicts or trains. The least that it takes for that, with nothing of Tidegauge, is measured in the
-same rounds too, and the limit of an outermost call stands beside it: no integration can save that.
+Values that do not lie open, those of a tensor or of a list of dicts, have to be asked for, and some
+libraries whether they predict at all. The least that this takes, with nothing of Tidegauge, is
+measured in the same rounds too, and the limit of an outermost call is beside it: nobody can save it.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def main() -> int:
             failed |= slow
             verdict = "TOO SLOW" if slow else "ok"
             if least:
-                verdict += f", of which {least:.3f} is the least that {scenario.library} takes"
+                verdict += f", {least:.3f} of it is the least that {scenario.library}'s values take"
             print(f"  {name:<34} {outermost:8.3f}         {nested:8.3f}   {verdict}", flush=True)
     print("\nStart of an app (imports, fit, one prediction), all integrations installed")
     print(f"  {'':<34} CPU s without   CPU s with   ratio")

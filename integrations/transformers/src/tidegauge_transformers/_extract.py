@@ -6,6 +6,7 @@ Text goes nowhere. A label is recorded only where the model itself has it among 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
@@ -88,8 +89,14 @@ def inputs_of(data: Any, stride: int) -> tuple[Snapshot, int, int, int]:
     if stride == 1:
         text = data[0] if type(data) is list and len(data) == 1 else data
         if type(text) is str:
-            return ("dict", {"characters": len(text)}), 1, 0, 1
+            return _text_of(len(text))
     return _inputs_of(data, stride)
+
+
+@lru_cache(maxsize=1024)
+def _text_of(characters: int) -> tuple[Snapshot, int, int, int]:
+    """Return what is recorded of one text: made once a length, and read only."""
+    return ("dict", {"characters": characters}), 1, 0, 1
 
 
 def _features(data: Any) -> Any:
