@@ -6,7 +6,7 @@ method that answers at once what the library has answered, in units of O: one Op
 
 Values that do not lie open, those of a tensor or of a list of dicts, have to be asked for, and some
 libraries whether they predict at all. The least that this takes, with nothing of Tidegauge, is
-measured in the same rounds too, and the limit of an outermost call is beside it: nobody can save it.
+measured in the same rounds too, and the limit of an outermost call is above it: nobody saves it.
 """
 
 from __future__ import annotations
