@@ -1,4 +1,4 @@
-"""Services that nobody has changed, with a Datadog Agent beside them: zero-code, real servers."""
+"""Services that nobody has changed, with a Datadog Agent or without: zero-code, real servers."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from tidegauge_semconv import metrics
 from tidegauge_testkit.backends import ServedApp, free_port
 from tidegauge_testkit.backends.binaries import find
 from tidegauge_testkit.backends.dogstatsd_server import DogStatsDServer
+from tidegauge_testkit.datadog_intake import DatadogIntake, Reply
 
 pytestmark = pytest.mark.backends
 
@@ -124,3 +125,48 @@ def test_an_agent_that_comes_later_is_found(workshop: Any, tmp_path: Path) -> No
             agent.wait_for(lambda: SENT <= requests(agent) <= 2 * SENT, "all requests since")
             assert [] == agent.refused
     assert 1 == app.output().count(f"DogStatsD at {agent.url}: got No such file or directory;")
+
+
+def kept(api: DatadogIntake, name: str) -> float:
+    """Return the sum of a count as Datadog keeps it: of one second and set of tags, the last."""
+    points: dict[tuple[Any, ...], float] = {}
+    for series in api.series("/api/v1/series"):
+        if series["metric"] == name:
+            for second, value in series["points"]:
+                points[(second, series["host"], *sorted(series["tags"]))] = value
+    return sum(points.values())
+
+
+@pytest.mark.parametrize("program", [UVICORN, GUNICORN], ids=["uvicorn", "gunicorn"])
+def test_without_an_agent_every_request_arrives_once(
+    program: list[str], workshop: Any, tmp_path: Path
+) -> None:
+    """Through an outage, from one of several workers, until SIGTERM; trouble is an event."""
+    with DatadogIntake() as api:
+        api.replies += [Reply(503)] * 3
+        environment = {
+            "DD_API_KEY": "0123456789abcdef0123456789abcdef",
+            "TIDEGAUGE_DATADOG_URL": api.url,
+            "TIDEGAUGE_REFERENCE": "lost.reference.json",
+        }
+        app = served(workshop, tmp_path / "app", program, environment)
+        with app:
+            ask(app, SENT, 1, workshop)
+            app.wait_for(lambda: kept(api, REQUESTS) == SENT, "the first requests", LIMIT_S)
+            ask(app, SENT, 2, workshop)
+            app.terminate(LIMIT_S)
+        assert 2 * SENT == kept(api, REQUESTS)
+        latencies = [
+            value
+            for series in api.series("/api/v1/distribution_points")
+            if series["metric"] == LATENCY
+            for _, values in series["points"]
+            for value in values
+        ]
+        (event,) = api.taken("/api/v1/events")
+    assert 2 * SENT == len(latencies)
+    assert "Tidegauge: lost.reference.json is set up wrongly" == event.body["title"]
+    assert UNIFIED <= set(event.body["tags"])
+    assert [] == api.faults
+    assert 1 == app.output().count(f"Datadog {api.url}: got HTTP 503 Service Unavailable;")
+    assert environment["DD_API_KEY"] not in app.output()

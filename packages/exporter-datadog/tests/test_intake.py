@@ -29,7 +29,7 @@ HANG_S = 50.0
 
 def gauge(number: int) -> Point:
     """Return a gauge that can be told from others."""
-    return Gauge(f"gauge.{number}", float(number), ("env:test",), AT_S)
+    return Gauge(f"gauge.{number}", float(number), ("env:test",), AT_S + number)
 
 
 # -- what arrives ------------------------------------------------------------------------------
@@ -70,15 +70,31 @@ def test_a_path_in_front_stays(api: DatadogIntake, make: MakeIntake) -> None:
     api.faults.clear()  # the API itself has no such path
 
 
-def test_two_collections_of_one_second_stay_two(api: DatadogIntake, make: MakeIntake) -> None:
-    """Datadog would keep the later one and forget the other."""
-    intake = make(api.url)
-    for at_s in (AT_S + 0.1, AT_S + 0.9):
-        intake.send([Count("model.requests", 1.0, (), 0.5, at_s)])
-    intake.flush(LIMIT_S)
-    assert [1_795_000_000, 1_795_000_001] == [
-        series["points"][0][0] for series in api.series(SERIES)
-    ]
+def test_two_collections_of_one_second_are_one(api: DatadogIntake, make: MakeIntake) -> None:
+    """Datadog would keep the later one and forget the other; a flush waits for no second."""
+    intake = make(api.url, wall=lambda: AT_S)
+    for at_s in (AT_S + 0.1, AT_S + 0.4, AT_S + 0.9, AT_S + 10.2, AT_S + 10.7):
+        intake.send([Count("model.requests", 1.0, (), 0.25, at_s)])
+    assert intake.flush(LIMIT_S)
+    points = [series["points"][0] for series in api.series(SERIES)]
+    # An interval that began in a second may be of the next one, and no later.
+    assert [1.0, 1.0, 2.0, 1.0] == [value for _, value in points]
+    assert [0, 1, 10, 11] == [second - 1_795_000_000 for second, _ in points]
+
+
+def test_what_waits_for_a_second_needs_nothing_to_follow(
+    api: DatadogIntake, make: MakeIntake
+) -> None:
+    """An app that is idle exports no more."""
+    now = [AT_S + 0.1]
+    intake = make(api.url, wall=lambda: now[0])
+    for value in (1.0, 2.0, 3.0):
+        intake.send([Gauge("g", value, (), AT_S + value / 10)])
+    api.wait_for(1)
+    now[0] = AT_S + 1.5
+    api.wait_for(2)
+    points = [series["points"][0] for series in api.series(SERIES)]
+    assert [[1_795_000_000, 1.0], [1_795_000_001, 3.0]] == points
 
 
 def test_nothing_to_send_is_no_request(api: DatadogIntake, make: MakeIntake) -> None:
@@ -234,9 +250,9 @@ def test_a_forked_child_sends_its_own_and_not_its_parents(
 
     with intake._ready:  # as a thread of the parent may
         assert [True, True] == in_child(child)
-    assert ["gauge.1", "gauge.2"] == [s["metric"] for s in api.series(SERIES)]
+    assert ["gauge.2"] == [s["metric"] for s in api.series(SERIES)]
     assert intake.flush(LIMIT_S)
-    assert ["gauge.1", "gauge.2", "gauge.1"] == [s["metric"] for s in api.series(SERIES)]
+    assert ["gauge.2", "gauge.1"] == [s["metric"] for s in api.series(SERIES)]
 
 
 def test_where_no_thread_can_be_started_a_flush_sends(
@@ -256,7 +272,8 @@ def test_where_no_thread_can_be_started_a_flush_sends(
         intake.send([gauge(1)])
         assert intake.flush(LIMIT_S)
         assert intake.flush(0.0)
-    assert ["gauge.1", "gauge.1"] == [s["metric"] for s in api.series(SERIES)]
+    assert ["gauge.1"] == [s["metric"] for s in api.series(SERIES)]
+    assert 2 == len(api.posted())
 
 
 def test_after_the_end_nothing_is_sent_and_all_is_counted(

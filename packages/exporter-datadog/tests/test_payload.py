@@ -18,7 +18,6 @@ from tidegauge_exporter_datadog.payload import (
     halves,
     of_event,
     of_points,
-    second_of,
 )
 from tidegauge_exporter_datadog.points import Count, Distribution, Gauge, Point
 from tidegauge_exporter_datadog.transport import DatadogEvent
@@ -173,16 +172,6 @@ def test_the_key_of_nobody_is_in_a_repr() -> None:
     """A body may be long and is nobody's business in a log."""
     (parcel,) = of(POINTS[0])
     assert "body" not in repr(parcel)
-
-
-def test_no_two_collections_have_one_second() -> None:
-    """Datadog would keep the later count of a series, and the other would be lost."""
-    first = second_of([Count("c", 1.0, (), 10.0, 100.2)], last=0)
-    flushed = second_of([Count("c", 1.0, (), 0.7, 100.9)], last=first)
-    assert (100, 101) == (first, flushed)
-    # Another process takes over in that second: it only knows when the last one ended.
-    assert 101 == second_of([Count("c", 1.0, (), 0.7, 100.9)], last=0)
-    assert 105 == second_of([Gauge("g", 1.0, (), 105.0)], last=101)
 
 
 def test_a_count_of_a_moment_has_an_interval() -> None:

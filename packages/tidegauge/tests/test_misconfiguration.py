@@ -115,6 +115,23 @@ def test_a_launch_sends_it_once_whoever_leads(told: list[Event], several: Any) -
     assert ["X: got 1.", "Z: got 3."] == _texts(told)
 
 
+def test_the_launcher_does_not_repeat_what_its_workers_have_sent(
+    told: list[Event], several: Any
+) -> None:
+    """It has read the same settings, predicts nothing, and ends after all of them."""
+    worker = several.process()
+    for turn in range(3):
+        worker.tick(float(turn))
+    for group in (worker, several.process(predicts=False)):
+        several.be(group)
+        misconfiguration.reset()
+        note("X", "X: got 1.")
+        announce.announce_misconfigurations()
+
+    assert (True, False) == (worker.leads, group.member)
+    assert ["X: got 1."] == _texts(told)
+
+
 def test_a_plugin_that_cannot_be_built_is_one(
     told: list[Event], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,18 +21,21 @@ from tidegauge.otel_private import SUPPRESS_KEY
 from tidegauge_exporter_datadog import answers
 from tidegauge_exporter_datadog.answers import Outcome
 from tidegauge_exporter_datadog.complaints import Complaints
+from tidegauge_exporter_datadog.merging import merged
 from tidegauge_exporter_datadog.payload import (
     MAX_AGE_S,
     Parcel,
     halves,
     of_event,
     of_points,
-    second_of,
 )
 from tidegauge_exporter_datadog.points import Point
 from tidegauge_exporter_datadog.post import Answer, Destination, Poster
 from tidegauge_exporter_datadog.queue import Waiting
+from tidegauge_exporter_datadog.seconds import Seconds
 from tidegauge_exporter_datadog.transport import DatadogEvent
+
+_SECOND_S = 1.0
 
 
 class Intake:
@@ -88,7 +91,10 @@ class Intake:
         self._thread: threading.Thread | None = None
         self._sending = False
         self._closed = False
-        self._second = 0
+        # What was collected in a second that is taken, until the next one.
+        self._collected = threading.Lock()
+        self._held: Sequence[Point] = ()
+        self._seconds = Seconds()
         self._failures = 0
         self._not_before_s = 0.0
         # Who was told how long to wait does so, also where somebody flushes.
@@ -107,11 +113,21 @@ class Intake:
 
     def send(self, points: Sequence[Point]) -> None:
         """Queue the points of one collection."""
-        with guard.guarded("datadog.send"):
-            if points:
-                self._second = second_of(points, self._second)
-                expires_s = self._monotonic() + MAX_AGE_S
-                self._queue(of_points(points, self._host, self._second, expires_s))
+        with guard.guarded("datadog.send"), self._collected:
+            waited = bool(self._held)
+            self._held = merged(self._held, points)
+            self._queue_held(waited=waited)
+
+    def _queue_held(self, *, waited: bool, now: bool = False) -> None:
+        at_s = self._wall() if waited else 0.0
+        second = self._seconds.take(self._held, at_s, now=now) if self._held else None
+        if second is not None:
+            points, self._held = self._held, ()
+            expires_s = self._monotonic() + MAX_AGE_S
+            self._queue(of_points(points, self._host, second, expires_s))
+        elif self._held:
+            with self._ready:
+                self._ready.notify_all()
 
     def send_event(self, event: DatadogEvent) -> None:
         """Queue an event."""
@@ -137,6 +153,8 @@ class Intake:
         return False
 
     def _flush(self, timeout_s: float) -> bool:
+        with self._collected:
+            self._queue_held(waited=True, now=True)
         with self._ready:
             if not self._told:
                 self._failures, self._not_before_s = 0, 0.0
@@ -155,7 +173,7 @@ class Intake:
         with guard.guarded("datadog.close"):
             with self._ready:
                 self._closed = True
-                left = self._waiting.clear()
+                left = self._waiting.clear() + bool(self._held)
                 self._ready.notify_all()
                 thread = self._thread
             self._lost(left, "closed")
@@ -169,7 +187,12 @@ class Intake:
         # An app that traces its HTTP requests has no interest in ours.
         context.attach(context.set_value(SUPPRESS_KEY, True))
         while not self._closed:
-            self._deliver_next(None)
+            if not self._held:
+                self._deliver_next(None)
+                continue
+            self._deliver_next(self._monotonic() + _SECOND_S)
+            with guard.guarded("datadog.held"), self._collected:
+                self._queue_held(waited=True)
 
     def _deliver_next(self, deadline_s: float | None) -> None:
         """Wait for something that may be sent now, and send it."""
@@ -196,6 +219,8 @@ class Intake:
             while not self._closed:
                 now_s = self._monotonic()
                 wait_s = None if deadline_s is None else deadline_s - now_s
+                if self._held and deadline_s is None:
+                    break  # it waits for the next second only
                 if self._waiting:
                     due_s = self._not_before_s - now_s
                     if due_s <= 0:

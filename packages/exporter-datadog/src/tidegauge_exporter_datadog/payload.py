@@ -76,19 +76,6 @@ def of_event(event: DatadogEvent, host: str, expires_s: float) -> Parcel:
     return Parcel(EVENTS, _write(body), expires_s, compressed=False)
 
 
-def second_of(points: Iterable[Point], last: int) -> int:
-    """Return the second of a collection, which no collection before it has had.
-
-    Counts say when the one before ended, also where another process made it.
-    """
-    second = last + 1
-    for point in points:
-        second = max(second, int(point.at_s))
-        if isinstance(point, Count):
-            second = max(second, int(point.at_s - point.interval_s) + 1)
-    return second
-
-
 def halves(parcel: Parcel) -> tuple[Parcel, ...]:
     """Return two requests in place of one that is too large; none where it can't be cut."""
     if not parcel.compressed:

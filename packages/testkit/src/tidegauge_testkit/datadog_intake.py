@@ -34,8 +34,12 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """One request; ``body`` is its JSON, ``size_bytes`` its length as it came."""
+    """One request; ``body`` is its JSON, ``size_bytes`` its length as it came.
 
+    ``status`` is what it was answered with, 0 where it was not.
+    """
+
+    status: int
     at_s: float
     path: str
     headers: Mapping[str, str]
@@ -63,9 +67,7 @@ class DatadogIntake:
                 raw = self.rfile.read(int(self.headers["Content-Length"]))
                 deflated = self.headers.get("Content-Encoding") == "deflate"
                 body = json.loads(zlib.decompress(raw) if deflated else raw)
-                intake._posted.append(
-                    Posted(time.monotonic(), self.path, dict(self.headers), body, len(raw))
-                )
+                now_s = time.monotonic()
                 reply = intake.replies.popleft() if intake.replies else Reply()
                 if len(raw) > most_bytes:
                     reply = Reply(413, body=b'{"errors":["Payload too large"]}')
@@ -74,6 +76,10 @@ class DatadogIntake:
                 except ValueError as error:
                     intake.faults.append(str(error))
                     reply = Reply(400, body=json.dumps({"errors": [str(error)]}).encode())
+                status = 0 if reply.hangs else reply.status
+                intake._posted.append(
+                    Posted(status, now_s, self.path, dict(self.headers), body, len(raw))
+                )
                 if reply.hangs:
                     intake._stopped.wait(_LIMIT_S)
                     return
@@ -123,9 +129,13 @@ class DatadogIntake:
             _LIMIT_S,
         )
 
+    def taken(self, path: str) -> list[Posted]:
+        """Return the requests to one path that were answered with success."""
+        return [each for each in self.posted(path) if each.status in range(200, 300)]
+
     def series(self, path: str) -> list[dict[str, Any]]:
-        """Return all series that came to a path."""
-        return [series for posted in self.posted(path) for series in posted.body["series"]]
+        """Return all series of one path that were taken."""
+        return [series for taken in self.taken(path) for series in taken.body["series"]]
 
 
 def modelled(path: str, body: Any) -> Any:

@@ -53,7 +53,8 @@ def announce_misconfigurations() -> None:
 
 
 def _sent(group: Group) -> list[str]:
-    content = group.surely_kept(_SENT) if group.member else None
+    # Who is no member has the same settings as they: the launcher, which ends after all of them.
+    content = group.surely_kept(_SENT) if group.active else None
     try:
         return [str(each) for each in json.loads(content or b"[]")]
     except (ValueError, TypeError):
