@@ -152,7 +152,8 @@ class Pipeline:
 
     def _tell(self) -> None:
         """Let processors send and write what they have to say; the lock is free meanwhile."""
-        self._processors.tell(shared.clock())
+        with guarded("tell.processors"):  # the clock may be the app's
+            self._processors.tell(shared.clock())
         with guarded("tell.misconfigurations"):
             announce.announce_misconfigurations()
 
