@@ -60,7 +60,7 @@ class BySegment:
     new: tuple[OtherValue, ...] = ()
     left_out: int = 0
     missing: tuple[int | None, int] = (None, 0)
-    alpha: float = 0.025
+    alpha: float = 0.005
 
     @property
     def drifted(self) -> bool:
