@@ -68,16 +68,19 @@ def test_what_is_refused_is_not_tried_again(
     assert {"datadog.refused": 2} == unsent.counts()
 
 
-def test_the_key_follows_no_redirect(api: DatadogIntake, make: MakeIntake, said: Any) -> None:
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_the_key_follows_no_redirect(
+    status: int, api: DatadogIntake, make: MakeIntake, said: Any
+) -> None:
     """It would go to whoever is named there."""
     with DatadogIntake() as other:
-        api.replies.append(Reply(307, {"Location": f"{other.url}{SERIES}"}))
+        api.replies.append(Reply(status, {"Location": f"{other.url}{SERIES}"}))
         intake = make(api.url)
         intake.send([gauge(1)])
-        assert intake.flush(LIMIT_S)
+        intake.flush(5.0)
         assert [] == other.posted()
     assert {"datadog.refused": 1} == unsent.counts()
-    assert "HTTP 307" in said(logging.ERROR)[0]
+    assert f"HTTP {status}" in said(logging.ERROR)[0]
 
 
 def test_what_is_too_large_is_halved_until_it_is_taken(make: MakeIntake) -> None:
