@@ -12,6 +12,7 @@ import zlib
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
@@ -55,6 +56,7 @@ class DatadogIntake:
     """
 
     def __init__(self, most_bytes: int = 3_200_000) -> None:
+        _models()  # now: whoever sends first would wait for them
         self.replies: deque[Reply] = deque()
         #: What was wrong with requests, by Datadog's own models.
         self.faults: list[str] = []
@@ -138,6 +140,24 @@ class DatadogIntake:
         return [series for taken in self.taken(path) for series in taken.body["series"]]
 
 
+@cache
+def _models() -> dict[str, Any]:
+    # Only the tests of one package have it; all of its models would take seconds.
+    from datadog_api_client.v1.model.distribution_points_payload import (  # noqa: PLC0415
+        DistributionPointsPayload,
+    )
+    from datadog_api_client.v1.model.event_create_request import (  # noqa: PLC0415
+        EventCreateRequest,
+    )
+    from datadog_api_client.v1.model.metrics_payload import MetricsPayload  # noqa: PLC0415
+
+    return {
+        "/api/v1/series": MetricsPayload,
+        "/api/v1/distribution_points": DistributionPointsPayload,
+        "/api/v1/events": EventCreateRequest,
+    }
+
+
 def modelled(path: str, body: Any) -> Any:
     """Return a request's body as the model of Datadog's own client.
 
@@ -146,15 +166,9 @@ def modelled(path: str, body: Any) -> Any:
     ValueError
         It has a key, a type or a length that the model does not allow.
     """
-    # Only the tests of one package have it.
-    from datadog_api_client import exceptions, model_utils  # noqa: PLC0415
-    from datadog_api_client.v1 import models  # noqa: PLC0415
+    from datadog_api_client import exceptions, model_utils  # noqa: PLC0415 - as below
 
-    kinds: dict[str, Any] = {
-        "/api/v1/series": models.MetricsPayload,
-        "/api/v1/distribution_points": models.DistributionPointsPayload,
-        "/api/v1/events": models.EventCreateRequest,
-    }
+    kinds = _models()
     if path not in kinds:
         raise ValueError(f"path: got {path!r}; expected one of {', '.join(kinds)}")
     convert: Any = model_utils.validate_and_convert_types
