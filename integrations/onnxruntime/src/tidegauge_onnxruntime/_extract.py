@@ -15,7 +15,8 @@ from tidegauge.guard import once
 from tidegauge.info import ModelInfo
 from tidegauge.model_file import base_name
 from tidegauge.projection import MAX_WIDTH, project
-from tidegauge.snapshot import Lazy
+from tidegauge.sampling import adapted
+from tidegauge.snapshot import Lazy, Snapshot
 
 Array = NDArray[Any]
 
@@ -141,10 +142,6 @@ def _rows_of(feed: Mapping[str, Any]) -> Lazy:
 
 def outputs(result: Any) -> Any:
     """Return what was predicted for each row: probabilities or numbers, or else the label."""
-    if type(result) is list and len(result) == 1:
-        only = result[0]
-        if type(only) is ndarray and only.dtype is _FLOAT32 and only.size == 1:
-            return only  # nearly always
     labels: list[Array] = []
     tables: list[Array] = []
     wide: list[Array] = []
@@ -161,6 +158,18 @@ def outputs(result: Any) -> Any:
     if tables:
         return _numbers(tables, labelled=bool(labels))
     return _lazy(_as_text, labels[0]) if labels else _lazy(_projected, *wide[:1])
+
+
+_outputs_of = adapted(outputs)
+
+
+def answers(result: Any, rows: int, start: int, step: int, _: object = None) -> Snapshot:
+    """Return a copy of what was predicted for the chosen rows: ``sampling.outputs_of`` of it."""
+    if rows == 1 and not start and type(result) is list and len(result) == 1:
+        only = result[0]
+        if type(only) is ndarray and only.dtype is _FLOAT32 and only.size == 1 and only.ndim:
+            return [only.item()]  # nearly always
+    return _outputs_of(result, rows, start, step)
 
 
 def _numbers(tables: Sequence[Array], *, labelled: bool) -> Any:

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from tidegauge.observe import observer
+from tidegauge.calls import Calls
+from tidegauge.observe import Decorator, recorder
 from tidegauge.patcher import Methods, Patch
 
 from tidegauge_onnxruntime._deferred import asynchronous, bound
-from tidegauge_onnxruntime._extract import describe, features, outputs
+from tidegauge_onnxruntime._extract import answers, describe, features
+
+
+def recorded(operation: str, argument: str) -> Decorator:
+    """Return the decorator of a method that is given the outputs' names and then the feed."""
+    calls = Calls(operation, describe, argument, position=1, features=features)
+    calls.outputs, calls.plain_dtype = answers, None
+    return recorder(calls)
+
 
 PATCHES: tuple[Patch, ...] = (
     # InferenceSession has them from here, and so have the user's classes that derive from it.
@@ -14,15 +23,9 @@ PATCHES: tuple[Patch, ...] = (
         "onnxruntime.capi.onnxruntime_inference_collection",
         "Session",
         {
-            "run": observer(
-                "run", describe,
-                argument="input_feed", position=1, features=features, outputs=outputs,
-            ),
+            "run": recorded("run", "input_feed"),
             # The same with values that may be on a device: those are counted.
-            "run_with_ort_values": observer(
-                "run_with_ort_values", describe,
-                argument="input_dict_ort_values", position=1, features=features, outputs=outputs,
-            ),
+            "run_with_ort_values": recorded("run_with_ort_values", "input_dict_ort_values"),
             # Inputs and outputs stay where they are, and nothing of them is looked at.
             "run_with_iobinding": bound(describe),
             # Returns before the result is there.
