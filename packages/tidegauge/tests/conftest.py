@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from opentelemetry.sdk._logs import LoggerProvider, export
 from opentelemetry.sdk.resources import Resource
-from tidegauge import codec, guard, identity, pipeline, standing
+from tidegauge import codec, guard, identity, pipeline, standing, unsent
 from tidegauge.batch import Batch, CountPoint, GaugePoint
 from tidegauge.channel import Channels
 from tidegauge.configuration import CoreSettings
@@ -136,6 +136,7 @@ def core(monkeypatch: pytest.MonkeyPatch) -> Iterator[Core]:
     monkeypatch.setattr(identity, "_named_by_environment", set())
     identity.forget_all()
     guard.reset()
+    unsent.reset()
 
     def use(processors: list[Any]) -> Pipeline:
         made = Pipeline(processors)
