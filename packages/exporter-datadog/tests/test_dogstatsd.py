@@ -18,8 +18,9 @@ from tidegauge import unsent
 from tidegauge_exporter_datadog.address import Address
 from tidegauge_exporter_datadog.channel import Channel
 from tidegauge_exporter_datadog.dogstatsd import DogStatsD
-from tidegauge_exporter_datadog.losses import QUIET_S, Losses
+from tidegauge_exporter_datadog.losses import Losses
 from tidegauge_exporter_datadog.points import Count, Gauge, Point
+from tidegauge_exporter_datadog.quiet import QUIET_S
 from tidegauge_exporter_datadog.transport import DatadogEvent
 from tidegauge_testkit.backends.dogstatsd_server import DogStatsDServer
 from tidegauge_testkit.backends.ports import free_port
@@ -28,13 +29,6 @@ from tidegauge_testkit.backends.process import wait_until
 SCHEMES = ["udp", "unix", "unixstream"]
 # Ten times as long as a transport waits for anything.
 PATIENCE_S = 5.0
-
-
-@pytest.fixture(autouse=True)
-def _forget() -> Iterator[None]:
-    unsent.reset()
-    yield
-    unsent.reset()
 
 
 @pytest.fixture(params=SCHEMES)

@@ -26,15 +26,6 @@ from tidegauge_testkit.recording import Recording
 MODEL = ("env:prod", "model_name:fraud", "model_version:3", "operation:predict", "service:scoring")
 
 
-@pytest.fixture(autouse=True)
-def _forget() -> Iterator[None]:
-    guard.reset()
-    unsent.reset()
-    yield
-    guard.reset()
-    unsent.reset()
-
-
 @pytest.fixture
 def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DogStatsDServer]:
     """Return a strict Agent whose address is in the environment."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pytest
@@ -31,13 +31,6 @@ from tidegauge_exporter_datadog.unified import UnifiedTags
 
 NOW_S = 1_795_000_000.0
 NOTHING = UnifiedTags()
-
-
-@pytest.fixture(autouse=True)
-def _forget() -> Iterator[None]:
-    guard.reset()
-    yield
-    guard.reset()
 
 
 def data(*metrics: Metric, resource: Mapping[str, str] | None = None) -> MetricsData:

@@ -15,11 +15,9 @@ from tidegauge.misconfiguration import misconfigured
 
 from tidegauge_exporter_datadog.answers import unix_seconds
 from tidegauge_exporter_datadog.post import Answer
+from tidegauge_exporter_datadog.quiet import Quiet
 
 _logger = logging.getLogger("tidegauge")
-
-#: No two warnings about one intake are closer to each other.
-QUIET_S = 60.0
 
 # Datadog takes points of ten minutes ahead; half of it says that a clock is wrong.
 _SKEW_S = 300.0
@@ -47,8 +45,7 @@ class Complaints:
 
     def __init__(self, url: str, monotonic: Callable[[], float]) -> None:
         self._url = url
-        self._monotonic = monotonic
-        self._quiet_until_s = -QUIET_S
+        self._quiet = Quiet(monotonic)
         self._known: set[object] = set()
         self._lost = 0
 
@@ -119,8 +116,6 @@ class Complaints:
         return True
 
     def _warn(self, message: str, *values: object) -> None:
-        now_s = self._monotonic()
-        if now_s >= self._quiet_until_s:
-            self._quiet_until_s = now_s + QUIET_S
+        if self._quiet.ends():
             self._lost = 0
             _logger.warning(message, *values)

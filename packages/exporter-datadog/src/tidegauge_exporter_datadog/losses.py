@@ -9,10 +9,9 @@ from collections.abc import Callable
 
 from tidegauge import unsent
 
-_logger = logging.getLogger(__name__)
+from tidegauge_exporter_datadog.quiet import Quiet
 
-#: No two lines about one way to Datadog are closer to each other.
-QUIET_S = 60.0
+_logger = logging.getLogger(__name__)
 
 
 class Losses:
@@ -28,9 +27,8 @@ class Losses:
 
     def __init__(self, subject: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._subject = subject
-        self._clock = clock
         self._lock = threading.Lock()
-        self._quiet_until_s = -QUIET_S
+        self._quiet = Quiet(clock)
         self._unsaid = 0
 
     def add(self, number: int, reason: str, what: str, advice: str) -> None:
@@ -48,13 +46,11 @@ class Losses:
             What the reader of the log can do.
         """
         unsent.count(f"datadog.{reason}", number)
-        now_s = self._clock()
         with self._lock:
             self._unsaid += number
-            if now_s < self._quiet_until_s:
+            if not self._quiet.ends():
                 return
             lost, self._unsaid = self._unsaid, 0
-            self._quiet_until_s = now_s + QUIET_S
         _logger.warning(
             "%s: %s. Lost: %d since the last such line; the app is not affected. %s. All are "
             "counted in tidegauge.export.failures; this is said once a minute at most.",
