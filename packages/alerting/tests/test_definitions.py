@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 from tidegauge_alerting import DEFAULT_ALERTS, FLEET_ALERTS, AlertDefinition, Comparison, Severity
@@ -231,3 +232,109 @@ def test_a_definition_of_ones_own_is_like_a_default_one() -> None:
         "LowAccuracy", spec, Last(), Comparison.AT_LEAST, 0.9, Severity.INFO, "{model}", "{model}"
     )
     assert spec.attributes == own.labels
+
+
+def test_a_cooldown_comes_from_the_severity() -> None:
+    """What wakes somebody is said again after hours, a note after a week."""
+    found = {alert.severity.value: alert.cooldown_s for alert in DEFAULT_ALERTS}
+    assert found == {"critical": 4 * 3600, "warning": 24 * 3600, "info": 7 * 24 * 3600}
+    assert dataclasses.replace(BY_NAME["HighLatency"], cooldown_s=60).cooldown_s == 60
+
+
+@pytest.mark.parametrize(
+    ("comparison", "fires", "stays"),
+    [
+        (Comparison.ABOVE, [0.6], [0.45, 0.5, 0.6]),
+        (Comparison.AT_LEAST, [0.5, 0.6], [0.4, 0.45, 0.5, 0.6]),
+        (Comparison.EQUAL, [0.5], [0.5]),
+    ],
+)
+def test_an_alert_begins_and_stays(
+    comparison: Comparison, fires: list[float], stays: list[float]
+) -> None:
+    """It begins beyond the threshold and goes on until the recovery; NaN is no value."""
+    alert = dataclasses.replace(
+        BY_NAME["HighLatency"],
+        comparison=comparison,
+        recovery=None if comparison is Comparison.EQUAL else 0.4,
+    )
+    values = [0.3, 0.4, 0.45, 0.5, 0.6, float("nan")]
+    assert fires == [value for value in values if alert.fires_at(value)]
+    assert stays == [value for value in values if alert.stays_at(value)]
+
+
+@pytest.mark.parametrize(
+    ("comparison", "low", "fires"),
+    [
+        (Comparison.BELOW, None, [0.1, 0.3]),
+        (Comparison.AT_MOST, None, [0.1, 0.3, 0.5]),
+        (Comparison.OUTSIDE, 0.2, [0.1, 0.6]),
+    ],
+)
+def test_an_alert_can_be_about_little(
+    comparison: Comparison, low: float | None, fires: list[float]
+) -> None:
+    """Below a threshold, or outside a band."""
+    alert = dataclasses.replace(BY_NAME["HighLatency"], comparison=comparison, low=low)
+    values = [0.1, 0.3, 0.5, 0.6, float("nan")]
+    assert fires == [value for value in values if alert.fires_at(value)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"recovery": 0.6},
+            (
+                "recovery of HighLatency: got 0.6; expected at most 0.5. "
+                "Give where the alert ends, or leave it out."
+            ),
+        ),
+        (
+            {"recovery": 0.4, "comparison": Comparison.BELOW},
+            (
+                "recovery of HighLatency: got 0.4; expected at least 0.5. "
+                "Give where the alert ends, or leave it out."
+            ),
+        ),
+        (
+            {"recovery": 0.5, "comparison": Comparison.EQUAL},
+            (
+                "recovery of HighLatency: got 0.5; expected none: the alert has no side to come "
+                "back from. Give where the alert ends, or leave it out."
+            ),
+        ),
+        (
+            {"low": 0.1},
+            (
+                "low of HighLatency: got 0.1; expected none. "
+                "Give a low with the comparison 'outside', and with no other."
+            ),
+        ),
+        (
+            {"comparison": Comparison.OUTSIDE},
+            (
+                "low of HighLatency: got None; expected a number below 0.5. "
+                "Give a low with the comparison 'outside', and with no other."
+            ),
+        ),
+        (
+            {"comparison": Comparison.OUTSIDE, "low": 0.5},
+            (
+                "low of HighLatency: got 0.5; expected a number below 0.5. "
+                "Give a low with the comparison 'outside', and with no other."
+            ),
+        ),
+    ],
+)
+def test_a_band_that_makes_no_sense_is_refused(changes: dict[str, Any], message: str) -> None:
+    """A recovery on the wrong side would never end, a band without an end never fires."""
+    with pytest.raises(ValueError, match="expected") as caught:
+        dataclasses.replace(BY_NAME["HighLatency"], **changes)
+    assert message == str(caught.value)
+
+
+def test_a_recovery_moves_with_its_threshold() -> None:
+    """A tuned alert recovers as far from its threshold as before, in proportion."""
+    alert = dataclasses.replace(BY_NAME["HighLatency"], recovery=0.4)
+    assert alert.with_threshold(1).recovery == 0.8

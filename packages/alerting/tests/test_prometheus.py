@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import TYPE_CHECKING, Any
 
 import promql_parser
@@ -17,8 +18,8 @@ from tidegauge_alerting import (
     render_prometheus,
     rule_groups,
 )
-from tidegauge_alerting.definitions import EffectiveGuard, EventGuard, Last, Where
-from tidegauge_alerting.prometheus import expression
+from tidegauge_alerting.definitions import Across, EffectiveGuard, EventGuard, Last, Where
+from tidegauge_alerting.prometheus_expression import expression
 from tidegauge_alerting.promql import duration
 from tidegauge_exporter_prometheus import prometheus_name
 from tidegauge_semconv import Kind, MetricSpec, all_metrics, attributes, metrics
@@ -109,15 +110,73 @@ def _grouping(node: Any) -> set[str]:
 
 
 def test_drift_is_guarded_by_its_own_rows() -> None:
-    """The expressions on drift are the documented ones to the letter."""
+    """The expressions on drift are the documented ones to the letter, unless it is muted."""
+    feature = "on (model_name, model_version, reference, feature, window)"
+    family = "on (model_name, model_version, reference, feature, window, family)"
     assert EXPRESSIONS["DataDriftDetected"] == (
-        "drift_psi_value > 0.2 and on (model_name, model_version, reference, feature, window) "
-        "drift_effective_rows >= 300"
+        f"drift_psi_value > 0.2 and {feature} drift_effective_rows >= 300\n"
+        f"unless {feature} drift_muted == 1"
     )
     assert EXPRESSIONS["ModelDrift"] == (
-        'drift_detected{feature="",family=~"outputs|data_quality"} == 1'
+        'drift_detected{feature="",family=~"outputs|data_quality"} == 1\n'
+        f"unless {family} drift_muted == 1"
     )
-    assert EXPRESSIONS["InputDrift"] == 'drift_detected{feature="",family="inputs"} == 1'
+    assert EXPRESSIONS["InputDrift"] == (
+        f'drift_detected{{feature="",family="inputs"}} == 1\nunless {family} drift_muted == 1'
+    )
+
+
+def test_another_measure_is_a_clear_error() -> None:
+    """A measure that nobody has taught to this renderer is no rule that never fires."""
+    wrong = dataclasses.replace(BY_NAME["InputDrift"], measure=object())  # type: ignore[arg-type]
+    with pytest.raises((TypeError, AttributeError)):
+        expression(wrong)
+
+
+def test_below_above_and_outside_are_comparisons() -> None:
+    """Each comparison is PromQL's own; a band is two of them."""
+    own = dataclasses.replace(BY_NAME["DataDriftDetected"], guard=None)
+    for comparison, low, expected in (
+        (Comparison.BELOW, None, "drift_psi_value < 0.2"),
+        (Comparison.AT_MOST, None, "drift_psi_value <= 0.2"),
+        (Comparison.OUTSIDE, 0.1, "(drift_psi_value < 0.1\nor drift_psi_value > 0.2)"),
+    ):
+        text = expression(dataclasses.replace(own, comparison=comparison, low=low))
+        assert text.startswith(f"{expected}\nunless on (")
+        promql_parser.parse(text)
+
+
+def test_what_fires_stays_until_it_recovers() -> None:
+    """Beyond the recovery an alert goes on if it fires, and does not begin."""
+    latency = dataclasses.replace(BY_NAME["HighLatency"], recovery=0.4)
+    text = expression(latency)
+    begins = expression(BY_NAME["HighLatency"])
+    assert text.startswith(f"{begins}\nor (histogram_quantile(")
+    assert text.endswith(
+        "> 0.4\n  and ignoring (alertname, alertstate, alertgroup, severity) "
+        'ALERTS{alertname="HighLatency",alertstate="firing"})'
+    )
+    promql_parser.parse(text)
+    psi = dataclasses.replace(BY_NAME["DataDriftDetected"], recovery=0.15)
+    assert expression(psi).startswith("(drift_psi_value > 0.2 and on")
+    assert ")\nunless on (model_name" in expression(psi)
+
+
+def test_series_are_put_together_twice() -> None:
+    """How many models drift: each model once, without the muted ones, at least so many."""
+    many = dataclasses.replace(
+        BY_NAME["InputDrift"],
+        measure=Across("max", ("model_name",), "avg", where=(Where("family", ("inputs",)),)),
+        comparison=Comparison.ABOVE,
+        threshold=0.2,
+        guard=EventGuard(5),
+    )
+    each = (
+        '(\n  max by (model_name) (drift_detected{family="inputs"} unless on (model_name, '
+        "model_version, reference, feature, window, family) drift_muted == 1)\n)"
+    )
+    assert expression(many) == f"avg by () {each} > 0.2\nand sum by () {each} >= 5"
+    promql_parser.parse(expression(many))
 
 
 def test_the_latency_guard_counts_beyond_the_bucket_of_the_threshold() -> None:
@@ -146,7 +205,10 @@ def test_fleet_drift_needs_its_rows_and_bins_without_a_series() -> None:
             "and on (model_name, model_version, reference, feature) "
             f'tidegauge:fleet_rows:effective{{window="{window}"}} >= 300'
         )
-    assert EXPRESSIONS["FleetDrift"] == "tidegauge:fleet:psi > 0.2"
+    assert EXPRESSIONS["FleetDrift"] == (
+        "tidegauge:fleet:psi > 0.2\n"
+        "unless on (model_name, model_version, reference, feature) drift_muted == 1"
+    )
 
 
 def test_two_alerts_share_one_recorded_index() -> None:
@@ -189,9 +251,10 @@ def test_any_label_value_is_quoted(value: str) -> None:
         if "\x00" in value:
             continue
         parsed = promql_parser.parse(expression(alert))
-        assert isinstance(parsed, promql_parser.BinaryExpr)
-        assert isinstance(parsed.lhs, promql_parser.VectorSelector)
-        matcher = parsed.lhs.matchers.matchers[0]
+        selector = next(
+            node for node in nodes(parsed) if isinstance(node, promql_parser.VectorSelector)
+        )
+        matcher = selector.matchers.matchers[0]
         if len(values) == 1:
             assert value == matcher.value
 
@@ -241,6 +304,22 @@ def test_the_text_of_a_tuned_alert_has_its_threshold() -> None:
     rule = rule_groups([BY_NAME["HighErrorRate"].with_threshold(0.125)])[0]["rules"][0]
     assert "> 0.125" in rule["expr"]
     assert "More than 12.5 % of the calls" in rule["annotations"]["description"]
+
+
+@pytest.mark.parametrize("text", ["{{{{ $labels.pod }}}}", "{{{{{{", "{{{{ end }}}} {{{{ nil }}}}"])
+def test_braces_of_a_text_open_no_template(text: str) -> None:
+    """What a user writes in double braces is shown, and never run by the vendor."""
+    own = dataclasses.replace(BY_NAME["HighLatency"], summary=text, runbook_url="https://a/{{b}}")
+    rule = rule_groups([own])[0]["rules"][0]
+    for shown in (rule["annotations"]["summary"], rule["annotations"]["runbook_url"]):
+        assert "{{" not in re.sub(r'\{\{ "\{+" \}\}', "", shown)
+
+
+def test_a_brace_without_partner_is_refused() -> None:
+    """A text that cannot be read is a clear error."""
+    own = dataclasses.replace(BY_NAME["HighLatency"], summary="{value")
+    with pytest.raises(ValueError, match=r"^text of HighLatency: got '\{value'; expected each"):
+        rule_groups([own])
 
 
 @pytest.mark.parametrize("field", ["feature", "target", "see", "value", "value:euros", "", "0"])

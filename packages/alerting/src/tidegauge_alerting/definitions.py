@@ -6,7 +6,7 @@ import dataclasses
 import math
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from tidegauge_semconv import attributes as a
 
@@ -24,12 +24,39 @@ class Severity(StrEnum):
     INFO = "info"
 
 
+#: How long an alert is not said again where its definition does not tell: in seconds.
+COOLDOWN_S = {
+    Severity.CRITICAL: 4 * 3600,
+    Severity.WARNING: 24 * 3600,
+    Severity.INFO: 7 * 24 * 3600,
+}
+
+
 class Comparison(StrEnum):
     """How the measure is compared with the threshold."""
 
     ABOVE = ">"
     AT_LEAST = ">="
+    BELOW = "<"
+    AT_MOST = "<="
     EQUAL = "=="
+    OUTSIDE = "outside"  # below the definition's ``low`` or above its threshold
+
+    def holds(self, value: float, threshold: float, low: float | None = None) -> bool:
+        """Return whether a value is on the side that alerts; NaN never is."""
+        match self:
+            case Comparison.ABOVE:
+                return value > threshold
+            case Comparison.AT_LEAST:
+                return value >= threshold
+            case Comparison.BELOW:
+                return value < threshold
+            case Comparison.AT_MOST:
+                return value <= threshold
+            case Comparison.EQUAL:
+                return value == threshold
+            case Comparison.OUTSIDE:
+                return value > threshold or (low is not None and value < low)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +157,27 @@ class StabilityIndex:
 # Shorter windows hold too few scrapes.
 _SHORTEST_S = 60
 
-Measure: TypeAlias = Last | Share | Quantile | Increase | Vanished | Reachable | StabilityIndex
+Together: TypeAlias = Literal["max", "min", "sum", "avg", "count"]
+
+
+@dataclass(frozen=True, slots=True)
+class Across:
+    """A gauge's series put together twice: ``each`` per ``per``, then ``over`` by ``by``.
+
+    How many models drift: the maximum of each model's verdicts (``per`` its name), and then their
+    sum by nothing. ``per`` holds all of ``by``.
+    """
+
+    each: Together
+    per: tuple[str, ...]
+    over: Together
+    by: tuple[str, ...] = ()
+    where: tuple[Where, ...] = ()
+
+
+Measure: TypeAlias = (
+    Last | Share | Quantile | Increase | Vanished | Reachable | StabilityIndex | Across
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +185,8 @@ class EventGuard:
     """Alert only when at least this many events of the window speak for it.
 
     For a share: events of the part. For a quantile: events beyond the bucket in which the
-    threshold lies. One failure of two requests is half of them, and no reason to wake anybody.
+    threshold lies. For series put together: the sum of what each came to, so many models say yes.
+    One failure of two requests is half of them, and no reason to wake anybody.
     """
 
     minimum: float
@@ -174,8 +222,19 @@ class AlertDefinition:
     (name and version), ``{target}`` (a place that is read), ``{see}`` (the metrics to look at), and
     ``{value:...}`` and ``{threshold:...}`` as ``number``, ``percent`` or ``duration``.
 
-    ``unit`` says what a threshold is: ``share`` in (0, 1), ``positive``, or ``fixed`` where the
-    measure is a verdict and nothing can be tuned.
+    ``unit`` says what a threshold is: ``share`` in (0, 1), ``positive``, ``any`` number, or
+    ``fixed`` where the measure is a verdict and nothing can be tuned. ``threshold_from`` says where
+    it comes from, ``first_steps`` what to do first.
+
+    ``low`` is the lower end of a band (``OUTSIDE`` alone). Beyond ``recovery`` the alert ends;
+    between it and the threshold it stays as it is. ``cooldown_s`` is how long it is not said again
+    (by default the severity's, ``COOLDOWN_S``). ``channels`` are names; none means those of its
+    severity.
+
+    Raises
+    ------
+    ValueError
+        ``low`` or ``recovery`` do not fit the comparison and the threshold.
     """
 
     name: str
@@ -190,6 +249,49 @@ class AlertDefinition:
     for_s: int = 0
     unit: str = "positive"
     see: tuple[MetricSpec, ...] = ()
+    low: float | None = None
+    recovery: float | None = None
+    cooldown_s: int = 0
+    channels: tuple[str, ...] = ()
+    runbook_url: str = ""
+    first_steps: str = ""
+    threshold_from: str = ""
+
+    def __post_init__(self) -> None:
+        if self.cooldown_s <= 0:
+            object.__setattr__(self, "cooldown_s", COOLDOWN_S[self.severity])
+        outside = self.comparison is Comparison.OUTSIDE
+        if (self.low is None) == outside or (self.low is not None and self.low >= self.threshold):
+            allowed = f"a number below {self.threshold:g}" if outside else "none"
+            raise ValueError(
+                f"low of {self.name}: got {self.low!r}; expected {allowed}. "
+                "Give a low with the comparison 'outside', and with no other."
+            )
+        if self.recovery is not None:
+            self._check_recovery(self.recovery)
+
+    def _check_recovery(self, recovery: float) -> None:
+        match self.comparison:
+            case Comparison.ABOVE | Comparison.AT_LEAST:
+                fits, allowed = recovery <= self.threshold, f"at most {self.threshold:g}"
+            case Comparison.BELOW | Comparison.AT_MOST:
+                fits, allowed = recovery >= self.threshold, f"at least {self.threshold:g}"
+            case _:
+                fits, allowed = False, "none: the alert has no side to come back from"
+        if not fits:
+            raise ValueError(
+                f"recovery of {self.name}: got {recovery:g}; expected {allowed}. "
+                "Give where the alert ends, or leave it out."
+            )
+
+    def fires_at(self, value: float) -> bool:
+        """Return whether the alert begins at a value of its measure."""
+        return self.comparison.holds(value, self.threshold, self.low)
+
+    def stays_at(self, value: float) -> bool:
+        """Return whether an alert that fires goes on at a value of its measure."""
+        end = self.threshold if self.recovery is None else self.recovery
+        return self.comparison.holds(value, end, self.low)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -203,6 +305,11 @@ class AlertDefinition:
                 return (*by, a.WINDOW)
             case _:
                 return self.measure.by
+
+    @property
+    def names_targets(self) -> bool:
+        """Whether each alert is about one place that is read, and nothing else."""
+        return isinstance(self.measure, Reachable)
 
     def with_threshold(self, threshold: float) -> AlertDefinition:
         """Return the same alert at another threshold.
@@ -222,12 +329,18 @@ class AlertDefinition:
                 f"threshold of {self.name}: got {threshold:g}; expected a share above 0 and "
                 f"below 1. 5 % is 0.05; leave it out for {self.threshold:g}."
             )
-        if not (math.isfinite(threshold) and threshold > 0):
+        any_number = self.unit == "any"
+        if not (math.isfinite(threshold) and (any_number or threshold > 0)):
             raise ValueError(
-                f"threshold of {self.name}: got {threshold:g}; expected a number above 0. "
-                f"Leave it out for {self.threshold:g}."
+                f"threshold of {self.name}: got {threshold:g}; expected a number"
+                f"{'' if any_number else ' above 0'}. Leave it out for {self.threshold:g}."
             )
-        return dataclasses.replace(self, threshold=threshold)
+        recovery = self.recovery
+        if recovery is not None:
+            # As far from the threshold as it was, in proportion; a threshold of 0 has none.
+            ratio = recovery / self.threshold if self.threshold else 1.0
+            recovery = float(f"{threshold * ratio:.6g}")
+        return dataclasses.replace(self, threshold=threshold, recovery=recovery)
 
     def with_minimum(self, minimum: float) -> AlertDefinition:
         """Return the same alert with another guard.

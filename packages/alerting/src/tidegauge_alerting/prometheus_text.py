@@ -1,12 +1,14 @@
-"""The placeholders of an alert's texts as Prometheus templates."""
+"""The texts of an alert as Prometheus templates."""
 
 from __future__ import annotations
 
-from string import Formatter
+import re
 from typing import TYPE_CHECKING
 
 from tidegauge_exporter_prometheus.naming import label_name, prometheus_name
 from tidegauge_semconv import attributes as a
+
+from tidegauge_alerting.texts import Placeholder, constant, parts
 
 if TYPE_CHECKING:
     from tidegauge_alerting.definitions import AlertDefinition
@@ -24,6 +26,8 @@ _VALUE = {
     "duration": "{{ $value | humanizeDuration }}",
 }
 
+_BRACES = re.compile(r"\{{2,}")
+
 
 def translate(text: str, definition: AlertDefinition) -> str:
     """Return an alert's text with Prometheus's templates for its placeholders.
@@ -33,39 +37,29 @@ def translate(text: str, definition: AlertDefinition) -> str:
     ValueError
         A placeholder names nothing that the alert carries.
     """
-    parts = []
-    for literal, field, form, _ in Formatter().parse(text):
-        parts.append(literal)
-        if field is not None:
-            parts.append(_placeholder(field, form or "", definition))
-    return "".join(parts)
-
-
-def _placeholder(field: str, form: str, definition: AlertDefinition) -> str:
-    labels = definition.labels
-    if field == "model" and a.MODEL_NAME in labels and a.MODEL_VERSION in labels:
-        return _MODEL
-    if field == "target" and not labels:
-        return _TARGET
-    if field == "see" and definition.see:
-        return " and ".join(prometheus_name(spec) for spec in definition.see)
-    if field == "value" and form in _VALUE:
-        return _VALUE[form]
-    if field == "threshold" and form in _VALUE:
-        return _shown(definition.threshold, form)
-    if field in labels and not form:
-        return f"{{{{ $labels.{label_name(field)} }}}}"
-    shown = f"{{{field}:{form}}}" if form else f"{{{field}}}"
-    raise ValueError(
-        f"text of {definition.name}: got {shown!r}; expected one of "
-        f"{', '.join((*labels, 'model', 'target', 'see', 'value:FORM', 'threshold:FORM'))}, "
-        f"FORM one of {', '.join(_VALUE)}. Use what the alert carries."
+    return "".join(
+        escape(part) if isinstance(part, str) else _template(part, definition)
+        for part in parts(text, definition)
     )
 
 
-def _shown(value: float, form: str) -> str:
-    if form == "percent":
-        return f"{value * 100:g} %"
-    if form == "duration":
-        return f"{value:g} s"
-    return f"{value:g}"
+def escape(text: str) -> str:
+    """Return a text that a template shows as it is: its braces open no action."""
+    return _BRACES.sub(lambda found: f'{{{{ "{found[0]}" }}}}', text)
+
+
+def _template(placeholder: Placeholder, definition: AlertDefinition) -> str:
+    fixed = constant(placeholder, definition)
+    if fixed is not None:
+        return fixed
+    match placeholder:
+        case Placeholder("model"):
+            return _MODEL
+        case Placeholder("target"):
+            return _TARGET
+        case Placeholder("see"):
+            return " and ".join(prometheus_name(spec) for spec in definition.see)
+        case Placeholder("value", form):
+            return _VALUE[form]
+        case _:
+            return f"{{{{ $labels.{label_name(placeholder.name)} }}}}"

@@ -124,6 +124,11 @@ DRIFT_DETECTED = MetricSpec(
     "differ is enough; feature is empty for a whole family.",
     (*_MODEL, a.REFERENCE, a.FEATURE, a.WINDOW, a.FAMILY), Merge.LEADER,
 )  # fmt: skip
+DRIFT_MUTED = MetricSpec(
+    "drift.muted", Kind.GAUGE, "",
+    "1 where somebody has muted what drift.detected says; no series where nobody has.",
+    (*_MODEL, a.REFERENCE, a.FEATURE, a.WINDOW, a.FAMILY), Merge.LEADER,
+)  # fmt: skip
 DRIFT_FEATURES = MetricSpec(
     "drift.features", Kind.GAUGE, "{feature}",
     "Features of the last closed window, by state.",
