@@ -26,7 +26,8 @@ _VALUE = {
     "duration": "{{ $value | humanizeDuration }}",
 }
 
-_BRACES = re.compile(r"\{{2,}")
+# One at the end would be one too many for the template that follows.
+_BRACES = re.compile(r"\{{2,}|\{$")
 
 
 def translate(text: str, definition: AlertDefinition) -> str:

@@ -42,14 +42,19 @@ def parts(text: str, definition: AlertDefinition) -> Iterator[str | Placeholder]
             f"text of {definition.name}: got {text!r}; expected each brace to have its partner. "
             "Write {{ or }} for a brace."
         ) from error
+    words = ""
     for literal, name, form, conversion in found:
-        if literal:
-            yield literal
+        words += literal  # "{{{{" comes in two pieces, and is one word
         if name is not None:
+            if words:
+                yield words
+            words = ""
             tail = f"!{conversion}" * bool(conversion) + f":{form}" * bool(form)
             if conversion or not _carried(name, form or "", definition):
                 raise ValueError(_message(f"{{{name}{tail}}}", definition))
             yield Placeholder(name, form or "")
+    if words:
+        yield words
 
 
 def constant(placeholder: Placeholder, definition: AlertDefinition) -> str | None:
