@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from opentelemetry.sdk._logs import LoggerProvider, export
 from opentelemetry.sdk.resources import Resource
-from tidegauge import codec, guard, identity, pipeline, standing, unsent
+from tidegauge import codec, guard, identity, pipeline, sources, standing, unsent
 from tidegauge.batch import Batch, CountPoint, GaugePoint
 from tidegauge.channel import Channels
 from tidegauge.configuration import CoreSettings
@@ -31,6 +31,7 @@ from tidegauge.observe import observer
 from tidegauge.pipeline import Pipeline
 from tidegauge.points import SumPoint
 from tidegauge.runtime import shared
+from tidegauge.sources import Sources
 from tidegauge.standing import COUNTERS, GAUGES, Desk
 from tidegauge.totals import Totals
 from tidegauge_semconv import metrics
@@ -133,6 +134,7 @@ def core(monkeypatch: pytest.MonkeyPatch) -> Iterator[Core]:
     monkeypatch.setattr(shared, "stride", 1)
     monkeypatch.setattr(shared, "settings", CoreSettings())
     monkeypatch.setattr("tidegauge.group.group._current", Group(Launch()))  # alone
+    monkeypatch.setattr(sources, "_current", Sources([]))
     monkeypatch.setattr(identity, "_named_by_environment", set())
     identity.forget_all()
     guard.reset()
@@ -159,6 +161,7 @@ def threaded(core: Core, monkeypatch: pytest.MonkeyPatch) -> Iterator[Core]:
     monkeypatch.setattr(shared, "stride", 1)
     monkeypatch.setattr("tidegauge.group.group._current", Group(Launch()))
     monkeypatch.setattr(pipeline, "_current", core.pipeline)
+    monkeypatch.setattr(sources, "_current", Sources([]))
     yield core
     halt(core.pipeline)
 

@@ -11,6 +11,9 @@ class Kind(StrEnum):
 
     COUNTER = "counter"
     GAUGE = "gauge"
+    UPDOWN = (
+        "updowncounter"  # a gauge that adds up over what it is of: OpenTelemetry tells it apart
+    )
     HISTOGRAM = "histogram"
 
 

@@ -177,7 +177,7 @@ def _unpack(payload: bytes) -> tuple[dict[str, Any], list[Point | GaugePoint]]:
 def _point(
     spec: MetricSpec, values: tuple[str, ...], data: Sequence[Any], bounds: Sequence[Floats]
 ) -> Point | GaugePoint:
-    if spec.kind is Kind.GAUGE:
+    if spec.kind in (Kind.GAUGE, Kind.UPDOWN):
         return GaugePoint(spec, values, data[0])
     if spec.kind is Kind.COUNTER:
         return SumPoint(spec, values, data[0], data[1])

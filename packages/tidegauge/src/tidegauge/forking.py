@@ -19,6 +19,7 @@ from tidegauge import (
     pipeline,
     prediction_ids,
     sigterm,
+    sources,
     standing,
     unsent,
 )
@@ -48,6 +49,7 @@ def _after_in_child() -> None:
         prediction_ids.renew_process()
         pipeline.current().reset()
         standing.desk().reset()
+        sources.current().reset()
         export_order.reset()
         # Loaded only where something exports.
         producer = sys.modules.get("tidegauge.producer")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tidegauge.batch import PredictionProcessor
 from tidegauge.events import EventSink
@@ -13,8 +13,12 @@ from tidegauge.guard import once
 from tidegauge.late_import import late_import
 from tidegauge.misconfiguration import note
 
+if TYPE_CHECKING:
+    from tidegauge.sources import MetricSource
+
 PROCESSORS = "tidegauge_processor"
 EVENT_SINKS = "tidegauge_event_sink"
+SOURCES = "tidegauge_metric_source"
 
 
 def load(group: str) -> Iterator[tuple[EntryPoint, Any]]:
@@ -41,6 +45,11 @@ def load_processors() -> list[PredictionProcessor]:
 def load_event_sinks() -> list[EventSink]:
     """Build one sink of each kind that is installed."""
     return list(_build(EVENT_SINKS, "Event sink", "It gets no events."))
+
+
+def load_sources() -> list[MetricSource]:
+    """Build one source of each kind that is installed."""
+    return list(_build(SOURCES, "Metric source", "Its metrics are missing."))
 
 
 def _build(group: str, kind: str, consequence: str) -> Iterator[Any]:

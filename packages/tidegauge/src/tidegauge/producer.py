@@ -198,6 +198,8 @@ class Producer:
             return Sum(data, self._sums, is_monotonic=True)
         if spec.kind is Kind.GAUGE:
             return Gauge(data)
+        if spec.kind is Kind.UPDOWN:  # cumulative for every reader, as upstream has it
+            return Sum(data, _CUMULATIVE, is_monotonic=False)
         if isinstance(data[0], ExponentialHistogramDataPoint):
             return ExponentialHistogram(data, self._histograms)
         return Histogram(data, self._histograms)

@@ -11,13 +11,14 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
-from tidegauge_semconv import Merge
-
-from tidegauge import codec, group, guard, pipeline, unsent
-from tidegauge.batch import CountPoint, GaugePoint
+from tidegauge import codec, group, guard, pipeline, sources, unsent
+from tidegauge.batch import GaugePoint
 from tidegauge.points import SumPoint
+from tidegauge.runtime import shared
+from tidegauge.said import Said, ask_all
 from tidegauge.told import Told, add_up, from_header, to_header
 from tidegauge.totals import Totals, merge, of_tally, shown
 
@@ -30,6 +31,8 @@ GAUGES = "gauges"
 _LOCK_TIMEOUT_S = 1.0
 # Of one core, for what processors say once a second.
 _CPU_SHARE = 0.01
+# How often those that nobody asks read their sources, for whoever is asked.
+_SOURCES_S = 5.0
 
 _Gauge: TypeAlias = GaugePoint | SumPoint
 
@@ -47,19 +50,11 @@ class Standing:
     told: tuple[Told, ...] = ()
 
 
-class _Said(NamedTuple):
-    """What processors say: counts, what else adds up over processes, what one says for all."""
-
-    counts: tuple[SumPoint, ...]
-    added: tuple[GaugePoint, ...]
-    leading: tuple[_Gauge, ...]
-
-
 class _Own(NamedTuple):
     """What this process knows: its counts, and what its processors say."""
 
     totals: Totals
-    said: _Said
+    said: Said
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +78,7 @@ class Desk:
         self._writer: codec.Writer | None = None
         # What processors said last, and when to ask them again.
         self._counts: tuple[SumPoint, ...] = ()
-        self._ask_s = 0.0
+        self._ask_s = self._sources_s = 0.0
         self._gauges: tuple[object, ...] = ()
         self._read: dict[tuple[str, bytes], _Read] = {}
         # What readers that push were told while this process was alone; and as it is written.
@@ -123,7 +118,7 @@ class Desk:
         with self._held():
             if here.member:
                 return None
-            own = _own()
+            own = self._own(here)
             if reader is not None:
                 instance = "" if here.launch.child else here.own_instance_id
                 self._told[reader] = Told(reader, instance, own.totals)
@@ -152,17 +147,44 @@ class Desk:
     def _ask(self, here: group.Group) -> None:
         """Ask the processors; of a thousand models they have much to say."""
         begun_s = time.thread_time()
-        said = _said()
+        if time.monotonic() >= self._sources_s:  # what they say is taken a second later
+            self._sources_s = time.monotonic() + _SOURCES_S
+            with pipeline.current().frozen() as tally:
+                totals = of_tally(tally)
+            self._ask_sources(here, totals)
+        said = ask_all(patience_s=0.0)
         self._counts = said.counts
         self._write_gauges(here, said, even_if_same=False)
         self._ask_s = time.monotonic() + (time.thread_time() - begun_s) / _CPU_SHARE
+
+    def _own(self, here: group.Group) -> _Own:
+        with pipeline.current().frozen() as tally:
+            totals = of_tally(tally)
+        self._ask_sources(here, totals)
+        said = ask_all(sources.PATIENCE_S)
+        return _Own(replace(totals, points=(*totals.points, *said.counts)), said)
+
+    def _ask_sources(self, here: group.Group, own: Totals) -> None:
+        """Have sources read; those that are the host's where this process speaks for all."""
+        look = partial(_moment, [own])
+        if not here.active:
+            whole = look
+        elif here.leads:
+            whole = partial(self._moment_of_all, here, own)
+        else:
+            whole = None
+        sources.current().ask(look, whole)
+
+    def _moment_of_all(self, here: group.Group, own: Totals) -> sources.Moment:
+        read, _ = self._read_others(here)
+        return _moment([own, *(found.totals for found in read)])
 
     def publish(self) -> _Own:
         """Write down what this process has counted."""
         here = group.current()
         # The lock is around the copy too: an older copy must not be written after a newer one.
         with self._held() as held:
-            own = _own()
+            own = self._own(here)
             if held and here.member:
                 self._counts = own.said.counts
                 self._write_counts(here, even_if_same=True)
@@ -183,7 +205,7 @@ class Desk:
         if payload is not None:
             self._mark = mark if here.publish(COUNTERS, payload) else None
 
-    def _write_gauges(self, here: group.Group, said: _Said, *, even_if_same: bool) -> None:
+    def _write_gauges(self, here: group.Group, said: Said, *, even_if_same: bool) -> None:
         leading = said.leading if here.leads else ()
         gauges = (here.leads, said.added, leading)
         if not even_if_same and gauges == self._gauges:
@@ -194,8 +216,8 @@ class Desk:
         if here.leads:
             here.keep(GAUGES, codec.encode_gauges(leading))
 
-    def _gather(self, own: _Own, reader: str | None) -> Standing:
-        here = group.current()
+    def _read_others(self, here: group.Group) -> tuple[list[_Read], bool]:
+        """Return what the others have counted, and whether one of all is a living process."""
         records = here.surely_named(COUNTERS)
         read: dict[tuple[str, bytes], _Read] = {}
         for record in records:
@@ -207,15 +229,20 @@ class Desk:
                 if found is not None:
                     read[record.worker, record.payload] = found
         self._read = read
-        parts = [found.totals for found in read.values()]
+        return list(read.values()), any(record.living for record in records)
+
+    def _gather(self, own: _Own, reader: str | None) -> Standing:
+        here = group.current()
+        read, lives = self._read_others(here)
+        parts = [found.totals for found in read]
         # Of a process without predictions nobody else could tell, so it says nothing of itself.
+        gauges = _others_gauges(here)
         if here.member:
             parts.append(own.totals)
-        lives = here.member or any(record.living for record in records)
-        gauges = [*_others_gauges(here), *own.said.added]
+            gauges += own.said.added
         if here.leads:
             gauges += own.said.leading
-        elif lives:
+        elif lives or here.member:
             gauges += _kept_gauges(here)
         totals, standing = _together(shown(merge(parts)), gauges)
         told = () if reader is None else self._told_to(reader)
@@ -230,25 +257,10 @@ class Desk:
         return tuple(found)
 
 
-def _own() -> _Own:
-    with pipeline.current().frozen() as tally:
-        totals = of_tally(tally)
-    said = _said()
-    return _Own(replace(totals, points=(*totals.points, *said.counts)), said)
-
-
-def _said() -> _Said:
-    counts: list[SumPoint] = []
-    added: list[GaugePoint] = []
-    leading: list[_Gauge] = []
-    for point in pipeline.current().points():
-        everyone = point.spec.merge is Merge.SUM
-        if isinstance(point, CountPoint):
-            count = SumPoint(point.spec, point.attributes, point.value, point.start_s)
-            (counts if everyone else leading).append(count)
-        else:
-            (added if everyone else leading).append(point)
-    return _Said(tuple(counts), tuple(added), tuple(leading))
+def _moment(parts: list[Totals]) -> sources.Moment:
+    start_s = min(part.start_s for part in parts)
+    points = (point for part in parts for point in part.points)
+    return sources.moment(shared.clock(), start_s, points)
 
 
 def _together(totals: Totals, gauges: list[_Gauge]) -> tuple[Totals, tuple[GaugePoint, ...]]:
