@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import yaml
 from tidegauge_semconv import Kind as Metric
-from tidegauge_semconv import MetricSpec, all_metrics
+from tidegauge_semconv import MetricSpec, all_metrics, attributes
 
 from tidegauge_alerting.definitions import Where
 from tidegauge_alerting.panels import (
@@ -51,8 +51,9 @@ _OF = {
     Aggregate.REACHABLE: (Metric.COUNTER, Metric.GAUGE),
     Aggregate.APPEARS: (Metric.COUNTER, Metric.GAUGE),
 }
-# What Prometheus knows of the place that a series comes from.
-_PLACE = ("job", "instance")
+# Attributes that the answer has and the metric has not: the place that a series comes from as
+# Prometheus knows it, and the window of an index.
+_MORE = {Aggregate.REACHABLE: ("job", "instance"), Aggregate.STABILITY: (attributes.WINDOW,)}
 
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
@@ -259,18 +260,19 @@ def _query(place: _Place) -> Query:
         kinds = " or a ".join(_OF[aggregate])
         raise place.error(f"{aggregate} of the {metric.kind} {metric.name}", f"a {kinds}")
     wheres = _wheres(metric)
-    attributes = _attributes(metric, _PLACE if aggregate is Aggregate.REACHABLE else ())
+    keys = _attributes(metric, _MORE.get(aggregate, ()))
     query = Query(
         metric,
         aggregate,
-        by=place.maybe("by", attributes) or (),
+        by=place.maybe("by", keys) or (),
         where=place.maybe("where", wheres) or (),
         unless=place.maybe("unless", wheres) or (),
         part=place.maybe("part", wheres) or (),
         of=place.maybe("of", wheres) or (),
         q=place.maybe("q", _q),
         window_s=place.maybe("window", _seconds),
-        over=place.maybe("over", _over(attributes)),
+        over=place.maybe("over", _over(keys)),
+        zero_beside=place.maybe("zero_beside", _metric),
         top=place.maybe("top", _top),
         title=place.maybe("title", _text) or "",
         legend=place.maybe("legend", _text) or "",
@@ -281,6 +283,8 @@ def _query(place: _Place) -> Query:
         raise place.error(query.part or "no part", f"a part with {Aggregate.SHARE}, and only there")
     if (aggregate is Aggregate.QUANTILE) != (query.q is not None):
         raise place.error(query.q or "no q", f"a q with {Aggregate.QUANTILE}, and only there")
+    if query.zero_beside is not None and query.attributes:
+        raise place.error(f"zero_beside by {', '.join(query.attributes)}", "one number: no by")
     for key in re.findall(r"{(.*?)}", query.legend):
         if key not in query.attributes:
             raise place.error(query.legend, f"only {', '.join(query.attributes) or 'words'} in it")
@@ -316,12 +320,12 @@ def _wheres(metric: MetricSpec) -> Callable[[_Value, object], tuple[Where, ...]]
     return read
 
 
-def _over(attributes: _Attributes) -> Callable[[_Value, object], Over]:
+def _over(keys: _Attributes) -> Callable[[_Value, object], Over]:
     def read(at: _Value, value: object) -> Over:
         place = _Place(at.path, value)
         over = Over(
             place.pick("function", lambda at, value: str(at.member(value, _FUNCTIONS))),
-            place.maybe("by", attributes) or (),
+            place.maybe("by", keys) or (),
         )
         place.done()
         return over

@@ -30,9 +30,15 @@ YAML file in the package, ``resources = "tidegauge_resources:dashboards.yaml"``:
                 unless: {model_version: ""}  # leaves these out; "" is an empty attribute
                 window: 5m                   # default: what suits the time shown
                 title: errors                # the column's name in a table
+              - metric: drift.detected
+                aggregate: max
+                by: [model_name]
+                over: {function: sum}        # put together once more: in how many models
+                zero_beside: model.requests  # 0 where only that metric is there: a fault's counter
+                unit: "{model}"              # default: the metric's, "share", or what is counted
 
 A query says nothing of the dashboard's variables: what has the attribute is filtered, unless
-``where`` or ``unless`` speaks of it.
+``where`` speaks of it.
 """
 
 from __future__ import annotations
@@ -95,7 +101,7 @@ class Width(StrEnum):
 class Over:
     """Values put together once more, such as the sum over models of each one's highest value."""
 
-    function: str  # sum, avg, min, max, or count: how many there are
+    function: str  # sum, avg, min, max, or count: how many are above 0
     by: tuple[str, ...] = ()
 
 
@@ -117,6 +123,7 @@ class Query:
     q: float | None = None
     window_s: int | None = None
     over: Over | None = None
+    zero_beside: MetricSpec | None = None
     top: int | None = None
     title: str = ""
     legend: str = ""

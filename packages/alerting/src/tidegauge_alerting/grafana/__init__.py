@@ -1,0 +1,3 @@
+"""What Grafana reads: dashboards, and files that provision them with alert rules and channels."""
+
+from __future__ import annotations
