@@ -20,7 +20,7 @@ ALLOWED = {
     "tidegauge": {"tidegauge_semconv"},
     "tidegauge_performance": CORE | {"tidegauge_drift"},
     # The exporters' names, so that a rule names what is scraped.
-    "tidegauge_alerting": CORE | {"tidegauge_exporter_prometheus"},
+    "tidegauge_alerting": CORE | {"tidegauge_exporter_prometheus", "tidegauge_exporter_datadog"},
     "tidegauge_testkit": set(PACKAGES),
 }
 MAY_IMPORT_SDK = re.compile(r"tidegauge_(exporter_\w+|distro|testkit)$")

@@ -6,6 +6,7 @@ import dataclasses
 import os
 import re
 import shlex
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,9 +15,9 @@ from urllib.parse import urlsplit
 
 from tidegauge.command import Command, CommandError, Terminal
 
+from tidegauge_alerting import vendors
 from tidegauge_alerting.defaults import DEFAULT_ALERTS, FLEET_ALERTS
 from tidegauge_alerting.definitions import AlertDefinition, Severity, StabilityIndex, by_name
-from tidegauge_alerting.prometheus import HEADER, render_prometheus
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -27,7 +28,7 @@ _Change = Callable[[AlertDefinition, float], AlertDefinition]
 
 
 def _arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("vendor", choices=("prometheus",), help="whose rules to write")
+    parser.add_argument("vendor", choices=vendors.names(), help="whose rules to write")
     parser.add_argument(
         "-o",
         "--output",
@@ -35,6 +36,11 @@ def _arguments(parser: ArgumentParser) -> None:
         help="write to this file instead of the terminal; replaces only files that this wrote",
     )
     parser.add_argument("--force", action="store_true", help="replace FILE whoever wrote it")
+    add_choice(parser)
+
+
+def add_choice(parser: ArgumentParser) -> None:
+    """Add the options that say which alerts are meant, and at which thresholds."""
     parser.add_argument(
         "--severity",
         action="append",
@@ -79,6 +85,29 @@ def _arguments(parser: ArgumentParser) -> None:
 
 
 def _run(arguments: Namespace, terminal: Terminal) -> int:
+    vendor = vendors.load(arguments.vendor)
+    request = chosen(arguments, _command_line(arguments))
+    written = vendor.render(request)
+    if arguments.output is None:
+        terminal.write(written.text)
+    else:
+        path = Path(arguments.output)
+        _write(path, written.text, vendor.header, force=arguments.force)
+        terminal.print(f"{path}: {written.number} alerts. {vendor.steps[0]}")
+        for step in vendor.steps[1:]:
+            terminal.print(step.replace("{file}", shlex.quote(str(path))))
+    tell_left_out(written.left_out)
+    return 0
+
+
+def tell_left_out(left_out: Sequence[tuple[str, str]]) -> None:
+    """Say which alerts a vendor cannot have, and why, beside the output."""
+    for name, why in left_out:
+        sys.stderr.write(f"{name} is left out: {why}.\n")
+
+
+def chosen(arguments: Namespace, made_by: str) -> vendors.Request:
+    """Return the alerts that the options of ``add_choice`` mean."""
     fleet = _over(FLEET_ALERTS, arguments.fleet_window) if arguments.fleet else ()
     if arguments.fleet_window and not fleet:
         raise CommandError(
@@ -89,20 +118,11 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
     _change(definitions, arguments.threshold, "--threshold", AlertDefinition.with_threshold)
     _change(definitions, arguments.minimum, "--minimum", AlertDefinition.with_minimum)
     wanted = arguments.severity or [severity.value for severity in Severity]
-    chosen = [d for d in definitions.values() if d.severity.value in wanted]
-    text = render_prometheus(
-        chosen,
+    return vendors.Request(
+        definitions=[d for d in definitions.values() if d.severity.value in wanted],
+        made_by=made_by,
         runbook_url=_runbook_url(arguments.runbook_url),
-        made_by=_command_line(arguments),
     )
-    if arguments.output is None:
-        terminal.write(text)
-        return 0
-    path = Path(arguments.output)
-    _write(path, text, force=arguments.force)
-    terminal.print(f"{path}: {len(chosen)} alerts. Name it under rule_files in prometheus.yml.")
-    terminal.print(f"Check it with: promtool check rules {shlex.quote(str(path))}")
-    return 0
 
 
 def _change(
@@ -172,7 +192,12 @@ def _runbook_url(url: str | None) -> str | None:
 
 def _command_line(arguments: Namespace) -> str:
     """Return the command line that makes the same file; where it goes is left out."""
-    words = ["tidegauge", "rules", "render", str(arguments.vendor)]
+    return shlex.join(["tidegauge", "rules", "render", str(arguments.vendor), *choice(arguments)])
+
+
+def choice(arguments: Namespace) -> list[str]:
+    """Return the options of ``add_choice`` as words of a command line."""
+    words: list[str] = []
     if arguments.fleet:
         words.append("--fleet")
     for option, values in (
@@ -184,16 +209,16 @@ def _command_line(arguments: Namespace) -> str:
     ):
         for value in values:
             words += [option, value]
-    return shlex.join(words)
+    return words
 
 
-def _write(path: Path, text: str, *, force: bool) -> None:
+def _write(path: Path, text: str, header: str, *, force: bool) -> None:
     """Replace the file whole: Prometheus may reload while this runs."""
     try:
         if path.exists() and not force:
             with path.open(encoding="utf-8", errors="replace") as old:
-                start = old.read(len(HEADER))
-            if start not in ("", HEADER):
+                start = old.read(len(header))
+            if start not in ("", header):
                 raise CommandError(
                     f"{path}: got a file that this command did not write; expected a new file or "
                     "its own. Choose another name, or replace it with --force."
@@ -217,7 +242,7 @@ def _write(path: Path, text: str, *, force: bool) -> None:
 
 #: What the entry point ``rules render`` finds.
 RENDER = Command(
-    summary="Write the alert rules for Prometheus.",
+    summary="Write the alert rules for Prometheus or another vendor.",
     example=(
         "tidegauge rules render prometheus -o tidegauge.rules.yml --threshold HighLatency=0.8"
     ),

@@ -11,6 +11,7 @@ from tidegauge_alerting import prometheus_fleet, prometheus_text
 from tidegauge_alerting.definitions import AlertDefinition, Reachable, StabilityIndex, by_name
 from tidegauge_alerting.prometheus_expression import KNOWN, expression, known
 from tidegauge_alerting.promql import duration
+from tidegauge_alerting.vendors import Request, Vendor, Written
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,3 +100,21 @@ def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 
 
 _Dumper.add_representer(str, _represent_text)
+
+
+def _written(request: Request) -> Written:
+    text = render_prometheus(
+        request.definitions, runbook_url=request.runbook_url, made_by=request.made_by
+    )
+    return Written(text, len(request.definitions))
+
+
+#: What the entry point ``prometheus`` finds.
+VENDOR = Vendor(
+    header=HEADER,
+    render=_written,
+    steps=(
+        "Name it under rule_files in prometheus.yml.",
+        "Check it with: promtool check rules {file}",
+    ),
+)
