@@ -23,28 +23,12 @@ def pipelines() -> Decorator:
     """Return the decorator of ``__call__`` of pipelines."""
     calls = PipelineCalls("__call__", describe)
     calls.sample, calls.outputs, calls.plain_dtype = inputs_of, answers_of, None
-    record = recorder(calls)
 
     def decorate(original: Callable[..., Any]) -> Callable[..., Any]:
         if inspect.iscoroutinefunction(original):
             return awaited(original, calls)
-        recorded = record(original)
-        at_once = _AT_ONCE if original.__module__.partition(".")[0] == _LIBRARY else ()
-
-        def wrapper(self: Any, data: Any = ..., /, *rest: Any, **kwargs: Any) -> Any:
-            if type(data) in at_once:
-                if rest or kwargs:
-                    return recorded(self, data, *rest, **kwargs)
-                return recorded(self, data)
-            args = () if data is ... else (data, *rest)
-            if calls.inside():
-                return original(self, *args, **kwargs)
-            with calls.call(self, args, kwargs) as call:
-                call.output = result = original(self, *args, **kwargs)
-            return call.followed(result)
-
-        wrapper.__tidegauge__ = calls  # type: ignore[attr-defined]
-        return wrapper
+        library = original.__module__.partition(".")[0] == _LIBRARY
+        return recorder(calls, at_once=_AT_ONCE if library else frozenset())(original)
 
     return decorate
 

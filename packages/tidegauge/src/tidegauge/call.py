@@ -126,6 +126,10 @@ class Call:
             except Exception as inner:
                 calls.rescue(channel, inner, seconds=seconds, rows=rows, trace=self._trace)
 
+    def followed(self, result: Any) -> Any:
+        """Return what the caller gets; a stream of answers, as one that is recorded."""
+        return result
+
     def shaped(self, rows: int) -> Any:  # noqa: ARG002 - for those that know what a row is
         """Return the output in the shape of so many rows."""
         return self.output

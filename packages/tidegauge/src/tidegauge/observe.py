@@ -76,8 +76,14 @@ def observer(
 
 def recorder(  # noqa: C901, PLR0915 - one body: a call that is saved here is saved at each prediction
     calls: Calls,
+    *,
+    at_once: frozenset[type] | None = None,
 ) -> Decorator:
-    """Return the decorator of a prediction method whose wrappers share ``calls``."""
+    """Return the decorator of a prediction method whose wrappers share ``calls``.
+
+    With ``at_once``, what is answered to a first argument of another type may be a stream:
+    see ``Call.followed``.
+    """
 
     def decorate(  # noqa: C901, PLR0915 - as above
         original: Callable[..., Any],
@@ -90,7 +96,7 @@ def recorder(  # noqa: C901, PLR0915 - one body: a call that is saved here is sa
             return generated_async(original, calls)
         ignore = calls.ignore
 
-        def wrapper(  # noqa: C901, PLR0912, PLR0915 - as above
+        def wrapper(  # noqa: C901, PLR0911, PLR0912, PLR0915 - as above
             self: Any, data: Any = ..., /, *rest: Any, **kwargs: Any
         ) -> Any:
             # Nearly all calls pass one positional argument. Passing it on as such, not packed and
@@ -121,6 +127,11 @@ def recorder(  # noqa: C901, PLR0915 - one body: a call that is saved here is sa
                 return original(self, data) if plain else original(self, *args, **kwargs)
             if not plain and calls.skip is not None and calls.skips(args, kwargs):
                 return original(self, *args, **kwargs)
+            if at_once is not None and type(data) not in at_once:
+                with calls.call(self, (data,) if plain else args, kwargs) as call:
+                    result = original(self, data) if plain else original(self, *args, **kwargs)
+                    call.output = result
+                return call.followed(result)
             channel = trace = None
             features: Snapshot = None
             outputs: Snapshot
