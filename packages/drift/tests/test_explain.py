@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from tidegauge.command import CommandError
 from tidegauge.configuration import CoreSettings
 from tidegauge.runtime import shared
 from tidegauge_drift import DriftProcessor, DriftSettings, build, save
+from tidegauge_drift.marks import FILE, Mark, dump
 from tidegauge_drift.terminal_words import duration
 from tidegauge_drift.window import WindowSpec
 from tidegauge_testkit.contracts import commands
@@ -120,6 +122,43 @@ def test_an_alarm_is_explained(serve: Callable[..., None]) -> None:
     then, bar, now, larger = shares.groups()
     assert 8 < float(then) < 12 < float(now) < 35
     assert len(bar) < len(larger) == 12
+
+
+def test_what_is_muted_is_said_with_why_and_until_when(
+    serve: Callable[..., None], state: Path
+) -> None:
+    """The alarm itself is told as ever; a deploy mutes nothing."""
+    state.mkdir()
+    whole = Mark("mute", "fraud", START_S, START_S + 86_400, reason="new supplier", by="ann")
+    (state / FILE).write_bytes(
+        dump([
+            replace(whole, kind="deploy", version="4", reason=""),
+            replace(whole, feature="amount", window="500rows"),
+        ])
+    )  # fmt: skip
+    serve(drifted())
+    part = run("fraud").text
+    (state / FILE).write_bytes(dump([whole, replace(whole, kind="backfill", reason="May")]))
+    serve(drifted())
+    all_of_it = run("fraud").text
+
+    assert part.splitlines()[:2] == [
+        "fraud 3: ALARM since 2023-11-14 22:13:20 UTC in data_quality, inputs;", "  partly MUTED",
+    ]  # fmt: skip
+    assert (
+        "  deploy     version 4, until 2023-11-15 22:13:20 UTC\n"
+        "  muted      feature amount, window 500rows, until 2023-11-15 22:13:20 UTC\n"
+        "             because: new supplier (ann)\n"
+    ) in part
+    assert (
+        "  muted      all, until 2023-11-15 22:13:20 UTC\n"
+        "             because: new supplier (ann)\n"
+        "  backfill   all, until 2023-11-15 22:13:20 UTC and while windows have its rows\n"
+        "             because: May (ann)\n"
+    ) in all_of_it
+    assert run().text.startswith("fraud 3: ALARM since 2023-11-14 22:13:20 UTC in data_quality, ")
+    assert "; MUTED" in run().text
+    assert all(len(line) <= 80 for line in (part + all_of_it).splitlines())
 
 
 def test_values_that_are_asked_for_are_shown(serve: Callable[..., None]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,15 @@ def test_a_feature_that_has_drifted() -> None:
         "model_name:fraud", "model_version:3", "reference:ab12cd34", "family:inputs",
         "feature:amount", "window:1000rows", "state:drifted", "statistic:ks.statistic", *TAGS,
     ) == found.tags  # fmt: skip
+
+
+def test_a_muted_alarm_is_for_information_and_says_why() -> None:
+    """It is kept, with a tag to filter by, and no monitor of warnings sees it."""
+    found = made(replace(DRIFTED, muted_until_s=AT_S + 60, muted_because="a new supplier"))
+    assert "info" == found.alert_type
+    assert "muted:true" in found.tags
+    assert "Muted until 2026-11-18 11:07:40 UTC because: a new supplier" in found.text
+    assert not [each for each in made(DRIFTED).tags if each.startswith("muted")]
 
 
 @pytest.mark.parametrize(

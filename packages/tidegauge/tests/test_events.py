@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ def test_a_change_is_a_log_record_with_the_events_name_and_attributes(logs: Any)
     assert attributes == {
         "model_name": "fraud", "model_version": "3", "reference": "ab12cd34", "family": "inputs",
         "feature": "amount", "window": "1000rows", "state": "drifted",
-        "statistic": "ks.statistic", "value": 0.31, "threshold": 0.05,
+        "statistic": "ks.statistic", "value": 0.31, "threshold": 0.05, "muted": False,
     }  # fmt: skip
     assert set(MODEL_DRIFT_DETECTED.attributes) == set(attributes)
     assert record.body.string_value == (
@@ -58,6 +59,19 @@ def test_an_end_is_for_information_and_leaves_out_what_is_not_known(logs: Any) -
     assert record.severity_text == "INFO"
     assert record.body == "m: inputs ok in window 1d"
     assert not {"value", "threshold"} & set(record.attributes)
+
+
+def test_a_muted_alarm_is_for_information_and_says_why(logs: Any) -> None:
+    """The record stays: only who is woken by warnings is left alone."""
+    muted = replace(CHANGE, muted_until_s=1_700_086_400.0, muted_because="a new supplier")
+    LogEvents().on_event(muted)
+
+    (found,) = logs.finished()
+    assert ("INFO", True) == (found.log_record.severity_text, found.log_record.attributes["muted"])
+    assert (
+        "fraud 3: inputs amount drifted in window 1000rows (ks.statistic 0.31, threshold 0.05); "
+        "muted until 2023-11-15 22:13:20 UTC because 'a new supplier'"
+    ) == found.log_record.body
 
 
 def test_columns_that_differ_are_a_log_record_of_their_own(logs: Any) -> None:

@@ -8,11 +8,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tidegauge import state_folder
 from tidegauge.command import Command, CommandError, Terminal
 
 from tidegauge_drift.explanation import explain, summary
-from tidegauge_drift.status_files import Found, read_all
+from tidegauge_drift.status_files import Found, folders, read_all
 from tidegauge_drift.terminal_words import text
 
 if TYPE_CHECKING:
@@ -37,9 +36,9 @@ def _arguments(parser: ArgumentParser) -> None:
 
 
 def _run(arguments: Namespace, terminal: Terminal) -> int:
-    folders = _folders(arguments.state_dir)
+    places = folders(arguments.state_dir)
     found: list[Found] = []
-    for each in read_all(folders):
+    for each in read_all(places):
         if isinstance(each, Found):
             found.append(each)
         else:
@@ -52,7 +51,7 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
         and arguments.version in (None, each.status["version"])
     ]
     if not chosen:
-        return _nothing(arguments, folders, found, terminal)
+        return _nothing(arguments, places, found, terminal)
     now_s = time.time()
     if arguments.json:
         content = [
@@ -71,19 +70,8 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
     return 0
 
 
-def _folders(given: str | None) -> list[Path]:
-    if given is None:
-        return state_folder.readable()
-    if not Path(given).is_dir():
-        raise CommandError(
-            f"--state-dir: got {given!r} from the argument; expected a folder. Pass the "
-            "TIDEGAUGE_STATE_DIR of the service."
-        )
-    return [Path(given)]
-
-
 def _nothing(
-    arguments: Namespace, folders: list[Path], found: list[Found], terminal: Terminal
+    arguments: Namespace, places: list[Path], found: list[Found], terminal: Terminal
 ) -> int:
     known = sorted({each.status["model"] for each in found})
     wanted = "a model" if arguments.model is None else repr(text(arguments.model))
@@ -97,7 +85,7 @@ def _nothing(
         )
     terminal.print(f"There is no status of {wanted}. Looked in:")
     nowhere = ["no folder: none of those that services write to is there"]
-    for line in [str(folder) for folder in folders] or nowhere:
+    for line in [str(folder) for folder in places] or nowhere:
         terminal.print(f"  {line}")
     if known:
         near = [name for name in known if arguments.model in name]

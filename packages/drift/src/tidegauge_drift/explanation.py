@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from tidegauge_drift import feature_words, warmup_words, window_words
+from tidegauge_drift import feature_words, mark_words, warmup_words, window_words
 from tidegauge_drift.classic import RULES
 from tidegauge_drift.rivals import LIVE
 from tidegauge_drift.terminal_words import WIDTH, cut, duration, moment, text
@@ -40,6 +40,7 @@ def explain(found: Found, now_s: float) -> Iterator[str]:
     else:
         for window in status["windows"]:
             yield from window_words.lines(window, now_s)
+        yield from mark_words.lines(status.get("marks", []), now_s)
         yield from _schema(status.get("schema", []), now_s)
         yield from _reference(status, now_s)
     if status.get("mode") == "classic":
@@ -90,6 +91,9 @@ def _headline(status: dict[str, Any], judged: list[dict[str, Any]], now_s: float
         said.append(f"ALARM against live {', '.join(beside)}".rstrip())
     if any(window["reference_mismatch"] for window in judged):
         said.append("REFERENCE MISMATCH")
+    muted = mark_words.headline(status.get("marks", []))
+    if muted:
+        said = [*(said or ["no alarm"]), muted]
     return ("; ".join(said) or "no alarm") + _uncompared(status)
 
 

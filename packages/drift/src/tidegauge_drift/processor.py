@@ -15,6 +15,7 @@ from tidegauge_drift.counter import GRACE_S
 from tidegauge_drift.evaluator import Evaluator, Listener
 from tidegauge_drift.exchange import WAIT_S, Exchange
 from tidegauge_drift.leader import Leader
+from tidegauge_drift.muting import Muting
 from tidegauge_drift.settings import PREVIOUS_WEEK, DriftSettings
 from tidegauge_drift.status_files import StatusFiles
 from tidegauge_drift.warmup import Warmup
@@ -87,6 +88,7 @@ class DriftProcessor:
         self._away_s: float | None = None
         self._news: deque[Event] = deque(maxlen=_MAXIMUM_NEWS)
         self._status = StatusFiles()
+        self._muting = Muting()
         self._weeks = WeekFiles()
         spec = self._settings.warmup
         self._warmup = None if spec is None else Warmup(spec, self._settings)
@@ -168,6 +170,7 @@ class DriftProcessor:
         self._leader.reload(self._find, index)
 
     def _step(self, now_s: float) -> None:
+        self._muting.now_s = now_s
         closed = self._worker.close(now_s)
         if self._group.member:
             self._away_s = None
@@ -245,6 +248,8 @@ class DriftProcessor:
         if layout is None:
             return None
         judged = "" if exchange is None else exchange.layout(key)
+        with guard.guarded("drift.mutes"):
+            self._muting.look()  # before a restored verdict is shown
         if judged not in ("", layout.digest) and self._look():
             # The leader before this one had noticed a changed file, this process had not.
             self._worker.reload(0)
@@ -275,9 +280,13 @@ class DriftProcessor:
 
     def tell(self, now_s: float) -> None:
         """Send what has changed, once, and write it down; see ``PredictionProcessor``."""
+        if self._leader.shown:
+            with guard.guarded("drift.mutes"):
+                self._muting.look()
+        snapshots = [evaluator.snapshot for evaluator in self._leader.shown]
         while self._news:
-            announce(self._news.popleft())
-        self._status.write(self._settings.windows, now_s)
+            announce(self._muting.on_event(self._news.popleft(), snapshots))
+        self._status.write(self._settings.windows, now_s, self._muting)
         self._weeks.write()
         if self._warmup is not None:
             self._warmup.tell(now_s, leads=self._group.leads or not self._group.member)
@@ -286,11 +295,12 @@ class DriftProcessor:
 
     def points(self) -> Iterator[GaugePoint | CountPoint]:
         """Yield what the stored verdicts say and what was counted; changes nothing."""
-        chosen = self._settings
-        for evaluator in self._leader.shown:
+        chosen, shown = self._settings, self._leader.shown
+        for evaluator in shown:
             weekly = evaluator.week is not None
             yield from export.points(
                 evaluator.snapshot, chosen.windows, chosen.export, weekly=weekly
             )
             if evaluator.totals is not None:
                 yield from evaluator.totals.points()
+        yield from self._muting.points([each.snapshot for each in shown], chosen.windows)

@@ -29,7 +29,7 @@ FORMAT = 1
 # Of each kind of window: features that are listed, and those of them that have their bins.
 MAXIMUM_FEATURES = 100
 MAXIMUM_BINS = 20
-_LONGEST_NAME = 200
+LONGEST_NAME = 200
 
 
 def document(snapshot: Snapshot, windows: Sequence[WindowSpec], rows: dict[str, int]) -> Any:
@@ -131,13 +131,13 @@ def _versus(closed: Closed) -> dict[str, Any]:
         "detected": bool(verdict.detected.get(OUTPUTS)),
         "since_s": _since(pairs, OUTPUTS),
         "inputs_differ": [
-            feature.name[:_LONGEST_NAME]
+            feature.name[:LONGEST_NAME]
             for feature, quality in sorted(inputs, key=lambda pair: -effect(*pair))
             if feature.flagged or quality.flagged
         ][:MAXIMUM_BINS],
         "outputs": [
             {
-                "output": feature.name[:_LONGEST_NAME],
+                "output": feature.name[:LONGEST_NAME],
                 "state": feature.state,
                 "reason": feature.finding.reason,
                 "effect": shown(feature.finding.effect),
@@ -175,7 +175,7 @@ def _since(pairs: list[tuple[FeatureVerdict, QualityVerdict]], family: str) -> i
 def _feature(feature: FeatureVerdict, quality: QualityVerdict, sides: Sides) -> dict[str, Any]:
     found = feature.finding
     return {
-        "feature": feature.name[:_LONGEST_NAME],
+        "feature": feature.name[:LONGEST_NAME],
         "family": feature.family,
         "state": feature.state,
         "detected": feature.run.detected is True,

@@ -15,13 +15,17 @@ from urllib.parse import quote
 
 from tidegauge import guard, state_folder
 from tidegauge.batch import ModelKey
+from tidegauge.command import CommandError
 
+from tidegauge_drift.muting import describe
 from tidegauge_drift.status import FORMAT, document
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tidegauge_drift.evaluator import Evaluator
+    from tidegauge_drift.marks import Mark
+    from tidegauge_drift.muting import Muting
     from tidegauge_drift.snapshot import Snapshot
 
 SUFFIX = ".status.json"
@@ -55,6 +59,7 @@ class _File:
     rows: dict[str, int]
     touched_s: float
     due: bool = True
+    marks: tuple[Mark, ...] = ()
 
 
 @dataclass(slots=True)
@@ -76,8 +81,10 @@ class StatusFiles:
         self._files.pop(now.model, None)  # last in, last to be written
         self._files[now.model] = _File(now, rows, float("-inf"))
 
-    def write(self, windows: Any, now_s: float) -> None:
+    def write(self, windows: Any, now_s: float, muting: Muting) -> None:
         """Write the statuses that are due; touch those that have not been for a minute.
+
+        One is due when a window has closed, and when something is muted or is no longer.
 
         What does not fit into the time waits for the next call, the one noted first goes first.
         """
@@ -86,10 +93,11 @@ class StatusFiles:
             if time.perf_counter() - started > _BUDGET_S:
                 return
             with guard.guarded("drift.status"):
-                if file.due:
-                    file.due = False
-                    file.touched_s = now_s
-                    write(model, document(file.snapshot, windows, file.rows), now_s)
+                marks = muting.marks(file.snapshot)
+                if file.due or marks != file.marks:
+                    file.due, file.marks, file.touched_s = False, marks, now_s
+                    status = document(file.snapshot, windows, file.rows)
+                    write(model, status | {"marks": describe(marks)}, now_s)
                 elif not 0 <= now_s - file.touched_s < TOUCH_S:
                     file.touched_s = now_s
                     state_folder.touch(file_name(model))
@@ -160,3 +168,21 @@ def read_all(folders: list[Path]) -> Iterator[Found | StatusError]:
                 yield read(path)
             except StatusError as error:
                 yield error
+
+
+def folders(given: str | None) -> list[Path]:
+    """Return the folders in which services may have left something.
+
+    Raises
+    ------
+    CommandError
+        The one that was given is none.
+    """
+    if given is None:
+        return state_folder.readable()
+    if not Path(given).is_dir():
+        raise CommandError(
+            f"--state-dir: got {given!r} from the argument; expected a folder. Pass the "
+            "TIDEGAUGE_STATE_DIR of the service."
+        )
+    return [Path(given)]

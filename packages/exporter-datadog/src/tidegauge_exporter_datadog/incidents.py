@@ -10,6 +10,7 @@ import re
 import shlex
 from collections.abc import Hashable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from hashlib import blake2b
 
 from tidegauge.batch import ModelKey
@@ -96,6 +97,10 @@ def _of_state(event: StateChange, tags: Tags) -> Incident:
         lines.append(f"{event.statistic}: {event.value:.4g}{threshold}")
     lines += [f"window: {event.window}", f"reference: {event.reference}"]
     lines.append(f"The bins that moved: {_command(event.model)}")
+    muted = event.muted_until_s is not None
+    if event.muted_until_s is not None:
+        until = datetime.fromtimestamp(event.muted_until_s, UTC)
+        lines.append(f"Muted until {until:%Y-%m-%d %H:%M:%S} UTC because: {event.muted_because}")
     named = {
         a.REFERENCE: event.reference,
         a.FAMILY: event.family,
@@ -103,11 +108,12 @@ def _of_state(event: StateChange, tags: Tags) -> Incident:
         a.WINDOW: event.window,
         a.STATE: event.state,
         a.STATISTIC: event.statistic,
+        a.MUTED: "true" if muted else "",
     }
     found = DatadogEvent(
         _cut(f"{model}: {subject} {state}", _TITLE),
         _cut("\n".join(lines), _TEXT),
-        alert_type,
+        "info" if muted else alert_type,
         _key("drift", event.model.name, event.model.version, event.family),
         _tags(_of_model(event.model) | named, tags),
         event.at_s,

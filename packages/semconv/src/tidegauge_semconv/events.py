@@ -21,7 +21,7 @@ MODEL_DRIFT_DETECTED = EventSpec(
     "The verdict on a feature, an output or a whole family has changed.",
     (
         a.MODEL_NAME, a.MODEL_VERSION, a.REFERENCE, a.FAMILY, a.FEATURE, a.WINDOW,
-        a.STATE, a.STATISTIC, a.VALUE, a.THRESHOLD,
+        a.STATE, a.STATISTIC, a.VALUE, a.THRESHOLD, a.MUTED,
     ),
 )  # fmt: skip
 CONFIGURATION_ERROR = EventSpec(

@@ -77,6 +77,12 @@ MODEL_ACCURACY = MetricSpec(
     _MODEL, Merge.LEADER,
 )  # fmt: skip
 
+MODEL_MARKER_START_TIME = MetricSpec(
+    "model.marker.start_time", Kind.GAUGE, "s",
+    "When a deploy or a backfill that somebody has marked began (Unix seconds), while it lasts.",
+    (*_MODEL, a.KIND), Merge.LEADER,
+)  # fmt: skip
+
 # One leader counts the rows of all processes of a launch, so that a counter is LEADER here.
 MODEL_FEATURE_BIN = MetricSpec(
     "model.feature.bin", Kind.COUNTER, "{row}",

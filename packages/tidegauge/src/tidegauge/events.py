@@ -25,6 +25,7 @@ class StateChange(Event):
     ``state`` is the new one: ``drifted``, ``ok``, ``reference_mismatch``, or ``unknown`` where
     windows start anew and the alarm was on. ``value`` and ``threshold`` are of the ``statistic``
     that explains it; None where there is none. ``at_s`` is when the window closed (Unix seconds).
+    ``muted_until_s`` is None unless somebody has muted it; then ``muted_because`` says why.
     """
 
     model: ModelKey
@@ -37,6 +38,8 @@ class StateChange(Event):
     statistic: str = ""
     value: float | None = None
     threshold: float | None = None
+    muted_until_s: float | None = None
+    muted_because: str = ""
 
 
 @dataclass(frozen=True, slots=True)

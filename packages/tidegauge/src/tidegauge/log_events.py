@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from opentelemetry._logs import SeverityNumber, get_logger_provider
 from tidegauge_semconv import attributes as a
 from tidegauge_semconv.events import (
@@ -25,7 +27,7 @@ class LogEvents:
     def on_event(self, event: Event) -> None:
         """Emit it through the provider that is the global one by now."""
         if isinstance(event, StateChange):
-            alarm = event.state in _ALARMS
+            alarm = event.state in _ALARMS and event.muted_until_s is None
             severity = SeverityNumber.WARN if alarm else SeverityNumber.INFO
             _emit(MODEL_DRIFT_DETECTED, event.at_s, severity, _text(event), _attributes(event))
         elif isinstance(event, SchemaChange):
@@ -55,7 +57,7 @@ def _emit(
 
 
 def _attributes(event: StateChange) -> dict[str, str | float]:
-    found: dict[str, str | float | None] = {
+    found: dict[str, str | float | bool | None] = {
         a.MODEL_NAME: event.model.name,
         a.MODEL_VERSION: event.model.version,
         a.REFERENCE: event.reference,
@@ -66,6 +68,7 @@ def _attributes(event: StateChange) -> dict[str, str | float]:
         a.STATISTIC: event.statistic,
         a.VALUE: event.value,
         a.THRESHOLD: event.threshold,
+        a.MUTED: event.muted_until_s is not None,
     }
     return {key: value for key, value in found.items() if value is not None}
 
@@ -92,4 +95,11 @@ def _text(event: StateChange) -> str:
     why = ""
     if event.value is not None and event.threshold is not None:
         why = f" ({event.statistic} {event.value:.4g}, threshold {event.threshold:.4g})"
-    return f"{model}: {what} {event.state} in window {event.window}{why}"
+    muted = ""
+    if event.muted_until_s is not None:
+        muted = f"; muted until {_moment(event.muted_until_s)} because {event.muted_because!r}"
+    return f"{model}: {what} {event.state} in window {event.window}{why}{muted}"
+
+
+def _moment(at_s: float) -> str:
+    return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
