@@ -57,10 +57,13 @@ def expression(query: Query, chosen: Mapping[str, str], times: Times, *, now: bo
 
 
 def series(query: Query, chosen: Mapping[str, str]) -> str:
-    """Return the selector of the metric's own series that a query reads."""
+    """Return the selector of the series that a query reads."""
     name = prometheus_name(query.metric)
-    suffix = "_count" if query.metric.kind is Kind.HISTOGRAM else ""
-    return _select(name + suffix, query, chosen)
+    if query.aggregate is Aggregate.STABILITY:
+        name = prometheus_fleet.INDEX
+    elif query.metric.kind is Kind.HISTOGRAM:
+        name += "_count"
+    return _select(name, query, chosen)
 
 
 def _aggregated(query: Query, chosen: Mapping[str, str], window: str) -> str:
@@ -87,7 +90,7 @@ def _aggregated(query: Query, chosen: Mapping[str, str], window: str) -> str:
         case Aggregate.SUM | Aggregate.AVG | Aggregate.MIN | Aggregate.MAX:
             text = _by(query.aggregate.value, query.by, selector)
         case Aggregate.STABILITY:
-            text = _by("max", query.by, _select(prometheus_fleet.INDEX, query, chosen))
+            text = _by("max", query.by, selector)
         case Aggregate.REACHABLE:
             seen = _by("group", query.by, f"last_over_time({selector}[{_REMEMBERED}])")
             text = _by("min", query.by, f"{UP} and on ({names(query.by)}) {seen}")
