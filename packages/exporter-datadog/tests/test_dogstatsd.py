@@ -15,12 +15,12 @@ from pathlib import Path
 
 import pytest
 from tidegauge import unsent
+from tidegauge.quiet import QUIET_S
 from tidegauge_exporter_datadog.address import Address
 from tidegauge_exporter_datadog.channel import Channel
 from tidegauge_exporter_datadog.dogstatsd import DogStatsD
 from tidegauge_exporter_datadog.losses import Losses
 from tidegauge_exporter_datadog.points import Count, Gauge, Point
-from tidegauge_exporter_datadog.quiet import QUIET_S
 from tidegauge_exporter_datadog.transport import DatadogEvent
 from tidegauge_testkit.backends.dogstatsd_server import DogStatsDServer
 from tidegauge_testkit.backends.ports import free_port

@@ -11,11 +11,10 @@ from collections.abc import Callable
 from http import HTTPStatus
 
 from tidegauge import unsent
+from tidegauge.answers import unix_seconds
+from tidegauge.http_exchange import Answer
 from tidegauge.misconfiguration import misconfigured
-
-from tidegauge_exporter_datadog.answers import unix_seconds
-from tidegauge_exporter_datadog.post import Answer
-from tidegauge_exporter_datadog.quiet import Quiet
+from tidegauge.quiet import Quiet
 
 _logger = logging.getLogger("tidegauge")
 

@@ -15,11 +15,11 @@ import weakref
 from collections.abc import Callable, Iterable, Sequence
 
 from opentelemetry import context
-from tidegauge import clock, guard
+from tidegauge import answers, clock, guard
+from tidegauge.answers import Outcome
+from tidegauge.http_exchange import Answer
 from tidegauge.otel_private import SUPPRESS_KEY
 
-from tidegauge_exporter_datadog import answers
-from tidegauge_exporter_datadog.answers import Outcome
 from tidegauge_exporter_datadog.complaints import Complaints
 from tidegauge_exporter_datadog.merging import merged
 from tidegauge_exporter_datadog.payload import (
@@ -30,7 +30,7 @@ from tidegauge_exporter_datadog.payload import (
     of_points,
 )
 from tidegauge_exporter_datadog.points import Point
-from tidegauge_exporter_datadog.post import Answer, Destination, Poster
+from tidegauge_exporter_datadog.post import Destination, Poster
 from tidegauge_exporter_datadog.queue import Waiting
 from tidegauge_exporter_datadog.seconds import Seconds
 from tidegauge_exporter_datadog.transport import DatadogEvent

@@ -8,8 +8,7 @@ import time
 from collections.abc import Callable
 
 from tidegauge import unsent
-
-from tidegauge_exporter_datadog.quiet import Quiet
+from tidegauge.quiet import Quiet
 
 _logger = logging.getLogger(__name__)
 

@@ -114,12 +114,7 @@ def _put(name: str, by: str, content: bytes, move: Callable[[Path, Path], object
         return
     new = place / by
     try:
-        if shared.settings.state_dir:
-            place.mkdir(0o700, parents=True, exist_ok=True)
-        else:  # where anybody can write: all of it is this user's or nothing is left there
-            for each in (place.parent, place):
-                each.mkdir(0o700, exist_ok=True)
-                _refuse_strangers(each)
+        _make(place)
         with suppress(FileNotFoundError):
             new.unlink()  # of a process with this pid that was killed meanwhile
         handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -131,10 +126,40 @@ def _put(name: str, by: str, content: bytes, move: Callable[[Path, Path], object
             new.unlink()
         if move is _link and isinstance(error, FileExistsError) and (place / name).is_file():
             raise
-        raise StateFolderError(
-            f"TIDEGAUGE_STATE_DIR: got {error.strerror!r} from {str(place)!r}; expected a folder "
-            f"that can be written. Choose another one, or {NONE!r} to leave no files."
-        ) from error
+        raise _unwritable(place, error) from error
+
+
+def made() -> Path | None:
+    """Return the folder, which is there now; None where nothing is to be left.
+
+    Raises
+    ------
+    StateFolderError
+        It cannot be made, or somebody else can write there.
+    """
+    place = folder()
+    if place is not None:
+        try:
+            _make(place)
+        except OSError as error:
+            raise _unwritable(place, error) from error
+    return place
+
+
+def _make(place: Path) -> None:
+    if shared.settings.state_dir:
+        place.mkdir(0o700, parents=True, exist_ok=True)
+        return
+    for each in (place.parent, place):  # where anybody can write: all of it is this user's, or none
+        each.mkdir(0o700, exist_ok=True)
+        _refuse_strangers(each)
+
+
+def _unwritable(place: Path, error: OSError) -> StateFolderError:
+    return StateFolderError(
+        f"TIDEGAUGE_STATE_DIR: got {error.strerror!r} from {str(place)!r}; expected a folder "
+        f"that can be written. Choose another one, or {NONE!r} to leave no files."
+    )
 
 
 def read(name: str) -> bytes | None:

@@ -1,4 +1,4 @@
-"""What an answer of Datadog's HTTP API means for the request, and how long to wait: pure."""
+"""What the answer of a backend's HTTP API means, and how long to wait: pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from http import HTTPStatus
 FIRST_S = 1.0
 LONGEST_S = 60.0
 
-# Longer than any limit of Datadog's lasts; and its points are too old to be taken then.
+# Longer than any limit of requests lasts; and Datadog takes no older points.
 _LONGEST_TOLD_S = 3600.0
 _AGAIN = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
 

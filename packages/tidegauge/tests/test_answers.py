@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tidegauge_exporter_datadog.answers import (
+from tidegauge.answers import (
     LONGEST_S,
     Outcome,
     backoff_s,

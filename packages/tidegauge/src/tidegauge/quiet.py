@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-#: No two lines about one way to Datadog are closer to each other.
+#: No two lines about one way to a backend are closer to each other.
 QUIET_S = 60.0
 
 
