@@ -63,6 +63,7 @@ NAMES: dict[str, set[str]] = {
         "prometheus_name",
         "wsgi_app",
     },
+    "tidegauge_exporter_whylabs": {"WhylabsProcessor", "load_whylogs"},
     "tidegauge_alerting": {
         "DEFAULT_ALERTS",
         "FLEET_ALERTS",

@@ -1,0 +1,67 @@
+"""What is lost, and what has to wait: counted each time, said once a minute at most."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from tidegauge import unsent
+from tidegauge.quiet import Quiet
+
+_logger = logging.getLogger("tidegauge")
+
+#: Causes of ``tidegauge.export.failures``, and what the log says of them.
+WHY = {
+    "full": "profiles are lost: more wait than TIDEGAUGE_WHYLABS_SPOOL_BYTES allows, so the oldest "
+    "went. Look at where they are sent to",
+    "behind": "rows are not profiled: more wait than TIDEGAUGE_WHYLABS_QUEUE_BYTES allows, so the "
+    "oldest went. Lower TIDEGAUGE_WHYLABS_MAX_ROWS_PER_S",
+    "ended": "rows are not profiled: the process has ended before. Raise "
+    "TIDEGAUGE_SHUTDOWN_TIMEOUT_S; a job of some seconds begins with "
+    "tidegauge_exporter_whylabs.load_whylogs()",
+    "disk": "profiles are lost: they can't be written, and there is no more memory for them. Look "
+    "at TIDEGAUGE_WHYLABS_DIR",
+}
+
+
+class Losses:
+    """The log of one process' profiles.
+
+    Parameters
+    ----------
+    clock : callable
+        Seconds that never run backwards.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._lock = threading.Lock()
+        self._quiet = Quiet(clock)
+
+    def lost(self, number: int, reason: str) -> None:
+        """Count profiles or rows that are gone for good."""
+        if number:
+            unsent.count(f"whylabs.{reason}", number)
+            self._say(
+                "WhyLabs profiles: %d %s. The app is not affected; all are counted in "
+                "tidegauge.export.failures.",
+                number,
+                WHY[reason],
+            )
+
+    def waits(self, where: str, got: str, wait_s: float) -> None:
+        """Say that what could not be written or sent is kept and tried again."""
+        self._say(
+            "WhyLabs profiles: got %s from %s; expected it to take a profile. It is kept and tried "
+            "again in %.1f s; the app is not affected.",
+            got,
+            where,
+            wait_s,
+        )
+
+    def _say(self, message: str, *values: object) -> None:
+        with self._lock:
+            said = self._quiet.ends()
+        if said:
+            _logger.warning(message, *values)

@@ -1,0 +1,46 @@
+"""What the tests share: batches, and no setting of whoever runs the tests."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from tidegauge import guard, misconfiguration, unsent
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith(("WHYL", "AWS_", "TIDEGAUGE_")) or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("WHYLOGS_NO_ANALYTICS", "1")
+
+
+@pytest.fixture(autouse=True)
+def _from_zero() -> Iterator[None]:
+    """Let every test count from zero."""
+    for module in (guard, unsent, misconfiguration):
+        module.reset()
+    yield
+    for module in (guard, unsent, misconfiguration):
+        module.reset()
+
+
+@pytest.fixture
+def said(caplog: pytest.LogCaptureFixture) -> Callable[..., list[str]]:
+    """Return what was logged at a level."""
+    caplog.set_level(logging.DEBUG)
+
+    def lines(level: int) -> list[str]:
+        return [each.getMessage() for each in caplog.records if each.levelno == level]
+
+    return lines
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder for profiles that nobody has made yet."""
+    return tmp_path / "profiles"
