@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 import urllib.error
@@ -14,6 +15,7 @@ from typing import Any
 _TIMEOUT_S = 30.0
 # A picture has a few thousand numbers; what is larger than this is no answer to a panel.
 _MOST_BYTES = 64 * 1024 * 1024
+_UNAUTHORIZED = (401, 403)
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -42,9 +44,10 @@ class PrometheusApi:
     """One server; nothing is kept between two questions.
 
     ``url`` is where its own pages are, such as ``http://localhost:9090`` or one with a path.
+    ``credentials`` are ``user:password`` or a bearer token; they follow no redirect.
     """
 
-    def __init__(self, url: str, *, timeout_s: float = _TIMEOUT_S) -> None:
+    def __init__(self, url: str, *, timeout_s: float = _TIMEOUT_S, credentials: str = "") -> None:
         parts = urllib.parse.urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
             raise ServerError(
@@ -54,8 +57,13 @@ class PrometheusApi:
         self.url = url.rstrip("/")
         self._timeout_s = timeout_s
         # A proxy of the environment is for other hosts.
-        direct = [urllib.request.ProxyHandler({})] if parts.hostname in _LOOPBACK else []
-        self._opener = urllib.request.build_opener(*direct)
+        handlers: list[Any] = []
+        if parts.hostname in _LOOPBACK:
+            handlers.append(urllib.request.ProxyHandler({}))
+        if credentials:
+            handlers.append(_NoRedirects)
+        self._opener = urllib.request.build_opener(*handlers)
+        self._headers = _authorization(credentials)
 
     def instant(self, expression: str, at_s: float | None = None) -> list[Series]:
         """Return the series that an expression has at one moment."""
@@ -89,7 +97,7 @@ class PrometheusApi:
         text = urllib.parse.urlencode(asked)
         url = f"{self.url}/api/v1/{path}"
         request = urllib.request.Request(  # noqa: S310 - http or https, see above
-            url if post else f"{url}?{text}", text.encode() if post else None
+            url if post else f"{url}?{text}", text.encode() if post else None, self._headers
         )
         try:
             with self._opener.open(request, timeout=self._timeout_s) as answer:
@@ -97,6 +105,11 @@ class PrometheusApi:
         except urllib.error.HTTPError as error:
             with error:
                 told = _told(error.read(_MOST_BYTES))
+            if error.code in _UNAUTHORIZED:
+                raise ServerError(
+                    f"Prometheus at {self.url}: got HTTP {error.code}; expected leave to ask it. "
+                    "Pass other credentials, as user:password or as a token."
+                ) from error
             if told:
                 raise RefusedError(f"{self.url} refuses it: {told}") from error
             raise ServerError(
@@ -116,6 +129,22 @@ class PrometheusApi:
                 f"Prometheus at {self.url}: got an answer that is none of its API ({error}); "
                 "expected JSON with data. Correct the address."
             ) from error
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """Follows none: credentials are for the address that they were given with."""
+
+    def redirect_request(self, *_: Any, **__: Any) -> None:
+        """Leave the answer as it is."""
+
+
+def _authorization(credentials: str) -> dict[str, str]:
+    if not credentials:
+        return {}
+    if ":" in credentials:  # no bearer token has one
+        encoded = base64.b64encode(credentials.encode()).decode()
+        return {"Authorization": f"Basic {encoded}"}
+    return {"Authorization": f"Bearer {credentials}"}
 
 
 def _data(body: bytes) -> Any:
