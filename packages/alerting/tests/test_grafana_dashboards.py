@@ -12,8 +12,8 @@ from grafana_foundation_sdk.models.dashboard import Dashboard as Model
 from tidegauge_alerting import DEFAULT_ALERTS, FLEET_ALERTS, AlertDefinition, Comparison
 from tidegauge_alerting.dashboard_files import load_dashboards
 from tidegauge_alerting.grafana import looks
-from tidegauge_alerting.grafana.dashboards import render_dashboard, uid
-from tidegauge_alerting.grafana.grid import Box, place
+from tidegauge_alerting.grafana.dashboards import render_dashboard
+from tidegauge_alerting.grafana.grid import Box, place, uid
 from tidegauge_alerting.panels import Dashboard, Kind, Panel, Width
 from tidegauge_semconv import all_metrics
 

@@ -100,6 +100,34 @@ def measured(definition: AlertDefinition) -> str:
             )
 
 
+def uncompared(definition: AlertDefinition) -> str:
+    """Return the measure where its guard holds and nobody has muted it, without any comparison.
+
+    For a vendor that compares by itself and has none of the records of our rules.
+
+    Raises
+    ------
+    TypeError
+        The measure is made of records.
+    """
+    metric = definition.metric
+    match definition.measure:
+        case Vanished(by=by, window_s=window_s):
+            before = sum_by(by, "increase", select(metric), window_s)
+            return f"{before}\nunless on ({names(by)}) {prometheus_name(metric)}"
+        case Reachable():
+            seen = f"last_over_time({prometheus_name(metric)}[1d])"
+            target = names(TARGET)
+            return f"{UP} and on ({target}) group by ({target}) ({seen})"
+        case StabilityIndex():
+            raise TypeError(
+                f"measure of {definition.name}: got a StabilityIndex; expected a measure without "
+                "recording rules. Leave it to Prometheus."
+            )
+        case _:
+            return _unless_muted(_guarded(measured(definition).rstrip(), definition), definition)
+
+
 def known(metric: MetricSpec) -> str:
     """Return the expression of the targets that have shown a metric and are still looked for."""
     target = names(TARGET)

@@ -15,7 +15,7 @@ from grafana_foundation_sdk.models import prometheus as prometheus_model
 
 from tidegauge_alerting.definitions import AlertDefinition, Comparison
 from tidegauge_alerting.grafana import looks
-from tidegauge_alerting.grafana.grid import Box, place
+from tidegauge_alerting.grafana.grid import Box, place, uid
 from tidegauge_alerting.panel_promql import GRAFANA, expression, values_of
 from tidegauge_alerting.panels import Dashboard, Kind, Mark, Panel, Query, Row, Variable
 
@@ -26,11 +26,6 @@ _SOURCE = model.DataSourceRef(type_val="prometheus", uid="${datasource}")
 _EVERY = ".*"
 _MARK_STEP = "60s"
 _Any = timeseries.Panel | stat.Panel | table.Panel
-
-
-def uid(name: str) -> str:
-    """Return the identity of a dashboard in Grafana."""
-    return f"tidegauge-{name.replace('_', '-')}"
 
 
 def render_dashboard(dashboard: Dashboard, alerts: Mapping[str, AlertDefinition]) -> str:

@@ -1,20 +1,69 @@
-"""All files that Grafana reads, by their place in one folder."""
+"""What Grafana shows, as a folder that it reads when it starts: its provisioning folder."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from typing import Any
+
+import yaml
 
 from tidegauge_alerting.dashboard_vendors import Drawn
 from tidegauge_alerting.definitions import AlertDefinition
-from tidegauge_alerting.grafana.dashboards import render_dashboard, uid
+from tidegauge_alerting.grafana.dashboards import render_dashboard
+from tidegauge_alerting.grafana.grid import uid
+from tidegauge_alerting.grafana.rules import SOURCE
 from tidegauge_alerting.panels import Dashboard
+
+# Where Grafana's packages and images have their provisioning folder.
+_FOLDER = "/etc/grafana/provisioning/dashboards/tidegauge"
+
+_SOURCES: dict[str, Any] = {
+    "apiVersion": 1,
+    "datasources": [
+        {
+            "name": "Tidegauge Prometheus",
+            "uid": SOURCE,
+            "type": "prometheus",
+            "access": "proxy",
+            # Grafana puts in a variable of its own environment.
+            "url": "${PROMETHEUS_URL}",
+            "jsonData": {"httpMethod": "POST"},
+        }
+    ],
+}
+_PROVIDER: dict[str, Any] = {
+    "apiVersion": 1,
+    "providers": [
+        {
+            "name": "tidegauge",
+            "folder": "Tidegauge",
+            "type": "file",
+            "disableDeletion": False,
+            "allowUiUpdates": False,
+            "options": {"path": _FOLDER},
+        }
+    ],
+}
 
 
 def draw(dashboards: Sequence[Dashboard], alerts: Mapping[str, AlertDefinition]) -> Drawn:
-    """Return a file for each dashboard."""
+    """Return the dashboards, what tells Grafana to read them, and their data source."""
     return Drawn(
         {
-            f"dashboards/{uid(dashboard.name)}.json": render_dashboard(dashboard, alerts)
-            for dashboard in dashboards
+            "datasources/tidegauge.yaml": _yaml("The data source of the dashboards", _SOURCES),
+            "dashboards/tidegauge.yaml": _yaml("Where the dashboards are", _PROVIDER),
+            **{
+                f"dashboards/tidegauge/{uid(each.name)}.json": render_dashboard(each, alerts)
+                for each in dashboards
+            },
         }
+    )
+
+
+def _yaml(title: str, data: Mapping[str, Any]) -> str:
+    return (
+        f"# {title} (tidegauge-alerting {version('tidegauge-alerting')}).\n"
+        "# Made by `tidegauge dashboards render grafana`; run it again, do not change this file.\n"
+        + yaml.safe_dump(data, sort_keys=False)
     )

@@ -22,8 +22,16 @@ class Box:
     h: int
 
 
+def uid(name: str) -> str:
+    """Return the identity of a dashboard in Grafana."""
+    return f"tidegauge-{name.replace('_', '-')}"
+
+
 def place(dashboard: Dashboard) -> Iterator[tuple[Row | Panel, Box]]:
-    """Yield each heading and panel with its place, from top to bottom."""
+    """Yield each heading and panel with its place, from top to bottom.
+
+    The first has number 1 on its dashboard, the next number 2.
+    """
     y = 0
     for row in dashboard.rows:
         yield row, Box(0, y, COLUMNS, 1)

@@ -1,0 +1,206 @@
+"""Definitions to Grafana-managed alert rules, with their contact points, as a provisioning file.
+
+Each rule has two queries: A is the measure in PromQL, B compares it. Whom it tells stands in the
+rule itself: a provisioned tree of notification policies would replace the organisation's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.metadata import version
+from typing import Any
+
+import yaml
+from tidegauge_semconv import attributes as a
+
+from tidegauge_alerting.dashboard_files import load_dashboards
+from tidegauge_alerting.definitions import AlertDefinition, Comparison, Severity, StabilityIndex
+from tidegauge_alerting.grafana import contacts, grid, texts
+from tidegauge_alerting.panels import Panel
+from tidegauge_alerting.prometheus_expression import uncompared
+from tidegauge_alerting.promql import duration
+from tidegauge_alerting.vendors import Request, Vendor, Written
+
+#: The identity of the data source that our provisioning file makes.
+SOURCE = "tidegauge-prometheus"
+#: The first words of every file that we wrote.
+HEADER = "# Tidegauge's alert rules for Grafana"
+
+_FOLDER = "Tidegauge"
+_INTERVAL = "1m"
+# The newest sample within this time, as Prometheus itself looks back.
+_LOOK_BACK_S = 600
+_RECORDED = (
+    "its index is recorded by rules of Prometheus: render those with --fleet, they alert on it too"
+)
+# Grafana's words for the comparison, and for the opposite one that ends it.
+_EVALUATORS = {
+    Comparison.ABOVE: ("gt", "lte"),
+    Comparison.AT_LEAST: ("gte", "lt"),
+    Comparison.BELOW: ("lt", "gte"),
+    Comparison.AT_MOST: ("lte", "gt"),
+    Comparison.EQUAL: ("eq", ""),
+    Comparison.OUTSIDE: ("outside_range", ""),
+}
+_EXPRESSION = {"type": "__expr__", "uid": "__expr__"}
+
+
+def render_rules(request: Request) -> Written:
+    """Return the provisioning file of the alerts that are asked for, and of whom they tell.
+
+    Raises
+    ------
+    ValueError
+        An alert or a severity names a channel that nobody has defined.
+    """
+    links = _links()
+    rules, left_out, told = [], [], dict[tuple[str, ...], None]()
+    for definition in request.definitions:
+        if isinstance(definition.measure, StabilityIndex):
+            left_out.append((definition.name, _RECORDED))
+            continue
+        names = _channels(definition, request.routes)
+        if names:
+            told[names] = None
+        rules.append(_rule(definition, names, request.runbook_url, links))
+    group = {
+        "orgId": 1, "name": "tidegauge", "folder": _FOLDER, "interval": _INTERVAL, "rules": rules,
+    }  # fmt: skip
+    data: dict[str, Any] = {"apiVersion": 1, "groups": [group] if rules else []}
+    if told:
+        data["contactPoints"] = [contacts.contact_point(names, request.channels) for names in told]
+    header = (
+        f"{HEADER} (tidegauge-alerting {version('tidegauge-alerting')}).\n"
+        "# Made by the command below; change its options and run it again, not this file.\n"
+        f"#   {request.made_by}\n"
+    )
+    text = header + yaml.dump(
+        data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10_000
+    )
+    return Written(text, len(rules), left_out)
+
+
+def _channels(
+    definition: AlertDefinition, routes: Mapping[Severity, Sequence[str]]
+) -> tuple[str, ...]:
+    return definition.channels or tuple(routes.get(definition.severity, ()))
+
+
+def _rule(
+    definition: AlertDefinition,
+    names: tuple[str, ...],
+    runbook_url: str | None,
+    links: Mapping[str, tuple[str, int]],
+) -> dict[str, Any]:
+    rule: dict[str, Any] = {
+        "uid": contacts.uid(definition.name),
+        "title": contacts.literal(definition.name),
+        "condition": "B",
+        "data": [_measure(definition), _comparison(definition)],
+        # Silence is no alarm: what is missed has an alert of its own.
+        "noDataState": "OK",
+        "execErrState": "Error",
+        "for": duration(definition.for_s),
+        "labels": {"severity": definition.severity.value},
+        "annotations": {
+            "summary": texts.translate(definition.summary, definition),
+            "description": texts.translate(definition.description, definition),
+        },
+    }
+    if definition.first_steps:
+        rule["annotations"]["first_steps"] = texts.translate(definition.first_steps, definition)
+    runbook = definition.runbook_url or runbook_url
+    if runbook:
+        address = runbook.replace("{name}", definition.name)
+        rule["annotations"]["runbook_url"] = texts.escape(address)
+    if definition.name in links:
+        rule["dashboardUid"], rule["panelId"] = links[definition.name]
+    if names:
+        rule["notification_settings"] = {
+            "receiver": contacts.literal(contacts.point(names)),
+            # Grafana wants the first two; a page tells of one model.
+            "group_by": ["grafana_folder", "alertname", a.MODEL_NAME],
+            "repeat_interval": duration(definition.cooldown_s),
+        }
+    return rule
+
+
+def _measure(definition: AlertDefinition) -> dict[str, Any]:
+    return {
+        "refId": "A",
+        "relativeTimeRange": {"from": _LOOK_BACK_S, "to": 0},
+        "datasourceUid": SOURCE,
+        "model": {
+            "refId": "A",
+            "datasource": {"type": "prometheus", "uid": SOURCE},
+            "editorMode": "code",
+            "expr": uncompared(definition),
+            "instant": True,
+            "range": False,
+            "intervalMs": 1000,
+            "maxDataPoints": 43200,
+        },
+    }
+
+
+def _comparison(definition: AlertDefinition) -> dict[str, Any]:
+    begins, ends = _EVALUATORS[definition.comparison]
+    limits = [definition.threshold]
+    if definition.low is not None:
+        limits.insert(0, definition.low)
+    condition: dict[str, Any] = {"evaluator": {"type": begins, "params": limits}}
+    if definition.recovery is not None:
+        condition["unloadEvaluator"] = {"type": ends, "params": [definition.recovery]}
+    return {
+        "refId": "B",
+        "relativeTimeRange": {"from": 0, "to": 0},
+        "datasourceUid": "__expr__",
+        "model": {
+            "refId": "B",
+            "datasource": _EXPRESSION,
+            "type": "threshold",
+            "expression": "A",
+            "conditions": [condition],
+            "intervalMs": 1000,
+            "maxDataPoints": 43200,
+        },
+    }
+
+
+@cache
+def _links() -> Mapping[str, tuple[str, int]]:
+    """Return the panel that shows what an alert is about: its dashboard and its number there."""
+    found: dict[str, tuple[str, int]] = {}
+    for dashboard in load_dashboards():
+        for number, (item, _) in enumerate(grid.place(dashboard), 1):
+            if isinstance(item, Panel):
+                for name in item.alerts:
+                    found.setdefault(name, (grid.uid(dashboard.name), number))
+    return found
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes text of several lines as a block, so that an expression can be read."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - yaml's own signature
+        """Write what comes twice twice."""
+        return True
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _represent_text)
+
+#: What the entry point ``grafana`` finds.
+VENDOR = Vendor(
+    header=HEADER,
+    render=render_rules,
+    steps=(
+        "Put it into provisioning/alerting of Grafana, and start Grafana again.",
+        "Its data source is in what tidegauge dashboards render grafana writes.",
+    ),
+)
