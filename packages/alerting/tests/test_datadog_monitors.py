@@ -242,7 +242,7 @@ def test_a_quantile_needs_percentiles_and_counts_what_is_beyond() -> None:
 
 
 def test_what_vanished_is_a_lack_of_data() -> None:
-    """No value of its query alerts; it ends when its window has passed."""
+    """A gauge is missing, not a count: no requests are no end. It ends when its window has passed."""
     found = definition(
         metric=metrics.MODEL_REQUESTS,
         measure=Vanished((a.MODEL_NAME,), 7200),
@@ -252,12 +252,17 @@ def test_what_vanished_is_a_lack_of_data() -> None:
         summary="{model_name} is gone",
     )
     body = one(found)
-    assert "sum(last_15m):sum:model.requests{*} by {model_name}.as_count() < 0" == body["query"]
+    assert "max(last_15m):max:model.memory.usage{*} by {model_name} < 0" == body["query"]
     options = body["options"]
     assert ("show_and_notify_no_data", ["no data"], 2) == (
         options["on_missing_data"], options["renotify_statuses"], options["timeout_h"]
     )  # fmt: skip
     assert body["message"].startswith("{{#is_no_data}}\n{{model_name.name}} is gone\n")
+    causes = dataclasses.replace(
+        found, metric=metrics.TIDEGAUGE_ERRORS, measure=Vanished((a.CAUSE,), 7200), summary="gone"
+    )
+    with pytest.raises(NotExpressibleError, match="no gauge is there as long as tidegauge.errors"):
+        conditions(causes, Scope())
 
 
 def test_models_that_drift_together_are_counted() -> None:

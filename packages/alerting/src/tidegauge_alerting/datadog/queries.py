@@ -1,12 +1,14 @@
 """A definition as queries of Datadog's metric monitors: pure.
 
-Three things differ from Prometheus, and decide what is here:
+Four things differ from Prometheus, and decide what is here:
 
 - A monitor leaves out the series that lack one of the tags it is grouped by, and an attribute
   without a value has no tag. So alerts are grouped by the model's name, unless asked otherwise: a
   model without a version would have none.
 - A monitor has no ``for``. A gauge is compared with its least value of that time. A window of
   counts cannot be: another query looks at the window that ended so long ago.
+- A count of 0 is not sent, so that no requests and no telemetry look the same. What vanished is
+  seen by a gauge: the memory that tidegauge-resources says of each model.
 - Counts of a window are known before they are divided, but functions of them are not documented.
   So "and at least 5 events" is a query of its own, while gauges are guarded in one formula.
 """
@@ -19,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from tidegauge_exporter_datadog.naming import metric_name
 from tidegauge_semconv import attributes as a
+from tidegauge_semconv import metrics
 
 from tidegauge_alerting.datadog.query_language import (
     NotExpressibleError,
@@ -106,12 +109,7 @@ def conditions(definition: AlertDefinition, scope: Scope) -> tuple[Condition, ..
         case Share() | Quantile() | Increase():
             return tuple(_windows(definition, scope))
         case Vanished(by=by):
-            keys = groups(scope.keys(by))
-            counted = f"sum:{select(definition.metric, (), scope.tags, keys)}.as_count()"
-            ago = window(definition.for_s or _GONE_S)
-            # Below nothing: only the lack of data can be said.
-            never = Comparison.BELOW
-            return (Condition("missing", f"sum({ago}):{counted}", never, 0, missing=True),)
+            return (_missing(definition, scope, by),)
         case Reachable():
             raise NotExpressibleError(
                 "applications send to Datadog, and nothing is read from them that could be away"
@@ -181,6 +179,20 @@ def _gauge(definition: AlertDefinition, scope: Scope) -> Condition:
         held = "max" if high else "min"
         ago = window(_GAUGE_WINDOW_S)
     return Condition("value", f"{held}({ago}):{value}", comparison, threshold, recovery)
+
+
+def _missing(definition: AlertDefinition, scope: Scope, by: Sequence[str]) -> Condition:
+    # A count that is 0 is not sent: it would look as if it were gone. A gauge is there all along.
+    sign = metrics.MODEL_MEMORY_USAGE
+    keys = scope.keys(by)
+    if definition.metric.attributes[0] != a.MODEL_NAME or not set(keys) <= set(sign.attributes):
+        raise NotExpressibleError(
+            f"no gauge is there as long as {metric_name(definition.metric.name)}"
+        )
+    ago = window(definition.for_s or _GONE_S)
+    query = f"max({ago}):max:{select(sign, (), scope.tags, groups(keys))}"
+    # Never true: only the lack of data can be said.
+    return Condition("missing", query, Comparison.BELOW, 0, missing=True)
 
 
 def _last(definition: AlertDefinition, scope: Scope, *, high: bool) -> str:
