@@ -242,7 +242,7 @@ def test_a_quantile_needs_percentiles_and_counts_what_is_beyond() -> None:
 
 
 def test_what_vanished_is_a_lack_of_data() -> None:
-    """A gauge is missing, not a count: no requests are no end. It ends when its window has passed."""
+    """A gauge is missing, not a count: no requests are no end; it ends with its window."""
     found = definition(
         metric=metrics.MODEL_REQUESTS,
         measure=Vanished((a.MODEL_NAME,), 7200),
@@ -261,7 +261,7 @@ def test_what_vanished_is_a_lack_of_data() -> None:
     causes = dataclasses.replace(
         found, metric=metrics.TIDEGAUGE_ERRORS, measure=Vanished((a.CAUSE,), 7200), summary="gone"
     )
-    with pytest.raises(NotExpressibleError, match="no gauge is there as long as tidegauge.errors"):
+    with pytest.raises(NotExpressibleError, match="no gauge is there as long"):
         conditions(causes, Scope())
 
 

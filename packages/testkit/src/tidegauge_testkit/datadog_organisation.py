@@ -1,0 +1,243 @@
+"""A local HTTP server in the place of Datadog's API for monitors: strict, and with a memory.
+
+It takes what the models of Datadog's own client and the grammar of its reference allow, refuses
+everything else with 400, and gives back what it was given with the defaults that Datadog adds.
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import json
+import re
+import threading
+from collections import deque
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import parse_qs, urlsplit
+
+from tidegauge_testkit.backends.ports import LOOPBACK
+from tidegauge_testkit.datadog_intake import Reply
+from tidegauge_testkit.datadog_monitors import check_monitor, groups_of
+
+_LIMIT_S = 60.0
+_DEFAULT_PAGE = 100
+_DEFAULTS = {
+    "notify_audit": False, "silenced": {}, "new_host_delay": 300, "notify_no_data": False,
+}  # fmt: skip
+_LIST = {"monitor_tags", "id_offset", "page", "page_size", "name", "tags"}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request; ``status`` is what it was answered with, 0 where it was not."""
+
+    method: str
+    path: str
+    body: Any
+    status: int
+
+
+class _RefusedError(Exception):
+    def __init__(self, status: int, said: str) -> None:
+        super().__init__(said)
+        self.status = status
+
+
+class DatadogOrganisation:
+    """The server, on a free port of loopback, in threads of this process.
+
+    Answers in ``replies`` are given in their order, in the place of the real ones; ``None`` in it
+    lets one request through. With ``loses_answers`` what is asked is done, but not answered.
+    ``takes_duplicates``: a monitor that is the same as another in everything is no mistake.
+    """
+
+    def __init__(self, api_key: str, app_key: str, *, takes_duplicates: bool = False) -> None:
+        check_monitor(_ANY)  # now: whoever asks first would wait for the models
+        self.keys = (api_key, app_key)
+        self.takes_duplicates = takes_duplicates
+        self.replies: deque[Reply | None] = deque()
+        self.loses_answers = 0
+        #: The monitors by their numbers, as the API gives them back.
+        self.monitors: dict[int, dict[str, Any]] = {}
+        self.asked: list[Asked] = []
+        self._numbers = itertools.count(1001)
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        organisation = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def _do(self) -> None:
+                raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                body = json.loads(raw) if raw else None
+                reply = organisation._answer(self.command, self.path, dict(self.headers), body)
+                if reply.hangs:
+                    organisation._stopped.wait(_LIMIT_S)
+                    return
+                self.send_response(reply.status)
+                for name, value in reply.headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(reply.body)))
+                self.end_headers()
+                self.wfile.write(reply.body)
+
+            def do_GET(self) -> None:
+                self._do()
+
+            def do_POST(self) -> None:
+                self._do()
+
+            def do_PUT(self) -> None:
+                self._do()
+
+            def do_DELETE(self) -> None:
+                self._do()
+
+            def log_message(self, *arguments: object) -> None:
+                """Say nothing: what came is kept."""
+
+        class Server(ThreadingHTTPServer):
+            def handle_error(self, request: Any, address: Any) -> None:
+                """Say nothing: who does not wait for the answer goes, and that is tested."""
+
+        self._server = Server((LOOPBACK, 0), Handler)
+        self._server.daemon_threads = True
+        self.url = f"http://{LOOPBACK}:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        self._stopped.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def writes(self) -> list[Asked]:
+        """Return the requests that would change something."""
+        return [each for each in list(self.asked) if each.method != "GET"]
+
+    def named(self, name: str) -> dict[str, Any]:
+        """Return the only monitor of a name."""
+        (found,) = [each for each in self.monitors.values() if each["name"] == name]
+        return found
+
+    def add(self, **body: Any) -> int:
+        """Add a monitor as somebody else would, and return its number."""
+        with self._lock:
+            return int(self._create({**_ANY, **body})["id"])
+
+    def _answer(self, method: str, path: str, headers: dict[str, str], body: Any) -> Reply:
+        with self._lock:
+            scripted = self.replies.popleft() if self.replies else None
+            reply = scripted or self._real(method, path, headers, body)
+            if scripted is None and self.loses_answers and method != "GET":
+                self.loses_answers -= 1
+                reply = Reply(hangs=True)
+            status = 0 if reply.hangs else reply.status
+            self.asked.append(Asked(method, path, body, status))
+            return reply
+
+    def _real(self, method: str, path: str, headers: dict[str, str], body: Any) -> Reply:
+        lower = {name.lower(): value for name, value in headers.items()}
+        if (lower.get("dd-api-key"), lower.get("dd-application-key")) != self.keys:
+            return Reply(403, body=b'{"errors":["Forbidden"]}')
+        try:
+            found = self._routed(method, urlsplit(path), body)
+        except _RefusedError as error:
+            return Reply(error.status, body=json.dumps({"errors": [str(error)]}).encode())
+        return Reply(200, body=json.dumps(found).encode())
+
+    def _routed(self, method: str, address: Any, body: Any) -> Any:
+        numbered = re.fullmatch(r"/api/v1/monitor/(\d+)", address.path)
+        match method:
+            case "GET" if address.path == "/api/v1/monitor":
+                return self._list(parse_qs(address.query, strict_parsing=True))
+            case "POST" if address.path == "/api/v1/monitor":
+                return self._create(body)
+            case _ if numbered is None:
+                raise _RefusedError(404, "Not found")
+        number = int(numbered[1])
+        if number not in self.monitors:
+            raise _RefusedError(404, "Monitor not found")
+        match method:
+            case "PUT":
+                self._check(body, self.monitors[number])
+                self.monitors[number] |= self._kept(body)
+            case "DELETE":
+                self._delete(number)
+                return {"deleted_monitor_id": number}
+        return self.monitors[number]
+
+    def _list(self, asked: dict[str, list[str]]) -> list[dict[str, Any]]:
+        if set(asked) - _LIST:
+            raise _RefusedError(400, f"unknown parameters: {sorted(set(asked) - _LIST)}")
+        found = [self.monitors[number] for number in sorted(self.monitors)]
+        wanted = set(asked.get("monitor_tags", [""])[0].split(",")) - {""}
+        found = [each for each in found if wanted <= set(each["tags"])]
+        size = int(asked.get("page_size", [_DEFAULT_PAGE])[0])
+        if "id_offset" in asked:
+            after = int(asked["id_offset"][0])
+            return [each for each in found if each["id"] > after][:size]
+        if "page" in asked:
+            first = int(asked["page"][0]) * size
+            return found[first : first + size]
+        return found
+
+    def _create(self, body: Any) -> dict[str, Any]:
+        self._check(body, None)
+        kept = self._kept(body)
+        for number, each in self.monitors.items():
+            same = all(each.get(key) == value for key, value in kept.items())
+            if same and not self.takes_duplicates:
+                raise _RefusedError(400, f"Duplicate of an existing monitor_id:{number} org_id:1")
+        number = next(self._numbers)
+        made = {
+            "id": number, "created": "2026-01-01T00:00:00.000000+00:00", "deleted": None,
+            "multi": bool(groups_of(body["query"])), "overall_state": "No Data",
+            "restricted_roles": None, **kept,
+        }  # fmt: skip
+        self.monitors[number] = made
+        return made
+
+    def _check(self, body: Any, before: dict[str, Any] | None) -> None:
+        try:
+            check_monitor(body)
+        except (ValueError, KeyError, TypeError) as error:
+            raise _RefusedError(400, str(error)) from error
+        if before is not None and body["type"] != before["type"]:
+            raise _RefusedError(400, "Changing the type of a monitor is not allowed")
+        if body["type"] != "composite":
+            return
+        for number in map(int, re.findall(r"\d+", body["query"])):
+            part = self.monitors.get(number)
+            if part is None or part["type"] == "composite":
+                raise _RefusedError(400, f"monitor {number} can be no part of a composite")
+
+    def _kept(self, body: Any) -> dict[str, Any]:
+        kept = copy.deepcopy(body)
+        kept["options"] = {**_DEFAULTS, **kept.get("options", {})}
+        kept["tags"] = list(reversed(kept.get("tags", [])))
+        return dict(kept)
+
+    def _delete(self, number: int) -> None:
+        for each in self.monitors.values():
+            if each["type"] == "composite" and str(number) in re.findall(r"\d+", each["query"]):
+                said = f"monitor [{number},{each['name']}] is referenced in composite monitors"
+                raise _RefusedError(400, said)
+        del self.monitors[number]
+
+
+_ANY: dict[str, Any] = {
+    "name": "somebody's", "type": "query alert", "message": "", "tags": ["team:risk"],
+    "query": "avg(last_5m):avg:system.load.1{*} > 5", "options": {"thresholds": {"critical": 5}},
+}  # fmt: skip
