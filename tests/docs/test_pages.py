@@ -36,7 +36,9 @@ def name(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
-@pytest.mark.parametrize("tool", ["render_settings.py", "render_metrics.py"])
+@pytest.mark.parametrize(
+    "tool", ["render_settings.py", "render_metrics.py", "render_dashboards.py"]
+)
 def test_generated_pages_are_fresh(tool: str) -> None:
     """What is in the reference is what the code says."""
     done = subprocess.run(

@@ -103,7 +103,7 @@ def holds(evaluator: dict[str, Any], value: float) -> bool:
 @pytest.mark.parametrize("recovers", [False, True])
 def test_grafana_compares_as_the_definition_does(recovers: bool) -> None:
     """It begins and ends at the same values, the threshold and the recovery themselves included."""
-    alerts = []
+    alerts: list[AlertDefinition] = []
     for comparison in Comparison:
         has_side = comparison not in (Comparison.EQUAL, Comparison.OUTSIDE)
         below = comparison in (Comparison.BELOW, Comparison.AT_MOST)
