@@ -26,8 +26,8 @@ _VALUE = {
     "percent": "{{ humanizePercentage .Values.A.Value }}",
     "duration": "{{ humanizeDuration .Values.A.Value }}",
 }
-# What would open an action of a template, or name a variable.
-_SPECIAL = re.compile(r"\{{2,}|\{$|\$")
+# What would open an action of a template, alone or with one of ours behind it, or name a variable.
+_SPECIAL = re.compile(r"\{{2,}|\{(?=\$|\Z)|\$")
 
 
 def translate(text: str, definition: AlertDefinition) -> str:
