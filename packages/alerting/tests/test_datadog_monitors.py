@@ -151,7 +151,7 @@ def test_the_last_value_of_a_gauge() -> None:
         "value": f"max(last_5m):max:drift.detected{{!feature:*,family:inputs}} {by} >= 1"
     } == queries(verdict)
     by = "by {model_name,model_version,reference,window,family}"
-    limited = "{!feature:*,family:inputs,env:prod}"
+    limited = "{env:prod,!feature:*,family:inputs}"
     assert {"value": f"max(last_5m):max:drift.detected{limited} {by} >= 1"} == queries(
         verdict, Scope(("env:prod",), by_version=True)
     )
@@ -162,7 +162,7 @@ def test_a_filter_of_several_values_is_of_words() -> None:
     where = (Where(a.WINDOW, ("1d", "Last Day")), Where(a.FEATURE, ("", "Amount, EUR")))
     found = definition(metric=metrics.DRIFT_DETECTED, measure=Last(where))
     asked = queries(found, Scope(("env:prod",)))["value"]
-    wanted = "{window IN (1d,last_day) AND (NOT feature:* OR feature:amount_eur) AND env:prod}"
+    wanted = "{env:prod AND window IN (1d,last_day) AND (NOT feature:* OR feature:amount_eur)}"
     assert wanted in asked
     (sent,) = attribute_tags({a.FEATURE: "Amount, EUR"})
     assert sent.lower() in asked

@@ -269,7 +269,7 @@ def _chosen(named: Sequence[str] | None, seen: Sequence[str]) -> Sequence[str]:
 
 #: What the entry points ``dashboards render``, ``check`` and ``preview`` find.
 RENDER = Command(
-    summary="Write the dashboards for Grafana.",
+    summary="Write the dashboards for Grafana or Datadog.",
     example="tidegauge dashboards render grafana -o grafana",
     arguments=_render_arguments,
     run=_render,

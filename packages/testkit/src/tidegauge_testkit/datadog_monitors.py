@@ -26,6 +26,13 @@ _SERIES = re.compile(
     rf"(?P<space>{_SPACE}):(?P<metric>{_NAME})\{{(?P<filter>[^{{}}]*)\}}"
     r"(?: by \{(?P<groups>[^{}]*)\})?(?P<count>\.as_count\(\))?"
 )
+# Pictures have more words than monitors.
+_LINE = re.compile(
+    _SERIES.pattern.replace(_SPACE, f"(?:{_SPACE}|count)").replace(
+        r"(?P<count>\.as_count\(\))?",
+        r"(?P<count>\.as_(?:count|rate)\(\))?(?:\.rollup\(sum, \d+\))?",
+    )
+)
 _FUNCTIONS = {
     "abs": 1, "clamp_max": 2, "clamp_min": 2, "count_nonzero": 1, "count_not_null": 1,
     "default_zero": 1,
@@ -61,6 +68,35 @@ def check_query(query: str, kind: str) -> None:
         raise ValueError("the time aggregation percentile needs a percentile")
     if len({each["groups"] for each in seen}) > 1:
         raise ValueError("the queries of a formula have different groups")
+
+
+def check_dashboard(body: Any) -> None:
+    """Raise a ValueError where a body is no dashboard, or its widgets ask what cannot be asked."""
+    check_model(body, "dashboard")
+    variables = {each["name"] for each in body["template_variables"]}
+    for group in body["widgets"]:
+        for widget in group["definition"]["widgets"]:
+            for request in widget["definition"]["requests"]:
+                _check_request(request, variables)
+
+
+def _check_request(request: Any, variables: set[str]) -> None:
+    names = {}
+    for each in request["queries"]:
+        text = each["query"]
+        unknown = set(re.findall(r"\$(\w+)", text)) - variables
+        if unknown:
+            raise ValueError(f"query: no template variable {', '.join(sorted(unknown))}")
+        found = _LINE.fullmatch(re.sub(r"\$(\w+)", r"\1:any", text))
+        if found is None:
+            raise ValueError(f"query: {text} is invalid")
+        _Formula.check(found)
+        names[each["name"]] = f"sum:{each['name']}{{*}}"
+        if ("aggregator" in each) != (request["response_format"] == "scalar"):
+            raise ValueError("an aggregator is of one number, and of nothing else")
+    for each in request["formulas"]:
+        text = re.sub(r"query\d+", lambda name: names[name[0]], each["formula"])
+        _Formula(text).series()
 
 
 def groups_of(query: str) -> tuple[str, ...]:
@@ -183,7 +219,7 @@ class _Formula:
 
     def _one(self) -> None:
         if found := _SERIES.match(self._text, self._at):
-            self._check(found)
+            self.check(found)
             self._series.append(found)
             self._at = found.end()
         elif found := _NUMBER.match(self._text, self._at):
@@ -209,7 +245,8 @@ class _Formula:
         self._at += len(text)
 
     @staticmethod
-    def _check(found: re.Match[str]) -> None:
+    def check(found: re.Match[str]) -> None:
+        """Refuse a series whose filter or groups cannot be."""
         if not (_SYMBOLS.fullmatch(found["filter"]) or _WORDS.fullmatch(found["filter"])):
             raise ValueError(f"query: filter {{{found['filter']}}} is invalid")
         if found["groups"] is not None and not _GROUPS.fullmatch(found["groups"]):

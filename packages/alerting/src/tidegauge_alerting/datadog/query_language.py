@@ -53,9 +53,15 @@ def number(value: float) -> str:
     return digits
 
 
-def select(metric: MetricSpec, where: Sequence[Where], tags: Sequence[str], by: str) -> str:
+def select(
+    metric: MetricSpec,
+    where: Sequence[Where],
+    tags: Sequence[str],
+    by: str,
+    unless: Sequence[Where] = (),
+) -> str:
     """Return a metric's series that fit, in groups: ``name{filter} by {keys}``."""
-    return f"{metric_name(metric.name)}{_filter(where, tags)}{by}"
+    return f"{metric_name(metric.name)}{_filter(where, unless, tags)}{by}"
 
 
 def groups(keys: Sequence[str]) -> str:
@@ -81,14 +87,19 @@ def filter_tag(text: str) -> str:
     return found
 
 
-def _filter(where: Sequence[Where], tags: Sequence[str]) -> str:
+def _filter(where: Sequence[Where], unless: Sequence[Where], tags: Sequence[str]) -> str:
     wanted = [_wanted(each.attribute, each.values) for each in where]
+    unwanted = [_wanted(each.attribute, each.values) for each in unless]
     # One language or the other: Datadog refuses a filter with "!" or "," beside AND, IN or NOT.
     if all(len(each.values) == 1 for each in where):
         clauses = [f"!{key}:*" if not values else f"{key}:{values[0]}" for key, _, values in wanted]
-        return "{" + (",".join((*clauses, *tags)) or "*") + "}"
+        clauses += [f"!{key}:{value}" for key, _, values in unwanted for value in values]
+        clauses += [f"{key}:*" for key, absent, _ in unwanted if absent]
+        return "{" + (",".join((*tags, *clauses)) or "*") + "}"
     clauses = [_clause(key, values, absent=absent) for key, absent, values in wanted]
-    return "{" + " AND ".join((*clauses, *tags)) + "}"
+    clauses += [f"NOT {key}:{value}" for key, _, values in unwanted for value in values]
+    clauses += [f"{key}:*" for key, absent, _ in unwanted if absent]
+    return "{" + " AND ".join((*tags, *clauses)) + "}"
 
 
 def _clause(key: str, values: Sequence[str], *, absent: bool) -> str:
