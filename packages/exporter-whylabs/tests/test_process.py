@@ -14,6 +14,9 @@ from tidegauge_testkit.backends.process import wait_until
 
 pytest.importorskip("whylogs", reason="needs whylogs, which has no wheels above Python 3.12")
 
+from tidegauge_testkit.whylabs_platform import KEY, Reply, WhylabsPlatform
+from whylogs.core import DatasetProfileView
+
 LIMIT_S = 200.0
 NOBODY = "there is no OpenTelemetry MeterProvider to export them"
 JOB = """
@@ -36,6 +39,14 @@ def predict(rows, model=tidegauge.Model("fraud model", version="3")):
 def wait_for(pattern):
     while not list(Path(os.environ["TIDEGAUGE_WHYLABS_DIR"]).glob(pattern)):
         time.sleep(0.02)
+"""
+
+INTERVAL_OVER = """
+now = [1_795_089_600.0]
+tidegauge.runtime.shared.clock = lambda: now[0]
+predict(10)
+pipeline.flush()
+now[0] += 3606
 """
 
 
@@ -65,15 +76,17 @@ def run(code: str, folder: Path, **more: str) -> subprocess.CompletedProcess[str
 
 def rows(folder: Path, name: str = "amount") -> dict[str, int]:
     """Return how many rows each profile in a folder has."""
-    return {path.name: int(view(path).get_column(name).get_metric("counts").n.value)
-            for path in sorted(folder.glob("*.bin"))}  # fmt: skip
+    return {path.name: counted(view(path), name) for path in sorted(folder.glob("*.bin"))}
 
 
 def view(path: Path) -> Any:
     """Read a profile with whylogs."""
-    from whylogs.core import DatasetProfileView
-
     return DatasetProfileView.deserialize(path.read_bytes())
+
+
+def counted(read: Any, name: str = "amount") -> int:
+    """Return how many rows a column has."""
+    return int(read.get_column(name).get_metric("counts").n.value)
 
 
 def test_a_job_leaves_its_profile(folder: Path) -> None:
@@ -154,12 +167,58 @@ def test_a_service_goes_on_when_its_folder_cannot_be_written(folder: Path) -> No
     assert "Not a directory" in found.stderr or "File exists" in found.stderr
 
 
+def to_platform(served: WhylabsPlatform) -> dict[str, str]:
+    """Return the settings of a job that sends to a platform."""
+    return {
+        "TIDEGAUGE_WHYLABS_WRITER": "whylabs",
+        "WHYLABS_API_ENDPOINT": served.url,
+        "WHYLABS_API_KEY": KEY,
+        "WHYLABS_DEFAULT_DATASET_ID": "model-1",
+    }
+
+
+def test_a_process_killed_in_mid_upload_loses_nothing(folder: Path) -> None:
+    """It predicts while the platform hangs; the next process sends what was closed, whole."""
+    with WhylabsPlatform() as served:
+        served.replies.extend([Reply(), Reply(hangs=True)])
+        process = subprocess.Popen(
+            [sys.executable, "-c", JOB + INTERVAL_OVER + "sys.stdin.readline()\npredict(7)\n"
+             "assert pipeline.flush()\nprint('served', flush=True)\nsys.stdin.read()"],
+            env=environment(folder, **to_platform(served), TIDEGAUGE_WHYLABS_TIMEOUT_S="60"),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        )  # fmt: skip
+        try:
+            wait_until(lambda: len(served.requests) > 1 or None, "an upload", LIMIT_S)
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write("go on\n")
+            process.stdin.flush()
+            assert "served\n" == process.stdout.readline()
+        finally:
+            process.kill()
+            process.communicate()
+        assert [] == served.uploads()
+        run("predict(3)", folder, **to_platform(served))
+        found = [counted(DatasetProfileView.deserialize(each.content))
+                 for each in served.uploads()]  # fmt: skip
+        assert [3, 10] == sorted(found)
+        assert [] == served.faults
+
+
+def test_a_disk_that_takes_nothing_keeps_no_profile_from_the_platform(folder: Path) -> None:
+    """It is sent from memory."""
+    with WhylabsPlatform() as served:
+        full = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"
+        found = run(full + "predict(20)", folder, **to_platform(served))
+        assert "got File too large from" in found.stderr
+        (sent,) = served.uploads()
+        assert 20 == counted(DatasetProfileView.deserialize(sent.content))
+
+
 def test_profiles_are_closed_while_the_service_runs(folder: Path) -> None:
     """When their interval is over, without anybody asking."""
     process = subprocess.Popen(
-        [sys.executable, "-c", JOB + "tidegauge.runtime.shared.clock = lambda: now[0]\n"
-         "now = [1_795_089_600.0]\npredict(10)\npipeline.flush()\nnow[0] += 3606\n"
-         "sys.stdin.read()"],
+        [sys.executable, "-c", JOB + INTERVAL_OVER + "sys.stdin.read()"],
         env=environment(folder), stdin=subprocess.PIPE, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:

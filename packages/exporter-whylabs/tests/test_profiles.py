@@ -185,6 +185,25 @@ def test_open_profiles_are_given_when_they_have_changed(profiler: Profiler) -> N
     assert 1 == len(list(profiler.changed()))
 
 
+def test_a_file_is_what_whylogs_itself_would_write(profiler: Profiler) -> None:
+    """Though that needs a disk, and this does not."""
+    rng = np.random.default_rng(7)
+    names = tuple(f"f{j}" for j in range(30))
+    take(profiler, batch(rng.normal(size=(500, 30)), names=names))
+    take(profiler, batch(features=table({"größe": ["a", None, "b"], "n": [1, 2, 3]})))
+    (found,) = profiler.all()
+    content = found.content()
+    ours = view(found)
+    theirs = type(ours).deserialize(ours.serialize())
+    assert len(content) == len(ours.serialize())
+    assert theirs.metadata == ours.metadata
+    assert theirs.dataset_timestamp == ours.dataset_timestamp
+    assert theirs.creation_timestamp == ours.creation_timestamp
+    assert set(theirs.get_columns()) == set(ours.get_columns()) == {*names, "größe", "n"}
+    for name in ours.get_columns():
+        assert repr(summary(theirs, name)) == repr(summary(ours, name))
+
+
 def test_no_pandas_is_needed() -> None:
     """Whylogs does not bring it, and a service may not have it."""
     code = """

@@ -18,6 +18,7 @@ from tidegauge.late_import import late_import
 from tidegauge.settings import environment, hand_down
 
 from tidegauge_exporter_whylabs.columns import Column
+from tidegauge_exporter_whylabs.file_format import to_bytes
 
 _NO_ANALYTICS = "WHYLOGS_NO_ANALYTICS"
 _LONGEST_TEXT = 128  # of a category, in whylogs
@@ -98,8 +99,7 @@ class Profile:
             creation_timestamp=self._created,
             metadata=dict(metadata),
         )
-        content: bytes = view.serialize()
-        return content
+        return write(view)
 
 
 def _kind(column: Column) -> type:
@@ -124,6 +124,11 @@ def _preprocessed(core: Any, column: Column, *, whole: bool) -> Any:
     found.bool_count = column.true + column.false
     found.bool_count_where_true = column.true
     return found
+
+
+def write(view: Any) -> bytes:
+    """Return the view of a profile as the bytes of a file."""
+    return to_bytes(view, load_whylogs().proto)
 
 
 def read(content: bytes) -> Any:
