@@ -10,13 +10,15 @@ from pathlib import Path
 import pytest
 from tidegauge import guard, misconfiguration, unsent
 
+# Before any test imports whylogs: it reports each import to its makers.
+os.environ.setdefault("WHYLOGS_NO_ANALYTICS", "1")
+
 
 @pytest.fixture(autouse=True)
 def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
-        if name.startswith(("WHYL", "AWS_", "TIDEGAUGE_")) or name.lower().endswith("_proxy"):
+        if name.startswith(("WHYLABS_", "AWS_", "TIDEGAUGE_")) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
-    monkeypatch.setenv("WHYLOGS_NO_ANALYTICS", "1")
 
 
 @pytest.fixture(autouse=True)

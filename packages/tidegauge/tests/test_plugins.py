@@ -6,8 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from tidegauge import plugins
+from tidegauge.reference_reader import SketchedTable
 
 SOURCE = """
 class Good:
@@ -31,6 +33,8 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "test_c_good = plugged:Good\n"
         "test_b_broken = plugged:Broken\n"
         "test_a_missing = plugged.gone:Missing\n"
+        "[tidegauge_reference_reader]\n"
+        "test_good = plugged:Good\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
 
@@ -50,3 +54,14 @@ def test_a_broken_plugin_is_named_and_the_others_work(
         "Processor 'test_b_broken' could not be built: RuntimeError: no licence. Its metrics are "
         "missing.",
     ] == [line for line in warnings_of() if "test_" in line]
+
+
+def test_readers_of_references_are_found(core: Any, installed: None) -> None:
+    """As processors are."""
+    assert "Good" in [type(made).__name__ for made in plugins.load_reference_readers()]
+
+
+def test_a_sketched_table_says_how_many_values_it_has() -> None:
+    """They stand for more rows; without a column there are none."""
+    table = SketchedTable("sketch", 1000, {"a": np.zeros(10), "b": np.zeros(10)})
+    assert [10, 0] == [table.values, SketchedTable("sketch", 0, {}).values]

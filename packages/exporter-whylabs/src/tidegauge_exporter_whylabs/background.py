@@ -97,9 +97,10 @@ class Background:
 
     def end(self, timeout_s: float) -> None:
         """Close the open profiles and send what waits, within a limit; what isn't sent stays."""
-        if not self._threads:
-            return
         deadline_s = self._monotonic() + timeout_s
+        if not self._threads:
+            self._end_here(deadline_s)
+            return
         with self._changed:
             self._ends = True
             self._changed.notify_all()
@@ -107,6 +108,16 @@ class Background:
             if self._finished:
                 self._changed.wait_for(lambda: self._idle, max(0.0, deadline_s - self._monotonic()))
         if not self._finished:
+            self._lose()
+
+    def _end_here(self, deadline_s: float) -> None:
+        """Do on this thread what is left: a process that ends can start no other."""
+        if not len(self._backlog):
+            return
+        if sketches.are_loaded():
+            self.step(ends=True)
+            self._sender.send(deadline_s)
+        else:
             self._lose()
 
     # -- the thread that profiles ----------------------------------------------------------------

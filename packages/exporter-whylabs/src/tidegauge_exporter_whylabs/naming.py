@@ -17,11 +17,14 @@ OUTPUT = "output"
 MODEL, VERSION = "tidegauge.model", "tidegauge.version"
 #: Rows that came, of which the profile has all or a sample.
 ROWS_OFFERED = "tidegauge.rows_offered"
+#: Whether categories are hashes of what they were.
+HASHED = "tidegauge.hashed"
 #: The key that WhyLabs itself shows: by it a repeat is recognised.
 PROFILE_ID = "whylabs.traceId"
 
 _UNVERSIONED = "unversioned"
-_TIME = "%Y%m%dT%H%M%SZ"
+#: A time in the name of a file.
+TIME = "%Y%m%dT%H%M%SZ"
 _STEM = re.compile(r"(?P<model>.+)_(?P<version>[^_]+)_(?P<time>\d{8}T\d{6}Z)_(?P<worker>[^_]+)")
 _LONGEST = 80
 
@@ -51,11 +54,11 @@ class ProfileId:
         found = _STEM.fullmatch(text.removesuffix(SUFFIX))
         if found is None:
             return None
-        start = datetime.strptime(found["time"], _TIME).replace(tzinfo=UTC)
+        start = datetime.strptime(found["time"], TIME).replace(tzinfo=UTC)
         return cls(found["model"], found["version"], int(start.timestamp()), found["worker"])
 
     def __str__(self) -> str:
-        time = datetime.fromtimestamp(self.start_s, UTC).strftime(_TIME)
+        time = datetime.fromtimestamp(self.start_s, UTC).strftime(TIME)
         return f"{self.model}_{self.version}_{time}_{self.worker}"
 
 

@@ -32,6 +32,7 @@ class Open:
     end_s: int
     profile: Profile
     operation: str
+    hashed: bool = False
     rows_offered: int = 0
     changed: bool = False
 
@@ -43,6 +44,7 @@ class Open:
                 naming.VERSION: self.key.version,
                 naming.ROWS_OFFERED: str(self.rows_offered),
                 naming.PROFILE_ID: str(self.id),
+                **({naming.HASHED: "true"} if self.hashed else {}),
             }
         )
 
@@ -127,6 +129,7 @@ class Profiler:
             start_s + self._interval_s,
             Profile(start_s, now_s),
             model.operation,
+            self._choice.hash_categories,
         )
         model.open.append(made)
         return made

@@ -7,6 +7,7 @@ others: it may be it alone; but if several are, the place is wrong, and they all
 from __future__ import annotations
 
 import logging
+import math
 import random
 import time
 from collections.abc import Callable
@@ -54,20 +55,20 @@ class Sender:
         self._monotonic = monotonic
         self._jitter = jitter
         self._failures = 0
-        self._not_before_s = -float("inf")
+        self._not_before_s = -math.inf
         self._told = False
 
     def hurry(self) -> None:
         """Try at once what waits for its next try, unless the backend has told when."""
         if not self._told:
-            self._failures, self._not_before_s = 0, -float("inf")
+            self._failures, self._not_before_s = 0, -math.inf
 
     def due_s(self) -> float:
         """Return the seconds until something may be tried."""
         return max(0.0, self._not_before_s - self._monotonic())
 
-    def send(self) -> bool:
-        """Send what waits, until all is sent or something fails; say whether nothing waits."""
+    def send(self, until_s: float = math.inf) -> bool:
+        """Send what waits, until all is sent, something fails or it is time; say if all is sent."""
         if self.due_s() > 0:
             return not any(True for _ in self._spool.waiting())
         if not self._spool.lead():
@@ -76,6 +77,8 @@ class Sender:
         refusals = 0
         failed: Written | None = None
         for stem in list(self._spool.waiting()):
+            if self._monotonic() >= until_s:
+                return False
             content = self._spool.content(stem)
             if content is None:
                 continue

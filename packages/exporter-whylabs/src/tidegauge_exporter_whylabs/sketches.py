@@ -9,6 +9,7 @@ before it was imported.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cache
@@ -21,7 +22,8 @@ from tidegauge_exporter_whylabs.columns import Column
 from tidegauge_exporter_whylabs.file_format import to_bytes
 
 _NO_ANALYTICS = "WHYLOGS_NO_ANALYTICS"
-_LONGEST_TEXT = 128  # of a category, in whylogs
+#: Characters of a category that whylogs keeps.
+LONGEST_TEXT = 128
 
 
 class UnreadableError(ValueError):
@@ -38,6 +40,11 @@ def load_whylogs() -> Any:
         import whylogs.core.preprocessing  # noqa: PLC0415
         import whylogs.core.schema  # noqa: PLC0415
     return whylogs.core
+
+
+def are_loaded() -> bool:
+    """Say whether whylogs was imported, by whomever."""
+    return "whylogs.core.column_profile" in sys.modules
 
 
 @cache
@@ -116,7 +123,7 @@ def _preprocessed(core: Any, column: Column, *, whole: bool) -> Any:
     elif column.numbers.size:
         found.numpy.floats = column.numbers
     if column.texts:
-        found.list.strings = [text[:_LONGEST_TEXT] for text in column.texts]
+        found.list.strings = [text[:LONGEST_TEXT] for text in column.texts]
     if column.objects:
         found.list.objs = [None] * column.objects  # counted, never looked at
     found.null_count, found.nan_count = column.missing, column.nan

@@ -12,12 +12,14 @@ from tidegauge.events import EventSink
 from tidegauge.guard import once
 from tidegauge.late_import import late_import
 from tidegauge.misconfiguration import note
+from tidegauge.reference_reader import ReferenceReader
 
 if TYPE_CHECKING:
     from tidegauge.sources import MetricSource
 
 PROCESSORS = "tidegauge_processor"
 EVENT_SINKS = "tidegauge_event_sink"
+REFERENCE_READERS = "tidegauge_reference_reader"
 SOURCES = "tidegauge_metric_source"
 
 
@@ -50,6 +52,11 @@ def load_event_sinks() -> list[EventSink]:
 def load_sources() -> list[MetricSource]:
     """Build one source of each kind that is installed."""
     return list(_build(SOURCES, "Metric source", "Its metrics are missing."))
+
+
+def load_reference_readers() -> list[ReferenceReader]:
+    """Build one reader of each kind that is installed."""
+    return list(_build(REFERENCE_READERS, "Reference reader", "Its files cannot be read."))
 
 
 def _build(group: str, kind: str, consequence: str) -> Iterator[Any]:

@@ -10,7 +10,7 @@ from tidegauge.command import Command, CommandError, Terminal
 from tidegauge_drift.profile import ProfileError
 from tidegauge_drift.report import segment_words, words
 from tidegauge_drift.report.compare import compare_tables
-from tidegauge_drift.report.files import read_reference, read_rows, texts_of
+from tidegauge_drift.report.files import read_current, read_reference, with_outputs
 from tidegauge_drift.report.options import CompareSettings
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ _SWITCHES = {
 
 
 def _arguments(parser: ArgumentParser) -> None:
-    tables = ".csv, .csv.gz, .tsv or .parquet"
+    tables = ".csv, .csv.gz, .tsv or .parquet, or what a plugin reads (.bin: a whylogs profile)"
     parser.add_argument("reference", help=f"what is normal: a reference file (.json), or {tables}")
     parser.add_argument("current", help=f"the rows in question: {tables}")
     for name, (metavar, what) in _LISTS.items():
@@ -83,7 +83,8 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
             multivariate=arguments.multivariate,
         )
         reference = read_reference(arguments.reference, terminal.track)
-        current = read_rows(arguments.current, texts_of(reference), terminal.track)
+        current = read_current(arguments.current, reference, terminal.track)
+        settings = with_outputs(settings, reference)
         names = Path(arguments.reference).name, Path(arguments.current).name
         report = compare_tables(reference, current, settings, sources=names, track=track)
     except (ProfileError, TypeError, ValueError) as error:

@@ -80,6 +80,8 @@ def compare_tables(
     _check_segment(settings)
     track = track or _untracked
     now, season = open_rows("current", current), ""
+    for side in (reference, now):
+        _check_sketch(side, settings)
     known: ReferenceProfile | Rows
     if isinstance(reference, ReferenceProfile):
         known = reference
@@ -91,7 +93,7 @@ def compare_tables(
     else:
         known = open_rows("reference", reference)
         found = against_rows(known, now, settings)
-        before = Compared(sources[0], known.rows)
+        before = Compared(sources[0], known.original)
         order = "time" if settings.time_column else "unknown"
     pairs, missing, additional = found
     evidence = [pair.evidence() for pair in track(pairs, "comparing features")]
@@ -100,10 +102,12 @@ def compare_tables(
     if settings.segment:
         segments = compare_segments(known, now, settings, evidence, track)
     return DriftReport(
-        before, Compared(sources[1], now.rows),
+        before, Compared(sources[1], now.original),
         tuple(sorted(reports, key=lambda feature: feature.rank)), missing, additional,
         settings.alpha, order, dt.datetime.now(dt.UTC).isoformat(timespec="seconds"), season,
         _together(pairs, evidence) if settings.multivariate else {}, segments,
+        tuple(_stands_for(side, rows) for side, rows in (("reference", known), ("current", now))
+              if isinstance(rows, Rows) and rows.sketch is not None),
     )  # fmt: skip
 
 
@@ -117,6 +121,26 @@ def _check_segment(settings: CompareSettings) -> None:
             f"segment: got {settings.segment!r} from the argument, which is the column of time or "
             "an output; expected a column of categories, as of a country or a plan. Name another."
         )
+
+
+def _check_sketch(side: Any, settings: CompareSettings) -> None:
+    """Refuse what needs rows."""
+    if not isinstance(side, Rows) or side.sketch is None:
+        return
+    for option in ("segment", "time_column", "multivariate"):
+        if getattr(settings, option):
+            raise ValueError(
+                f"{option}: got {getattr(settings, option)!r} from the argument with a "
+                f"{side.sketch.kind}, which has no rows any more; expected a table. Leave it out."
+            )
+
+
+def _stands_for(side: str, rows: Rows) -> str:
+    kind = "" if rows.sketch is None else rows.sketch.kind
+    return (
+        f"The {side} is a {kind} of {rows.original:,} rows: {rows.rows:,} values stand for each "
+        "column, as many as the profile is exact for, and its own statistics are of them."
+    )
 
 
 def _together(pairs: Sequence[Pair], evidence: Sequence[Evidence]) -> dict[str, Statistic]:

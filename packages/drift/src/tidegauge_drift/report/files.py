@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tidegauge.plugins import load_reference_readers
+
 from tidegauge_drift.columns import TEXT, read
-from tidegauge_drift.profile import CategoricalFeature, ReferenceProfile
+from tidegauge_drift.profile import CategoricalFeature, ProfileError, ReferenceProfile
+from tidegauge_drift.report.options import CompareSettings
 from tidegauge_drift.report.tables import Rows
 from tidegauge_drift.store import load
 from tidegauge_drift.tables import open_table
@@ -33,6 +37,32 @@ def read_reference(path: str, track: Track) -> ReferenceProfile | Rows:
     return load(path) if path.lower().endswith(_PROFILE) else read_rows(path, (), track)
 
 
+def read_current(path: str, reference: ReferenceProfile | Rows, track: Track) -> Rows:
+    """Read the rows in question; a sketch's outputs are named as the reference names them.
+
+    Raises
+    ------
+    ProfileError
+        The file cannot be read.
+    """
+    found = read_rows(path, texts_of(reference), track)
+    if found.sketch is None or isinstance(reference, Rows):
+        return found
+    known = [feature.name for feature in reference.outputs]
+    own = found.sketch.outputs
+    if len(known) == len(own) == 1:  # whatever it is called
+        own = dict.fromkeys(own, known[0])
+    names = tuple(own[name] if own.get(name) in known else name for name in found.names)
+    return replace(found, names=names)
+
+
+def with_outputs(settings: CompareSettings, reference: ReferenceProfile | Rows) -> CompareSettings:
+    """Return the settings with the outputs that a sketch knows, unless they name some."""
+    if settings.outputs or isinstance(reference, ReferenceProfile) or reference.sketch is None:
+        return settings
+    return replace(settings, outputs=tuple(reference.sketch.outputs))
+
+
 def texts_of(reference: ReferenceProfile | Rows) -> set[str]:
     """Return the columns whose values are to be read as they are written: 007 is not 7."""
     if isinstance(reference, Rows):
@@ -46,13 +76,16 @@ def texts_of(reference: ReferenceProfile | Rows) -> set[str]:
 
 
 def read_rows(path: str, as_text: Collection[str], track: Track) -> Rows:
-    """Read a CSV or Parquet file into memory.
+    """Read a CSV or Parquet file into memory, or a file that a plugin knows.
 
     Raises
     ------
     ProfileError
         The file cannot be read.
     """
+    sketched = _sketched(path)
+    if sketched is not None:
+        return sketched
     table = open_table(path)
     found = list(
         track(table.parts(table.names, as_text), f"reading {Path(path).name}", table.total())
@@ -68,6 +101,19 @@ def read_rows(path: str, as_text: Collection[str], track: Track) -> Rows:
         found = list(table.parts(table.names, {*as_text, *mixed}))
     columns = tuple(_joined([part[name] for part in found]) for name in table.names)
     return Rows(tuple(table.names), columns, len(columns[0]) if columns else 0, named=True)
+
+
+def _sketched(path: str) -> Rows | None:
+    """Read a file that a plugin knows; None where none does."""
+    for reader in load_reference_readers():
+        if path.lower().endswith(tuple(reader.suffixes)):
+            try:
+                found = reader.read(Path(path))
+            except ValueError as error:
+                raise ProfileError(str(error)) from error
+            columns = tuple(found.columns.values())
+            return Rows(tuple(found.columns), columns, found.values, named=True, sketch=found)
+    return None
 
 
 def _joined(parts: list[Any]) -> Any:

@@ -116,6 +116,8 @@ def against_rows(
         elif at == ABSENT:
             missing.append(name)
             reason = "the current rows have no such column"
+        else:
+            reason = _left_out(name, reference) or _left_out(current.names[at], current)
         columns = reference.columns[j], _at(current, at)
         time = _Time(order, None if deffs is None else deffs.get(name, 1.0))
         look = _rows_look(name, family, *columns, time)
@@ -124,6 +126,10 @@ def against_rows(
     known = set(names) | aside
     additional = tuple(name for name in place if name not in known) if by_name else ()
     return pairs, tuple(missing), additional
+
+
+def _left_out(name: str, rows: Rows) -> str:
+    return rows.left_out.get(name, "")
 
 
 def _at(rows: Rows, column: int) -> Any:
@@ -221,6 +227,8 @@ def against_profile(
         elif at == ABSENT:
             missing.append(name)
             reason = "the current rows have no such column"
+        else:
+            reason = _left_out(current.names[at], current)
         look = partial(
             compare_profiled, layout, i, feature, _at(current, at), hours=hours, segment=segment
         )

@@ -174,6 +174,7 @@ class DriftReport:
     order of time, so that their dependence is in the p-values; else ``unknown``. ``season`` names
     the slots in which the reference was compared, each with as much weight as current has rows in
     it; ``pooled`` where the reference has a season and the times of current are not known.
+    ``sketches`` say of a side that is no table what stands for its rows.
     """
 
     reference: Compared
@@ -187,6 +188,7 @@ class DriftReport:
     season: str = ""
     multivariate: dict[str, Statistic] = field(default_factory=dict)
     segments: BySegment | None = None
+    sketches: tuple[str, ...] = ()
 
     @property
     def drifted(self) -> bool:
@@ -249,6 +251,7 @@ class DriftReport:
             "multivariate": {name: asdict(s) for name, s in self.multivariate.items()},
             "features": [feature.to_dict() for feature in self.features],
             **({} if self.segments is None else {"segments": self.segments.to_dict()}),
+            **({"sketches": list(self.sketches)} if self.sketches else {}),
         }
 
     def to_json(self, *, indent: int | None = 2) -> str:

@@ -16,9 +16,10 @@ from tidegauge_drift.scan import ROW_ID_MINIMUM, ROW_ID_SHARE
 from tidegauge_drift.times import HOUR_OF_WEEK, Clock, slots
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
+    from tidegauge.reference_reader import SketchedTable
 
     from tidegauge_drift.grid import Floats
 
@@ -27,12 +28,26 @@ _ACCEPTED = "a pandas or polars DataFrame, a pyarrow Table or a two-dimensional 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rows:
-    """Columns of equal length; ``named`` is False for a bare array, whose columns are x0, x1 ..."""
+    """Columns of equal length; ``named`` is False for a bare array, whose columns are x0, x1 ...
+
+    ``sketch`` is what they were read from where values only stand for rows that are gone.
+    """
 
     names: tuple[str, ...]
     columns: tuple[Any, ...]
     rows: int
     named: bool
+    sketch: SketchedTable | None = None
+
+    @property
+    def original(self) -> int:
+        """Rows of the table itself."""
+        return self.rows if self.sketch is None else self.sketch.rows
+
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        """Columns that stand for nothing, with the reason."""
+        return {} if self.sketch is None else self.sketch.left_out
 
     @property
     def twice(self) -> set[str]:

@@ -145,7 +145,7 @@ def flags(feature: FeatureReport) -> str:
 
 def notes(report: DriftReport) -> list[str]:
     """Say what the verdicts do not know."""
-    found = []
+    found = list(report.sketches)
     if report.order == "unknown":
         found.append(
             "The order of the reference's rows is unknown: rows count as independent. Rows that "
