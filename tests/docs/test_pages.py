@@ -37,7 +37,8 @@ def name(page: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    "tool", ["render_settings.py", "render_metrics.py", "render_dashboards.py"]
+    "tool",
+    ["render_settings.py", "render_metrics.py", "render_alerts.py", "render_dashboards.py"],
 )
 def test_generated_pages_are_fresh(tool: str) -> None:
     """What is in the reference is what the code says."""

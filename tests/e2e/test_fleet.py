@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from tidegauge_alerting import FLEET_ALERTS, render_prometheus
+from tidegauge_alerting import alert_file, render_prometheus
 from tidegauge_alerting.definitions import StabilityIndex
 from tidegauge_drift import ReferenceProfile, load
 from tidegauge_drift.profile import NumericFeature
@@ -46,7 +46,7 @@ ROWS = prometheus_name(metrics.TIDEGAUGE_ROWS)
 # A window in which a part of the story fits. The time for which an alert must hold stands for five
 # minutes: the first rows of one replica are scraped some seconds before those of another.
 WINDOW, WINDOW_S, FOR_S = "2m", 120, 6
-(FLEET,) = FLEET_ALERTS
+(FLEET,) = (each for each in alert_file.load().off if isinstance(each.measure, StabilityIndex))
 assert isinstance(FLEET.measure, StabilityIndex)
 RULES = render_prometheus(
     [dataclasses.replace(FLEET, measure=FLEET.measure.over((WINDOW_S,)), for_s=FOR_S)]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tidegauge_alerting import DEFAULT_ALERTS, FLEET_ALERTS
+from tidegauge_alerting.alert_file import load
 from tidegauge_alerting.channels import Channel, Secret
 from tidegauge_alerting.datadog.monitors import Rendered, monitors
 from tidegauge_alerting.datadog.queries import Scope, conditions
@@ -29,7 +29,6 @@ from tidegauge_alerting.definitions import (
     Increase,
     Last,
     Quantile,
-    RowGuard,
     Severity,
     Share,
     Vanished,
@@ -41,6 +40,7 @@ from tidegauge_semconv import metrics
 from tidegauge_testkit.contracts import commands
 from tidegauge_testkit.datadog_monitors import check_monitor, check_query
 
+DEFAULT_ALERTS, FLEET_ALERTS = load().alerts, load().off
 EVERY = (*DEFAULT_ALERTS, *FLEET_ALERTS)
 MODEL = (a.MODEL_NAME, a.MODEL_VERSION)
 
@@ -170,7 +170,7 @@ def test_a_filter_of_several_values_is_of_words() -> None:
 
 def test_a_guarded_gauge_is_one_formula() -> None:
     """Below the guard its value is 0, which is no drift; the least rows of all replicas count."""
-    found = next(d for d in DEFAULT_ALERTS if isinstance(d.guard, RowGuard))
+    (found,) = (d for d in DEFAULT_ALERTS if d.name == "DataDriftDetected")
     by = "by {model_name,reference,feature,window}"
     rows = f"min:drift.effective.rows{{*}} {by}"
     assert {
@@ -178,6 +178,18 @@ def test_a_guarded_gauge_is_one_formula() -> None:
         f" * clamp_max(clamp_min({rows} - 299, 0), 1) > 0.2"
     } == queries(found)
     assert ["model_name"] == one(found)["options"]["notify_by"]
+
+
+def test_a_guard_can_be_of_some_series() -> None:
+    """The verdict on data quality alone guards the shares of it."""
+    (found,) = (d for d in DEFAULT_ALERTS if d.name == "MissingValues")
+    assert "min:drift.detected{family:data_quality} by" in queries(found)["value"]
+
+
+def test_a_share_is_of_some_events() -> None:
+    """Dropped rows are a share of those that were seen, and not of those of all states."""
+    (found,) = (d for d in DEFAULT_ALERTS if d.name == "RowsDropped")
+    assert "tidegauge.rows{state:seen}" in queries(found)["value"]
 
 
 def test_a_share_is_held_and_guarded_by_other_monitors() -> None:
@@ -439,8 +451,8 @@ def test_a_file_of_somebody_else_stays(tmp_path: Any) -> None:
         terminal = commands.run("rules render", "datadog", "-o", str(path))
         assert 0 == terminal.status
     assert (
-        f"{path}: 8 alerts. tidegauge rules apply datadog puts them into Datadog."
-        == (terminal.lines[0])
+        f"{path}: {len(DEFAULT_ALERTS) - 1} alerts. "
+        "tidegauge rules apply datadog puts them into Datadog." == (terminal.lines[0])
     )
     path.write_text("{}")
     with pytest.raises(Exception, match="this command did not write"):

@@ -9,7 +9,8 @@ import pytest
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard as Model
-from tidegauge_alerting import DEFAULT_ALERTS, FLEET_ALERTS, AlertDefinition, Comparison
+from tidegauge_alerting import AlertDefinition, Comparison
+from tidegauge_alerting.alert_file import load
 from tidegauge_alerting.dashboard_files import load_dashboards
 from tidegauge_alerting.grafana import looks
 from tidegauge_alerting.grafana.dashboards import render_dashboard
@@ -17,6 +18,7 @@ from tidegauge_alerting.grafana.grid import Box, place, uid
 from tidegauge_alerting.panels import Dashboard, Kind, Panel, Width
 from tidegauge_semconv import all_metrics
 
+DEFAULT_ALERTS, FLEET_ALERTS = load().alerts, load().off
 DASHBOARDS = load_dashboards()
 ALERTS = {alert.name: alert for alert in (*DEFAULT_ALERTS, *FLEET_ALERTS)}
 each_dashboard = pytest.mark.parametrize("dashboard", DASHBOARDS, ids=lambda each: each.name)
@@ -130,7 +132,12 @@ def test_colours_are_the_alerts(
 ) -> None:
     """A value is red where the alert speaks, and green where it does not."""
     alert: AlertDefinition = dataclasses.replace(
-        ALERTS["HighErrorRate"], comparison=comparison, threshold=threshold, low=low, guard=None
+        ALERTS["HighErrorRate"],
+        comparison=comparison,
+        threshold=threshold,
+        low=low,
+        guard=None,
+        recovery=None,
     )
     built = looks.thresholds([alert]).build()
     assert steps == [(step.value, step.color) for step in built.steps]

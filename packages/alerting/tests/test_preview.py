@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from tidegauge_alerting import DEFAULT_ALERTS
+from tidegauge_alerting import load
 from tidegauge_alerting.dashboard_files import load_dashboards
 from tidegauge_alerting.panels import Kind
 from tidegauge_alerting.preview import draw, drawing
@@ -17,7 +17,7 @@ from tidegauge_alerting.prometheus_api import PrometheusApi
 from tidegauge_testkit.promql_listener import Labels, Listener
 
 DASHBOARDS = load_dashboards()
-ALERTS = {alert.name: alert for alert in DEFAULT_ALERTS}
+ALERTS = {alert.name: alert for alert in load().alerts}
 SPAN = Span(1_800_000_000.0, 3600)
 HOSTILE = (
     "</script><script>alert(1)</script>",

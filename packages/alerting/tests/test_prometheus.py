@@ -10,14 +10,13 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from tidegauge_alerting import (
-    DEFAULT_ALERTS,
-    FLEET_ALERTS,
     AlertDefinition,
     Comparison,
     Severity,
     render_prometheus,
     rule_groups,
 )
+from tidegauge_alerting.alert_file import load, own_sources
 from tidegauge_alerting.definitions import Across, EffectiveGuard, EventGuard, Last, Where
 from tidegauge_alerting.prometheus_expression import expression
 from tidegauge_alerting.promql import duration
@@ -27,6 +26,8 @@ from tidegauge_semconv import Kind, MetricSpec, all_metrics, attributes, metrics
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+DEFAULT_ALERTS = load(sources=own_sources()).alerts
+FLEET_ALERTS = load(sources=own_sources()).off
 BY_NAME = {definition.name: definition for definition in DEFAULT_ALERTS}
 EVERY = (*DEFAULT_ALERTS, *FLEET_ALERTS)
 EXPRESSIONS = {
@@ -41,6 +42,7 @@ each_expression = pytest.mark.parametrize("text", EXPRESSIONS.values(), ids=EXPR
 # Prometheus's own, and what the rules themselves record.
 _FEATURE = {*metrics.DRIFT_PSI_VALUE.attributes}
 FOREIGN = {
+    "ALERTS": {"alertname", "alertstate", *metrics.DRIFT_DETECTED.attributes},
     "up": {"job", "instance"},
     "tidegauge:target:known": {"job", "instance"},
     "tidegauge:fleet_bin:increase": _FEATURE | {attributes.BIN},
@@ -105,7 +107,9 @@ def _grouping(node: Any) -> set[str]:
         return set(node.modifier.labels)
     if isinstance(node, promql_parser.BinaryExpr) and node.modifier is not None:
         matching = node.modifier.matching
-        return set(matching.labels) if matching is not None else set()
+        if matching is None or matching.type == promql_parser.LabelModifierType.Exclude:
+            return set()
+        return set(matching.labels)
     return set()
 
 
@@ -114,7 +118,10 @@ def test_drift_is_guarded_by_its_own_rows() -> None:
     feature = "on (model_name, model_version, reference, feature, window)"
     family = "on (model_name, model_version, reference, feature, window, family)"
     assert EXPRESSIONS["DataDriftDetected"] == (
-        f"drift_psi_value > 0.2 and {feature} drift_effective_rows >= 300\n"
+        f"(drift_psi_value > 0.2 and {feature} drift_effective_rows >= 300\n"
+        "or (drift_psi_value > 0.15\n"
+        "  and ignoring (alertname, alertstate, alertgroup, severity) "
+        'ALERTS{alertname="DataDriftDetected",alertstate="firing"}))\n'
         f"unless {feature} drift_muted == 1"
     )
     assert EXPRESSIONS["ModelDrift"] == (
@@ -135,7 +142,7 @@ def test_another_measure_is_a_clear_error() -> None:
 
 def test_below_above_and_outside_are_comparisons() -> None:
     """Each comparison is PromQL's own; a band is two of them."""
-    own = dataclasses.replace(BY_NAME["DataDriftDetected"], guard=None)
+    own = dataclasses.replace(BY_NAME["DataDriftDetected"], guard=None, recovery=None)
     for comparison, low, expected in (
         (Comparison.BELOW, None, "drift_psi_value < 0.2"),
         (Comparison.AT_MOST, None, "drift_psi_value <= 0.2"),
@@ -148,16 +155,16 @@ def test_below_above_and_outside_are_comparisons() -> None:
 
 def test_what_fires_stays_until_it_recovers() -> None:
     """Beyond the recovery an alert goes on if it fires, and does not begin."""
-    latency = dataclasses.replace(BY_NAME["HighLatency"], recovery=0.4)
+    latency = BY_NAME["HighLatency"]
     text = expression(latency)
-    begins = expression(BY_NAME["HighLatency"])
+    begins = expression(dataclasses.replace(latency, recovery=None))
     assert text.startswith(f"{begins}\nor (histogram_quantile(")
     assert text.endswith(
         "> 0.4\n  and ignoring (alertname, alertstate, alertgroup, severity) "
         'ALERTS{alertname="HighLatency",alertstate="firing"})'
     )
     promql_parser.parse(text)
-    psi = dataclasses.replace(BY_NAME["DataDriftDetected"], recovery=0.15)
+    psi = BY_NAME["DataDriftDetected"]
     assert expression(psi).startswith("(drift_psi_value > 0.2 and on")
     assert ")\nunless on (model_name" in expression(psi)
 
@@ -286,7 +293,7 @@ def test_each_alert_has_severity_summary_and_description() -> None:
     assert list(BY_NAME) == list(rules)
     for name, rule in rules.items():
         assert {"severity": BY_NAME[name].severity.value} == rule["labels"]
-        assert list(rule["annotations"]) == ["summary", "description"]
+        assert list(rule["annotations"]) == ["summary", "description", "first_steps"]
         assert ("for" in rule) == (BY_NAME[name].for_s > 0)
         assert "{}" not in str(rule["annotations"])
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tidegauge_alerting import DEFAULT_ALERTS, render_prometheus, rule_groups
+from tidegauge_alerting import render_prometheus, rule_groups
+from tidegauge_alerting.alert_file import load, own_sources
 from tidegauge_exporter_prometheus import prometheus_name
 from tidegauge_semconv import metrics
 from tidegauge_testkit.backends import Promtool
@@ -14,6 +15,7 @@ from tidegauge_testkit.backends.stories import Firing, Series, Story, play
 if TYPE_CHECKING:
     from pathlib import Path
 
+DEFAULT_ALERTS = load(sources=own_sources()).alerts
 pytestmark = pytest.mark.backends
 
 

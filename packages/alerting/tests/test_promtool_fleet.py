@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from tidegauge_alerting import DEFAULT_ALERTS, FLEET_ALERTS, render_prometheus, rule_groups
+from tidegauge_alerting import render_prometheus, rule_groups
+from tidegauge_alerting.alert_file import load, own_sources
 from tidegauge_alerting.definitions import StabilityIndex
 from tidegauge_exporter_prometheus import prometheus_name
 from tidegauge_semconv import metrics
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+DEFAULT_ALERTS = load(sources=own_sources()).alerts
+FLEET_ALERTS = load(sources=own_sources()).off
 pytestmark = pytest.mark.backends
 
 (FLEET,) = FLEET_ALERTS
@@ -279,7 +282,9 @@ def test_the_texts_are_filled_in(tmp_path: Path) -> None:
         ),
         "description": (
             "Over the last 1h the rows of all replicas of fraud version 3 have a population "
-            "stability index of age above 0.2 against reference 0a1b2c3d. "
+            "stability index of age above 0.2 against reference 0a1b2c3d."
+        ),
+        "first_steps": (
             "model_feature_bin_total by replica tells whether one of them differs or all do; then "
             "look for a change upstream: a unit, a default, a new source."
         ),

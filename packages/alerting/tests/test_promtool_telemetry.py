@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tidegauge_alerting import DEFAULT_ALERTS, AlertDefinition, rule_groups
-from tidegauge_alerting.definitions import Last, Quantile, Share
+from tidegauge_alerting import AlertDefinition, rule_groups
+from tidegauge_alerting.alert_file import load, own_sources
 from tidegauge_exporter_prometheus import prometheus_name
 from tidegauge_semconv import metrics
 from tidegauge_testkit.backends.stories import Firing, Labels, Series, Story, play
@@ -14,11 +14,13 @@ from tidegauge_testkit.backends.stories import Firing, Labels, Series, Story, pl
 if TYPE_CHECKING:
     from pathlib import Path
 
+DEFAULT_ALERTS = load(sources=own_sources()).alerts
 pytestmark = pytest.mark.backends
 
 GROUPS = rule_groups(DEFAULT_ALERTS)
 
 REQUESTS = prometheus_name(metrics.MODEL_REQUESTS)
+ROWS = prometheus_name(metrics.TIDEGAUGE_ROWS)
 FAULTS = prometheus_name(metrics.TIDEGAUGE_ERRORS)
 EXPORTS = prometheus_name(metrics.TIDEGAUGE_EXPORT_FAILURES)
 
@@ -35,6 +37,12 @@ def requests(values: str, status: str, labels: Labels = MODEL, pod: Labels = POD
 def up(values: str, pod: Labels = POD) -> Series:
     """Return what Prometheus notes of a target's scrapes."""
     return Series("up", values, pod)
+
+
+def rows(state: str, first: int, then: int) -> Series:
+    """Return a series of rows that grows by so many a minute for three hours, then by others."""
+    values = f"0+{first}x180 {180 * first}+{then}x60"
+    return Series(ROWS, values, {**MODEL, "state": state, **POD})
 
 
 STORIES = (
@@ -109,6 +117,24 @@ STORIES = (
         (Firing(20),),
     ),
     Story(
+        "RowsDropped",
+        "2 of 10,000 rows a minute are used for three hours, then half of them",
+        (rows("seen", 10_000, 10_000), rows("used", 2, 5000), rows("dropped", 9998, 5000)),
+        (Firing(10), Firing(60, (MODEL,)), Firing(180, (MODEL,)), Firing(200)),
+    ),
+    Story(
+        "RowsDropped",
+        "256 of 10,000 rows a call: sampled by design",
+        (rows("seen", 10_000, 10_000), rows("used", 256, 256), rows("dropped", 9744, 9744)),
+        (Firing(100), Firing(200)),
+    ),
+    Story(
+        "RowsDropped",
+        "all of a few rows",
+        (rows("seen", 10, 10), rows("used", 0, 0), rows("dropped", 10, 10)),
+        (Firing(100), Firing(200)),
+    ),
+    Story(
         "TidegaugeFaults",
         "one fault, the first of its cause, is a note for an hour",
         (Series(FAULTS, "_x9 1x120", {"cause": "drift.pane:KeyError", **POD}),),
@@ -136,45 +162,58 @@ STORIES = (
     ),
 )
 
-# What a person reads at the first firing of each alert's first story: summary, description.
+# What a person reads at the first firing of each alert's first story: summary, description, steps.
 TEXTS = {
     "ModelTelemetryMissing": (
         "Model fraud sends no telemetry any more",
         (
             "Model fraud answered requests in the last hour and no process of it has been seen "
-            "for 15 minutes: it is down, or nobody watches it. Look whether its service runs, "
-            "is scraped, and has loaded the model. If it was retired, this ends within the "
-            "hour."
+            "for 15 minutes: it is down, or nobody watches it. If it was retired, this ends "
+            "within the hour."
         ),
+        "Look whether its service runs, is scraped, and has loaded the model.",
     ),
     "TelemetryTargetDown": (
         "serve at 10.0.0.1:9464 serves models and cannot be scraped",
         (
             "serve at 10.0.0.1:9464 has shown the metrics of a model and has not answered a "
             "scrape for 5 minutes. Until it does, no other alert sees the models that it "
-            "serves. Look whether the process runs, and ask its /metrics by hand."
+            "serves."
+        ),
+        "Look whether the process runs, and ask its /metrics by hand.",
+    ),
+    "RowsDropped": (
+        "Drift of fraud version 3 sees almost none of its rows",
+        (
+            "More than 99.9 % of the rows of fraud version 3 have been left out of drift for an "
+            "hour. Counts and latency are exact all the same, but windows close late and say less."
+        ),
+        (
+            "Raise TIDEGAUGE_CPU_BUDGET_PERCENT or TIDEGAUGE_BUFFER_BYTES, or leave out features "
+            "by TIDEGAUGE_FEATURES_EXCLUDE."
         ),
     ),
     "TidegaugeFaults": (
         "Tidegauge itself met faults (drift.pane:KeyError)",
+        "The app is not affected, but its telemetry may have gaps.",
         (
-            "The app is not affected, but its telemetry may have gaps. The log of the service "
-            "has one line for this cause; `tidegauge doctor` checks the set-up."
+            "The log of the service has one line for this cause; `tidegauge doctor` checks the "
+            "set-up."
         ),
     ),
     "TidegaugeExportFailing": (
         "Telemetry does not reach its backend (otlp)",
         (
             "Exports failed in the last hour. The app is not affected, but what is shown there "
-            "has gaps. Look whether the backend answers and whether its credentials are still "
-            "good."
+            "has gaps."
         ),
+        "Look whether the backend answers and whether its credentials are still good.",
     ),
 }
 
 each_alert = pytest.mark.parametrize(
     "alert",
-    [alert for alert in DEFAULT_ALERTS if not isinstance(alert.measure, Share | Quantile | Last)],
+    [alert for alert in DEFAULT_ALERTS if alert.name in TEXTS],
     ids=lambda alert: alert.name,
 )
 
@@ -191,12 +230,12 @@ def test_an_alert_does_what_its_stories_say(alert: AlertDefinition, tmp_path: Pa
 @each_alert
 def test_an_alert_reads_well(alert: AlertDefinition, tmp_path: Path) -> None:
     """Summary and description have every placeholder filled in."""
-    summary, description = TEXTS[alert.name]
+    summary, description, first_steps = TEXTS[alert.name]
     story = next(story for story in STORIES if story.alert == alert.name).until_it_fires()
     play(
         [story],
         GROUPS,
         tmp_path,
         labels={"severity": alert.severity.value},
-        texts={"summary": summary, "description": description},
+        texts={"summary": summary, "description": description, "first_steps": first_steps},
     )

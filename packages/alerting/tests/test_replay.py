@@ -16,13 +16,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tidegauge.command import CommandError
-from tidegauge_alerting.defaults import DATA_DRIFT_DETECTED
+from tidegauge_alerting.alert_file import load
 from tidegauge_alerting.prometheus_expression import expression
 from tidegauge_alerting.replay import Firing, by_model, expressions, fires
 from tidegauge_testkit.contracts import commands
 from tidegauge_testkit.contracts.commands import Recorder
 
 A, B = (("model_name", "a"),), (("model_name", "b"),)
+
+
+(DATA_DRIFT_DETECTED,) = (
+    dataclasses.replace(each, recovery=None)
+    for each in load().alerts
+    if each.name == "DataDriftDetected"
+)
 
 
 @pytest.mark.parametrize(

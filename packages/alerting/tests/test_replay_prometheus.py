@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 from tidegauge_alerting import rule_groups
-from tidegauge_alerting.defaults import DATA_DRIFT_DETECTED
+from tidegauge_alerting.alert_file import load
 from tidegauge_alerting.prometheus_api import PrometheusApi
 from tidegauge_alerting.replay_past import Past, Span
 from tidegauge_testkit.backends import Prometheus, Promtool
@@ -20,6 +20,11 @@ from tidegauge_testkit.backends.binaries import find
 from tidegauge_testkit.contracts import commands
 from tidegauge_testkit.contracts.commands import Recorder
 
+(DATA_DRIFT_DETECTED,) = (
+    dataclasses.replace(each, recovery=None)
+    for each in load().alerts
+    if each.name == "DataDriftDetected"
+)
 pytestmark = pytest.mark.backends
 
 STEP_S = 60

@@ -214,7 +214,7 @@ def test_a_warm_up_is_noted(tidegauge: Run, tmp_path: Path) -> None:
 
 
 def test_a_reference_is_read_and_its_series_are_counted(tidegauge: Run, tmp_path: Path) -> None:
-    """Two features: 5 series each, one for the reference, 10 for each of two windows."""
+    """Two features: 5 series each, two for the reference, 10 for each of two windows."""
     (tmp_path / "train.csv").write_text(
         "a,b\n" + "".join(f"{i % 90},{i % 7}\n" for i in range(400))
     )
@@ -225,7 +225,7 @@ def test_a_reference_is_read_and_its_series_are_counted(tidegauge: Run, tmp_path
     reference = rows(found, "references")["m.reference.json"]
     assert (reference["rows"], reference["features"]) == ("400", "2")
     (series,) = found["sections"]["series of a model in Prometheus, at most"]
-    assert str(1 + 2 * 10 + 2 * 5) == series["drift"]
+    assert str(2 + 2 * 10 + 2 * 5) == series["drift"]
     assert series["drift's budget"] == "600"
     assert series["fleet, beside the budget"] == "0"
 
@@ -242,7 +242,7 @@ def test_segments_are_a_series_a_window_more(tidegauge: Run, tmp_path: Path) -> 
         for more in ({**HEALTHY}, {**HEALTHY, "TIDEGAUGE_DRIFT_SEGMENTS": "false"})
     ]
 
-    assert [str(1 + 2 * 11 + 2 * 5), str(1 + 2 * 10 + 2 * 5)] == [
+    assert [str(2 + 2 * 11 + 2 * 5), str(2 + 2 * 10 + 2 * 5)] == [
         each["sections"]["series of a model in Prometheus, at most"][0]["drift"] for each in found
     ]
 
@@ -266,7 +266,7 @@ def test_the_family_of_correlations_is_counted(tidegauge: Run, tmp_path: Path) -
         "'tidegauge reference build --correlation'."
     ]
     assert problems(found[1]) == []
-    assert str(1 + 2 * 11 + 2 * 5) == series["drift"]
+    assert str(2 + 2 * 11 + 2 * 5) == series["drift"]
 
 
 def test_the_series_of_all_models_are_added_up_for_each_exporter(

@@ -20,7 +20,7 @@ def test_the_budget_leaves_room_for_aggregates() -> None:
 def test_what_fits_the_budget_is_within_it(max_series: int, windows: int) -> None:
     """Aggregates and the chosen features together."""
     export = ("psi", "ks.statistic", "detected")
-    aggregates, each = 1 + windows * 10, 5
+    aggregates, each = 2 + windows * 10, 5
     assert aggregates + each * budget(max_series, windows, export) <= max_series
-    more = (*export, "kl.divergence", "js.distance", "wasserstein.distance")
-    assert aggregates + (each + 3) * budget(max_series, windows, more) <= max_series
+    more = (*export, "kl.divergence", "js.distance", "wasserstein.distance", "data_quality")
+    assert aggregates + (each + 7) * budget(max_series, windows, more) <= max_series

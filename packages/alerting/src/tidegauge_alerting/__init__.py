@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from tidegauge_alerting.defaults import DEFAULT_ALERTS, FLEET_ALERTS
+from tidegauge_alerting.alert_file import AlertFile, load
 from tidegauge_alerting.definitions import AlertDefinition, Comparison, Severity
 from tidegauge_alerting.prometheus import render_prometheus, rule_groups
+from tidegauge_alerting.sections import AlertFileError
 
 __all__ = [
-    "DEFAULT_ALERTS",
-    "FLEET_ALERTS",
     "AlertDefinition",
+    "AlertFile",
+    "AlertFileError",
     "Comparison",
     "Severity",
+    "load",
     "render_prometheus",
     "rule_groups",
 ]

@@ -16,8 +16,9 @@ from urllib.parse import urlsplit
 from tidegauge.command import Command, CommandError, Terminal
 
 from tidegauge_alerting import vendors
-from tidegauge_alerting.defaults import DEFAULT_ALERTS, FLEET_ALERTS
-from tidegauge_alerting.definitions import AlertDefinition, Severity, StabilityIndex, by_name
+from tidegauge_alerting.alert_file import AlertFile, load
+from tidegauge_alerting.definitions import AlertDefinition, Severity, StabilityIndex
+from tidegauge_alerting.sections import AlertFileError, nearest
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -39,8 +40,33 @@ def _arguments(parser: ArgumentParser) -> None:
     add_choice(parser)
 
 
+def add_file(parser: ArgumentParser) -> None:
+    """Add the option that names a file of alerts."""
+    parser.add_argument(
+        "--alerts",
+        metavar="FILE",
+        help="a file that changes and adds alerts and says where they are sent "
+        "(default: the definitions that come with the installed packages)",
+    )
+
+
+def in_force(path: str | None) -> AlertFile:
+    """Return the alerts of a file that the command line names.
+
+    Raises
+    ------
+    CommandError
+        The file cannot be used; the message has a line for each mistake.
+    """
+    try:
+        return load(None if path is None else Path(path))
+    except AlertFileError as error:
+        raise CommandError(str(error)) from error
+
+
 def add_choice(parser: ArgumentParser) -> None:
     """Add the options that say which alerts are meant, and at which thresholds."""
+    add_file(parser)
     parser.add_argument(
         "--severity",
         action="append",
@@ -60,22 +86,19 @@ def add_choice(parser: ArgumentParser) -> None:
         metavar="TIME",
         help="a window of --fleet, such as 30m, 1h or 1d; may be repeated (default: 1h and 1d)",
     )
-    alerts = (*DEFAULT_ALERTS, *FLEET_ALERTS)
-    names = ", ".join(d.name for d in alerts if d.unit != "fixed")
     parser.add_argument(
         "--threshold",
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help=f"another threshold for an alert ({names}); may be repeated",
+        help="another threshold for an alert; may be repeated",
     )
-    guarded = ", ".join(d.name for d in alerts if d.guard is not None)
     parser.add_argument(
         "--minimum",
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help=f"how many events or rows an alert needs ({guarded}); may be repeated",
+        help="how many events or rows an alert needs; may be repeated",
     )
     parser.add_argument(
         "--runbook-url",
@@ -108,25 +131,36 @@ def tell_left_out(left_out: Sequence[tuple[str, str]]) -> None:
 
 def chosen(arguments: Namespace, made_by: str) -> vendors.Request:
     """Return the alerts that the options of ``add_choice`` mean."""
-    fleet = _over(FLEET_ALERTS, arguments.fleet_window) if arguments.fleet else ()
-    if arguments.fleet_window and not fleet:
+    if arguments.fleet_window and not arguments.fleet:
         raise CommandError(
             f"--fleet-window: got {arguments.fleet_window[0]!r}; expected it beside --fleet. "
             "Add --fleet, or leave it out."
         )
-    definitions = by_name((*DEFAULT_ALERTS, *fleet))
-    _change(definitions, arguments.threshold, "--threshold", AlertDefinition.with_threshold)
-    _change(definitions, arguments.minimum, "--minimum", AlertDefinition.with_minimum)
+    file = in_force(arguments.alerts)
+    on, off = {each.name: each for each in file.alerts}, [each.name for each in file.off]
+    if arguments.fleet:
+        fleet = [each for each in file.off if isinstance(each.measure, StabilityIndex)]
+        on |= {each.name: each for each in fleet}
+    for each in _over(list(on.values()), arguments.fleet_window):
+        on[each.name] = each
+    _change(on, off, arguments.threshold, "--threshold", AlertDefinition.with_threshold)
+    _change(on, off, arguments.minimum, "--minimum", AlertDefinition.with_minimum)
     wanted = arguments.severity or [severity.value for severity in Severity]
     return vendors.Request(
-        definitions=[d for d in definitions.values() if d.severity.value in wanted],
+        definitions=[each for each in on.values() if each.severity.value in wanted],
         made_by=made_by,
         runbook_url=_runbook_url(arguments.runbook_url),
+        channels={channel.name: channel for channel in file.channels},
+        routes=file.routes,
     )
 
 
 def _change(
-    definitions: dict[str, AlertDefinition], pairs: Sequence[str], option: str, change: _Change
+    definitions: dict[str, AlertDefinition],
+    off: Sequence[str],
+    pairs: Sequence[str],
+    option: str,
+    change: _Change,
 ) -> None:
     for pair in pairs:
         name, separator, text = pair.partition("=")
@@ -140,10 +174,10 @@ def _change(
                 "For example: HighLatency=0.8."
             )
         if name not in definitions:
-            fleet = name in by_name(FLEET_ALERTS)
+            hint = f"{name} is off: turn it on in the file of alerts, or by --fleet."
             raise CommandError(
                 f"{option}: got {pair!r}; expected the name of an alert: {', '.join(definitions)}. "
-                f"Correct the name.{f' {name} comes with --fleet.' if fleet else ''}"
+                f"{hint if name in off else nearest(name, list(definitions))}"
             )
         try:
             definitions[name] = change(definitions[name], value)
@@ -197,7 +231,7 @@ def _command_line(arguments: Namespace) -> str:
 
 def choice(arguments: Namespace) -> list[str]:
     """Return the options of ``add_choice`` as words of a command line."""
-    words: list[str] = []
+    words: list[str] = [] if arguments.alerts is None else ["--alerts", arguments.alerts]
     if arguments.fleet:
         words.append("--fleet")
     for option, values in (

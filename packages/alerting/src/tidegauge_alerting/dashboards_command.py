@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 
 from tidegauge.command import Command, CommandError, Terminal
 
-from tidegauge_alerting import dashboard_vendors
+from tidegauge_alerting import alert_file, dashboard_vendors
 from tidegauge_alerting.dashboard_files import DashboardError, load_dashboards
-from tidegauge_alerting.defaults import DEFAULT_ALERTS, FLEET_ALERTS
 from tidegauge_alerting.definitions import AlertDefinition
 from tidegauge_alerting.folder import write_files
 from tidegauge_alerting.panel_promql import expression
@@ -23,6 +22,7 @@ from tidegauge_alerting.preview.answers import Span, why_none
 from tidegauge_alerting.preview.figures import visible
 from tidegauge_alerting.preview.page import Section
 from tidegauge_alerting.prometheus_api import PrometheusApi, RefusedError, ServerError
+from tidegauge_alerting.sections import AlertFileError
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -42,7 +42,11 @@ def _dashboards() -> tuple[Dashboard, ...]:
 
 
 def _alerts() -> dict[str, AlertDefinition]:
-    return {alert.name: alert for alert in (*DEFAULT_ALERTS, *FLEET_ALERTS)}
+    try:
+        found = alert_file.load()
+    except AlertFileError as error:
+        raise CommandError(str(error)) from error
+    return {alert.name: alert for alert in (*found.alerts, *found.off)}
 
 
 def _needs(extra: str, error: ModuleNotFoundError) -> CommandError:

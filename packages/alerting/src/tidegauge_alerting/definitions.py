@@ -76,11 +76,15 @@ class Last:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """The share of a counter's events in the window that have the given attributes."""
+    """The share of a counter's events in the window that have the given attributes.
+
+    ``of`` says of which events it is the share; without it of all.
+    """
 
     part: tuple[Where, ...]
     by: tuple[str, ...]
     window_s: int
+    of: tuple[Where, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,10 +198,14 @@ class EventGuard:
 
 @dataclass(frozen=True, slots=True)
 class RowGuard:
-    """Alert only where a second gauge with the same attributes has at least this value."""
+    """Alert only where a second gauge with the same attributes has at least this value.
+
+    ``where`` keeps some series of that gauge.
+    """
 
     metric: MetricSpec
     minimum: float
+    where: tuple[Where, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +232,8 @@ class AlertDefinition:
 
     ``unit`` says what a threshold is: ``share`` in (0, 1), ``positive``, ``any`` number, or
     ``fixed`` where the measure is a verdict and nothing can be tuned. ``threshold_from`` says where
-    it comes from, ``first_steps`` what to do first.
+    it comes from, ``first_steps`` what to do first, and ``needs`` what has to be installed or set
+    for the metric to be there.
 
     ``low`` is the lower end of a band (``OUTSIDE`` alone). Beyond ``recovery`` the alert ends;
     between it and the threshold it stays as it is. ``cooldown_s`` is how long it is not said again
@@ -256,6 +265,7 @@ class AlertDefinition:
     runbook_url: str = ""
     first_steps: str = ""
     threshold_from: str = ""
+    needs: str = ""
 
     def __post_init__(self) -> None:
         if self.cooldown_s <= 0:
@@ -337,9 +347,7 @@ class AlertDefinition:
             )
         recovery = self.recovery
         if recovery is not None:
-            # As far from the threshold as it was, in proportion; a threshold of 0 has none.
-            ratio = recovery / self.threshold if self.threshold else 1.0
-            recovery = float(f"{threshold * ratio:.6g}")
+            recovery = moved(recovery, self.threshold, threshold)
         return dataclasses.replace(self, threshold=threshold, recovery=recovery)
 
     def with_minimum(self, minimum: float) -> AlertDefinition:
@@ -361,6 +369,11 @@ class AlertDefinition:
                 f"Leave it out for {self.guard.minimum:g}."
             )
         return dataclasses.replace(self, guard=dataclasses.replace(self.guard, minimum=minimum))
+
+
+def moved(recovery: float, before: float, threshold: float) -> float:
+    """Return a recovery as far from another threshold as it was, in proportion."""
+    return float(f"{threshold * (recovery / before if before else 1.0):.6g}")
 
 
 def by_name(definitions: Sequence[AlertDefinition]) -> dict[str, AlertDefinition]:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
-from tidegauge_alerting import prometheus_fleet, prometheus_text
+from tidegauge_alerting import block_yaml, prometheus_fleet, prometheus_text
 from tidegauge_alerting.definitions import AlertDefinition, Reachable, StabilityIndex, by_name
 from tidegauge_alerting.prometheus_expression import KNOWN, expression, known
 from tidegauge_alerting.promql import duration
@@ -33,15 +30,8 @@ def render_prometheus(
     ``runbook_url`` becomes an annotation of each alert; ``{name}`` in it is the alert's name.
     ``made_by`` is the command line that the header shows.
     """
-    header = (
-        f"{HEADER} (tidegauge-alerting {version('tidegauge-alerting')}).\n"
-        "# Made by the command below; change its options and run it again, not this file.\n"
-        f"#   {made_by}\n"
-    )
     groups = {"groups": rule_groups(definitions, runbook_url=runbook_url)}
-    return header + yaml.dump(
-        groups, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10_000
-    )
+    return block_yaml.heading(HEADER, made_by) + block_yaml.dump(groups)
 
 
 def rule_groups(
@@ -88,18 +78,6 @@ def _rule(definition: AlertDefinition, runbook_url: str | None) -> dict[str, Any
         address = runbook.replace("{name}", definition.name)
         rule["annotations"]["runbook_url"] = prometheus_text.escape(address)
     return rule
-
-
-class _Dumper(yaml.SafeDumper):
-    """Writes text of several lines as a block, so that an expression can be read."""
-
-
-def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in text else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
-
-
-_Dumper.add_representer(str, _represent_text)
 
 
 def _written(request: Request) -> Written:

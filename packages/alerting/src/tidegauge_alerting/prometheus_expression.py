@@ -78,9 +78,9 @@ def measured(definition: AlertDefinition) -> str:
     match definition.measure:
         case Last(where=where):
             return select(metric, where)
-        case Share(part=part, by=by, window_s=window_s):
+        case Share(part=part, by=by, window_s=window_s, of=of):
             of_part = sum_by(by, "rate", select(metric, part), window_s)
-            return f"{of_part}\n  / {sum_by(by, 'rate', select(metric), window_s)}\n"
+            return f"{of_part}\n  / {sum_by(by, 'rate', select(metric, of), window_s)}\n"
         case Quantile(q=q, by=by, window_s=window_s):
             buckets = sum_by((*by, "le"), "rate", _bucket(metric), window_s)
             return f"histogram_quantile({number(q)}, {buckets})"
@@ -152,9 +152,9 @@ def _guarded(condition: str, definition: AlertDefinition) -> str:
             return condition
         case EffectiveGuard() if isinstance(definition.measure, StabilityIndex):
             return condition  # in the recorded index
-        case RowGuard(metric=metric, minimum=minimum):
+        case RowGuard(metric=metric, minimum=minimum, where=where):
             shared = [key for key in definition.labels if key in metric.attributes]
-            enough = f"{prometheus_name(metric)} {Comparison.AT_LEAST} {number(minimum)}"
+            enough = f"{select(metric, where)} {Comparison.AT_LEAST} {number(minimum)}"
             return f"{condition} and on ({names(shared)}) {enough}"
         case EventGuard(minimum=minimum):
             events = _events(definition)

@@ -214,7 +214,7 @@ def _check(arguments: Namespace, terminal: Terminal) -> int:
             "--replay: got nothing from the arguments; expected the address of a Prometheus. "
             "For example: --replay http://localhost:9090."
         )
-    present = Namespace(**{**vars(arguments), "threshold": [], "minimum": []})
+    present = Namespace(**{**vars(arguments), "alerts": None, "threshold": [], "minimum": []})
     return run(
         arguments, chosen(present, "").definitions, chosen(arguments, "").definitions, terminal
     )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from tidegauge_drift import feature_words, mark_words, warmup_words, window_words
+from tidegauge_drift.built import seconds
 from tidegauge_drift.classic import RULES
 from tidegauge_drift.rivals import LIVE
 from tidegauge_drift.terminal_words import WIDTH, cut, duration, moment, text
@@ -119,13 +119,8 @@ def _schema(found: list[dict[str, Any]], now_s: float) -> Iterator[str]:
 
 def _reference(status: dict[str, Any], now_s: float) -> Iterator[str]:
     reference = status["reference"]
-    age = ""
-    try:
-        built = datetime.fromisoformat(reference["built"])
-        built = built if built.tzinfo else built.replace(tzinfo=UTC)
-        age = f", {duration(now_s - built.timestamp())} old"
-    except (ValueError, TypeError):
-        pass
+    built_s = seconds(str(reference["built"]))
+    age = "" if built_s is None else f", {duration(now_s - built_s)} old"
     line = f"  reference  {text(reference['id'])}{age}, {reference['rows']} rows of "
     yield cut(line + text(reference["source"]))
     yield from warmup_words.learnt(reference["source"], text(status.get("role", LIVE)))

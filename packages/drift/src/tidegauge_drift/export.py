@@ -9,9 +9,10 @@ from tidegauge_semconv import MetricSpec
 from tidegauge_semconv import metrics as m
 
 from tidegauge_drift.block import OUTPUTS
+from tidegauge_drift.built import seconds
 from tidegauge_drift.rivals import LIVE, label, shown_outputs
 from tidegauge_drift.segment_table import SEGMENTS
-from tidegauge_drift.settings import DETECTED, JS, KL, KS, PSI, WASSERSTEIN
+from tidegauge_drift.settings import DATA_QUALITY, DETECTED, JS, KL, KS, PSI, WASSERSTEIN
 from tidegauge_drift.verdict import CORRELATION, FAMILIES, QUALITY, STATES, WindowVerdict
 
 if TYPE_CHECKING:
@@ -29,15 +30,22 @@ _VALUES = {
     JS: (m.DRIFT_JS_DISTANCE, "js"),
     WASSERSTEIN: (m.DRIFT_WASSERSTEIN_DISTANCE, "wasserstein"),
 }
+# The metric of each check of a feature's data quality.
+_SHARES = {
+    "missing": m.DATA_QUALITY_MISSING_RATIO,
+    "out_of_range": m.DATA_QUALITY_OUT_OF_RANGE_RATIO,
+    "new_category": m.DATA_QUALITY_NEW_CATEGORY_RATIO,
+    "type_error": m.DATA_QUALITY_TYPE_ERROR_RATIO,
+}
 
 
 def budget(
     max_series: int, windows: int, export: Sequence[str], *, correlation: bool = False
 ) -> int:
     """Return how many features fit: aggregates are always there."""
-    aggregates = 1 + windows * (1 + len(STATES) + len(FAMILIES) + correlation)
+    aggregates = 2 + windows * (1 + len(STATES) + len(FAMILIES) + correlation)
     each = 2 * (DETECTED in export) + (PSI in export)  # PSI with its effective rows
-    each += sum(name in _VALUES for name in export)
+    each += len(_SHARES) * (DATA_QUALITY in export) + sum(name in _VALUES for name in export)
     return max(1, (max_series - aggregates) // max(1, each))
 
 
@@ -56,8 +64,12 @@ def points(
     export: Sequence[str],
     *,
     weekly: bool = False,
+    now_s: float | None = None,
 ) -> Iterator[GaugePoint]:
-    """Yield the gauges of one model; ``weekly`` if the week before is the baseline."""
+    """Yield the gauges of one model; ``weekly`` if the week before is the baseline.
+
+    Without ``now_s`` nobody knows how old the reference is.
+    """
     layout, model = snapshot.layout, snapshot.model
     if snapshot.schema and not snapshot.compared:
         return  # the reference is of another model
@@ -65,6 +77,9 @@ def points(
     source = f"previous_week on {layout.source}" if weekly else layout.source
     info = (*head, source, layout.built, str(layout.rows))
     yield GaugePoint(m.DRIFT_REFERENCE_INFO, info, 1.0)
+    built_s = seconds(layout.built)
+    if now_s is not None and built_s is not None and built_s <= now_s:
+        yield GaugePoint(m.DRIFT_REFERENCE_AGE, head, now_s - built_s)
     for spec in windows:
         verdict = snapshot.verdict(spec)
         if verdict is None:
@@ -126,6 +141,9 @@ def _features(
             for family, run in ((feature.family, feature.run), (QUALITY, quality.run)):
                 if run.detected is not None and only in ("", family):
                     yield GaugePoint(m.DRIFT_DETECTED, (*at, family), float(run.detected))
+        if DATA_QUALITY in export and only == "":
+            for check in quality.shares.checks:
+                yield GaugePoint(_SHARES[check.name], at, check.share)
 
 
 def _values(finding: Finding, export: Sequence[str]) -> Iterator[tuple[MetricSpec, float]]:

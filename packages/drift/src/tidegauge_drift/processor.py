@@ -86,6 +86,7 @@ class DriftProcessor:
         self._leads = True
         self._shared_s = float("-inf")
         self._away_s: float | None = None
+        self._now_s: float | None = None
         self._news: deque[Event] = deque(maxlen=_MAXIMUM_NEWS)
         self._status = StatusFiles()
         self._muting = Muting()
@@ -280,6 +281,7 @@ class DriftProcessor:
 
     def tell(self, now_s: float) -> None:
         """Send what has changed, once, and write it down; see ``PredictionProcessor``."""
+        self._now_s = now_s
         if self._leader.shown:
             with guard.guarded("drift.mutes"):
                 self._muting.look()
@@ -299,7 +301,11 @@ class DriftProcessor:
         for evaluator in shown:
             weekly = evaluator.week is not None
             yield from export.points(
-                evaluator.snapshot, chosen.windows, chosen.export, weekly=weekly
+                evaluator.snapshot,
+                chosen.windows,
+                chosen.export,
+                weekly=weekly,
+                now_s=self._now_s,
             )
             if evaluator.totals is not None:
                 yield from evaluator.totals.points()

@@ -14,7 +14,8 @@ from tidegauge_drift.window import WindowSpec
 
 PSI, KS, DETECTED = "psi", "ks.statistic", "detected"
 KL, JS, WASSERSTEIN = "kl.divergence", "js.distance", "wasserstein.distance"
-_EXPORTED = (PSI, KS, DETECTED, KL, JS, WASSERSTEIN)
+DATA_QUALITY = "data_quality"
+_EXPORTED = (PSI, KS, DETECTED, KL, JS, WASSERSTEIN, DATA_QUALITY)
 REFERENCE, PREVIOUS_WEEK = "reference", "previous_week"
 PAGING, CLASSIC = "paging", "classic"
 _MAXIMUM_WINDOWS = 4
@@ -113,7 +114,8 @@ class DriftSettings:
         "TIDEGAUGE_DRIFT_EXPORT",
         (PSI, KS, DETECTED),
         "Values exported for each feature; psi brings the effective rows that its rule needs, "
-        f"{WASSERSTEIN} makes each process add up values too.",
+        f"{WASSERSTEIN} makes each process add up values too, {DATA_QUALITY} are the shares of "
+        "missing, out-of-range, new and ill-typed values.",
         parse=_export,
         expected=f"one or more of {', '.join(_EXPORTED)}, with commas between",
     )

@@ -160,6 +160,32 @@ DRIFT_REFERENCE_INFO = MetricSpec(
     "1 for each reference profile in use.",
     (*_MODEL, a.REFERENCE, a.ORIGIN, a.BUILT, a.ROWS), Merge.LEADER,
 )  # fmt: skip
+DRIFT_REFERENCE_AGE = MetricSpec(
+    "drift.reference.age", Kind.GAUGE, "s",
+    "Time since the reference profile in use was built.",
+    (*_MODEL, a.REFERENCE), Merge.LEADER,
+)  # fmt: skip
+
+DATA_QUALITY_MISSING_RATIO = MetricSpec(
+    "data_quality.missing.ratio", Kind.GAUGE, "",
+    "Share of missing values in the last closed window.",
+    _FEATURE, Merge.LEADER,
+)  # fmt: skip
+DATA_QUALITY_OUT_OF_RANGE_RATIO = MetricSpec(
+    "data_quality.out_of_range.ratio", Kind.GAUGE, "",
+    "Share of values in the last closed window beyond what the reference has seen.",
+    _FEATURE, Merge.LEADER,
+)  # fmt: skip
+DATA_QUALITY_NEW_CATEGORY_RATIO = MetricSpec(
+    "data_quality.new_category.ratio", Kind.GAUGE, "",
+    "Share of values in the last closed window that the reference does not know.",
+    _FEATURE, Merge.LEADER,
+)  # fmt: skip
+DATA_QUALITY_TYPE_ERROR_RATIO = MetricSpec(
+    "data_quality.type_error.ratio", Kind.GAUGE, "",
+    "Share of values in the last closed window that are of another type.",
+    _FEATURE, Merge.LEADER,
+)  # fmt: skip
 
 TIDEGAUGE_ROWS = MetricSpec(
     "tidegauge.rows", Kind.COUNTER, "{row}",

@@ -52,9 +52,9 @@ class ModelSeries:
         if not self.reference:
             return 0
         shown = self.features if most_features is None else min(self.features, most_features)
-        # One more says which reference it is.
+        # Two more say which reference it is and how old.
         return min(
-            1 + self.windows * self.of_window + shown * self.of_feature,
+            2 + self.windows * self.of_window + shown * self.of_feature,
             self.budget,
         )
 

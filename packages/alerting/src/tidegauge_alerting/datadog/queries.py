@@ -203,13 +203,14 @@ def _last(definition: AlertDefinition, scope: Scope, *, high: bool) -> str:
     match definition.guard:
         case None:
             return value
-        case RowGuard(metric=metric, minimum=minimum) if high:
+        case RowGuard(metric=metric, minimum=minimum, where=chosen) if high:
             if not set(keys) <= set(metric.attributes):
                 raise NotExpressibleError(
                     f"{metric_name(metric.name)} has not all of the tags {', '.join(keys)}"
                 )
             # The least of all replicas, so that the few rows of one prove nothing for another.
-            of_guard = tuple(each for each in where if each.attribute in metric.attributes)
+            shared = tuple(each for each in where if each.attribute in metric.attributes)
+            of_guard = (*shared, *chosen)
             rows = f"min:{select(metric, of_guard, scope.tags, groups(keys))}"
             return f"{value} * {_indicator(rows, minimum)}"
         case RowGuard():
@@ -266,11 +267,11 @@ def _windows(definition: AlertDefinition, scope: Scope) -> Iterator[Condition]:
     comparison, threshold, recovery = _side(definition)
     measure = definition.measure
     match measure:
-        case Share(part=part, by=by, window_s=window_s):
+        case Share(part=part, by=by, window_s=window_s, of=of):
             keys = groups(scope.keys(by))
             of_part = _count(definition.metric, part, scope, keys)
             query = f"sum({window(window_s)}):{of_part} / " + _count(
-                definition.metric, (), scope, keys
+                definition.metric, of, scope, keys
             )
         case Quantile(q=q, by=by, window_s=window_s):
             keys = groups(scope.keys(by))

@@ -27,7 +27,7 @@ _BY_BUCKET = (exporters.OURS, "prometheus")
 _OF_A_WINDOW = 1 + 6 + 3
 # Of a feature in the first window. psi comes with the effective rows that its alert needs, detected
 # stands once in the feature's own family and once in data quality.
-_OF_A_FEATURE = {"psi": 2, "ks.statistic": 1, "detected": 2}
+_OF_A_FEATURE = {"psi": 2, "ks.statistic": 1, "detected": 2, "data_quality": 4}
 
 
 def examine(report: Report, environ: Mapping[str, str], models: Sequence[ModelSeries]) -> None:
