@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from tidegauge.command import CommandError
-from tidegauge_alerting import DEFAULT_ALERTS
+from tidegauge_alerting import load
 from tidegauge_alerting.datadog.api import Api, ApiError
 from tidegauge_alerting.datadog.applying import Done, Writer, look
 from tidegauge_alerting.datadog.monitors import MANAGED, key_of, monitors
@@ -287,7 +287,7 @@ def test_two_runs_at_once_leave_one_of_each(
                 meet.wait()
             return found
 
-    wanted, scope, access = monitors(DEFAULT_ALERTS).monitors, Scope(), read()
+    wanted, scope, access = monitors(load().alerts).monitors, Scope(), read()
     done: list[Done] = []
     said: list[str] = []
 
