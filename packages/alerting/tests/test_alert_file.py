@@ -362,8 +362,8 @@ def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
     )
     assert [each.partition(":")[0] for each in said] == [
         "FILE, alert 3 (InputDrift)",
-        "FILE, alert 2 (InputDrift), severity",
         "FILE, alert 1 (HighLatency), threshold",
+        "FILE, alert 2 (InputDrift), severity",
         "FILE, channels, ml",
     ]
     assert "a name that is taken in this file" in said[0]
@@ -393,7 +393,7 @@ def test_two_packages_do_not_take_one_name() -> None:
         load(sources=[*own, other])
     assert str(caught.value).startswith(
         "other/alerts.yaml, alert 1 (HighLatency): got a name that is taken in "
-        "tidegauge_alerting/service.yaml, alert "
+        "tidegauge_alerting/1_service.yaml, alert "
     )
 
 
