@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from tidegauge_alerting import DEFAULT_ALERTS, FLEET_ALERTS, dashboard_vendors
+from tidegauge_alerting import dashboard_vendors, load
 from tidegauge_alerting.dashboard_files import load_dashboards
 from tidegauge_alerting.grafana.rules import VENDOR
 from tidegauge_alerting.vendors import Request
@@ -15,13 +15,14 @@ FOLDER = Path(__file__).parent.parent / "packages" / "alerting" / "rendered"
 
 def render() -> dict[Path, str]:
     """Return the text of each file."""
-    alerts = {alert.name: alert for alert in (*DEFAULT_ALERTS, *FLEET_ALERTS)}
+    file = load()
+    alerts = {alert.name: alert for alert in (*file.alerts, *file.off)}
     files = {
         FOLDER / vendor / name: text
         for vendor in dashboard_vendors.names()
         for name, text in dashboard_vendors.load(vendor)(load_dashboards(), alerts).files.items()
     }
-    request = Request(DEFAULT_ALERTS, "tidegauge rules render grafana")
+    request = Request(file.alerts, "tidegauge rules render grafana")
     files[FOLDER / "grafana" / "alerting" / "tidegauge.yaml"] = VENDOR.render(request).text
     return files
 

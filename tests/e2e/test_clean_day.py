@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tidegauge_alerting import DEFAULT_ALERTS, rule_groups
+from tidegauge_alerting import load, rule_groups
 from tidegauge_testkit.backends import Promtool
 
 pytestmark = [pytest.mark.backends, pytest.mark.timeout(600)]
@@ -42,7 +42,7 @@ def days(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str]]:
 
 def play(folder: Path, series: dict[str, str], expected: dict[str, list[dict[str, Any]]]) -> None:
     """Evaluate all default rules each minute of the day; fail where an expression says else."""
-    (folder / "rules.yml").write_text(json.dumps({"groups": rule_groups(DEFAULT_ALERTS)}))
+    (folder / "rules.yml").write_text(json.dumps({"groups": rule_groups(load().alerts)}))
     test = {
         "interval": "1m",
         "input_series": [{"series": name, "values": text} for name, text in series.items()],
