@@ -51,7 +51,7 @@ def rows(number: int, seed: int, shift: float = 0.0, **more: Any) -> tuple[Batch
     frame.loc[rng.random(number) < 0.1, "amount"] = np.nan
     score = rng.random(number)
     columns = {
-        name: values.to_numpy() if values.dtype == float else values.tolist()
+        str(name): values.to_numpy() if values.dtype == float else values.tolist()
         for name, values in frame.items()
     }
     return batch(features=table(columns), outputs=table({"": score}), **more), frame.assign(
