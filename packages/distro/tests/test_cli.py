@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sysconfig
@@ -80,8 +81,9 @@ def test_help_lists_all_commands_and_names_broken_ones(
     """A plugin that cannot be imported is one line on stderr; the others are listed."""
     done = tidegauge("--help", **harbour)
     assert done.returncode == 0
-    assert "  harbour greet    Say hello.\n" in done.stdout
-    assert "  doctor           " in done.stdout
+    # As wide as the longest name of a command that is installed.
+    assert re.search(r"^  harbour greet +Say hello\.$", done.stdout, re.MULTILINE)
+    assert re.search(r"^  doctor  ", done.stdout, re.MULTILINE)
     assert "sunken" not in done.stdout
     assert done.stderr.splitlines() == [
         (
