@@ -75,6 +75,7 @@ NAMES: dict[str, set[str]] = {
         "rule_groups",
     },
     "tidegauge_distro": {"configure"},
+    "tidegauge_resources": {"ResourceSettings"},
 }
 # Of an integration users import its instrumentor alone; test_integrations.py looks at its name.
 INTEGRATIONS = sorted(

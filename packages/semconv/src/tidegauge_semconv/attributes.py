@@ -34,3 +34,6 @@ SUBJECT = "subject"
 PREDICTION_ID = "prediction_id"
 REQUEST_ID = "request_id"
 HTTP_ROUTE = "http_route"
+
+# OpenTelemetry's own, as it writes them.
+CPU_MODE = "cpu.mode"

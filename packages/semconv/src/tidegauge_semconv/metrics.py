@@ -187,6 +187,73 @@ DATA_QUALITY_TYPE_ERROR_RATIO = MetricSpec(
     _FEATURE, Merge.LEADER,
 )  # fmt: skip
 
+# OpenTelemetry's names, but a ratio has no unit: every way to Prometheus leads to one name.
+PROCESS_CPU_TIME = MetricSpec(
+    "process.cpu.time", Kind.COUNTER, "s",
+    "CPU time of the process.",
+    (a.CPU_MODE,), Merge.SUM,
+)  # fmt: skip
+PROCESS_CPU_UTILIZATION = MetricSpec(
+    "process.cpu.utilization", Kind.GAUGE, "",
+    "CPU time of the process lately, as a share of the cores that it may use.",
+    (a.CPU_MODE,), Merge.SUM,
+)  # fmt: skip
+PROCESS_MEMORY_USAGE = MetricSpec(
+    "process.memory.usage", Kind.UPDOWN, "By",
+    "Physical memory of the process; what workers share counts in each of them.",
+    (), Merge.SUM,
+)  # fmt: skip
+PROCESS_MEMORY_VIRTUAL = MetricSpec(
+    "process.memory.virtual", Kind.UPDOWN, "By",
+    "Virtual memory of the process.",
+    (), Merge.SUM,
+)  # fmt: skip
+PROCESS_THREAD_COUNT = MetricSpec(
+    "process.thread.count", Kind.UPDOWN, "{thread}",
+    "Threads of the process.",
+    (), Merge.SUM,
+)  # fmt: skip
+PROCESS_FILE_DESCRIPTORS = MetricSpec(
+    "process.unix.file_descriptor.count", Kind.UPDOWN, "{file_descriptor}",
+    "Open file descriptors of the process.",
+    (), Merge.SUM,
+)  # fmt: skip
+CONTAINER_CPU_USAGE = MetricSpec(
+    "container.cpu.usage", Kind.GAUGE, "{cpu}",
+    "Cores in use in the process's control group.",
+    (), Merge.LEADER,
+)  # fmt: skip
+CONTAINER_CPU_LIMIT = MetricSpec(
+    "container.cpu.limit", Kind.UPDOWN, "{cpu}",
+    "Cores that the control group may use; absent without a quota.",
+    (), Merge.LEADER,
+)  # fmt: skip
+CONTAINER_CPU_UTILIZATION = MetricSpec(
+    "container.cpu.utilization", Kind.GAUGE, "",
+    "Cores in use as a share of the quota; absent without one.",
+    (), Merge.LEADER,
+)  # fmt: skip
+CONTAINER_MEMORY_USAGE = MetricSpec(
+    "container.memory.usage", Kind.UPDOWN, "By",
+    "Memory of the control group, cached files included.",
+    (), Merge.LEADER,
+)  # fmt: skip
+CONTAINER_MEMORY_WORKING_SET = MetricSpec(
+    "container.memory.working_set", Kind.UPDOWN, "By",
+    "Memory of the control group without files that can be dropped.",
+    (), Merge.LEADER,
+)  # fmt: skip
+CONTAINER_MEMORY_LIMIT = MetricSpec(
+    "container.memory.limit", Kind.UPDOWN, "By",
+    "Memory that the control group may use; absent without a limit.",
+    (), Merge.LEADER,
+)  # fmt: skip
+CONTAINER_MEMORY_UTILIZATION = MetricSpec(
+    "container.memory.utilization", Kind.GAUGE, "",
+    "Working set as a share of the nearest limit; absent without one.",
+    (), Merge.LEADER,
+)  # fmt: skip
+
 TIDEGAUGE_ROWS = MetricSpec(
     "tidegauge.rows", Kind.COUNTER, "{row}",
     "Rows seen, used and dropped by the feature pipeline.",
