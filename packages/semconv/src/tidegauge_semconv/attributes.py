@@ -37,3 +37,8 @@ HTTP_ROUTE = "http_route"
 
 # OpenTelemetry's own, as it writes them.
 CPU_MODE = "cpu.mode"
+HW_ID = "hw.id"
+HW_NAME = "hw.name"
+HW_PARENT = "hw.parent"
+HW_TYPE = "hw.type"
+OTEL_ERROR_TYPE = "error.type"

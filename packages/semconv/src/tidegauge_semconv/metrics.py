@@ -9,6 +9,8 @@ _MODEL = (a.MODEL_NAME, a.MODEL_VERSION)
 _CALL = (*_MODEL, a.OPERATION)
 _WINDOW = (*_MODEL, a.REFERENCE, a.WINDOW)
 _FEATURE = (*_MODEL, a.REFERENCE, a.FEATURE, a.WINDOW)
+_GPU = (a.HW_ID, a.HW_NAME, a.HW_PARENT)
+_DEVICE = (a.HW_ID, a.HW_NAME, a.HW_TYPE)
 _BIN = (*_MODEL, a.REFERENCE, a.FEATURE, a.BIN)
 
 # From 0.1 ms (a small tree model) to 10 s (a large one on a busy host); floats: ``le`` is "1.0".
@@ -68,7 +70,7 @@ MODEL_MEMORY_USAGE = MetricSpec(
 )  # fmt: skip
 MODEL_GPU_MEMORY = MetricSpec(
     "model.gpu.memory", Kind.GAUGE, "By",
-    "GPU memory of the process, by GPU.",
+    "GPU memory of the process by the GPU's UUID, split over its models by prediction time.",
     (a.MODEL_NAME, a.GPU), Merge.SUM,
 )  # fmt: skip
 MODEL_ACCURACY = MetricSpec(
@@ -252,6 +254,47 @@ CONTAINER_MEMORY_UTILIZATION = MetricSpec(
     "container.memory.utilization", Kind.GAUGE, "",
     "Working set as a share of the nearest limit; absent without one.",
     (), Merge.LEADER,
+)  # fmt: skip
+
+HW_GPU_UTILIZATION = MetricSpec(
+    "hw.gpu.utilization", Kind.GAUGE, "",
+    "Share of the last sample's time in which the GPU ran anything; absent for a MIG partition.",
+    _GPU, Merge.LEADER,
+)  # fmt: skip
+HW_GPU_MEMORY_USAGE = MetricSpec(
+    "hw.gpu.memory.usage", Kind.UPDOWN, "By",
+    "Memory of the GPU, or of the MIG partition, that is in use.",
+    _GPU, Merge.LEADER,
+)  # fmt: skip
+HW_GPU_MEMORY_LIMIT = MetricSpec(
+    "hw.gpu.memory.limit", Kind.UPDOWN, "By",
+    "Memory of the GPU, or of the MIG partition.",
+    _GPU, Merge.LEADER,
+)  # fmt: skip
+HW_GPU_MEMORY_UTILIZATION = MetricSpec(
+    "hw.gpu.memory.utilization", Kind.GAUGE, "",
+    "Memory in use as a share of all of it.",
+    _GPU, Merge.LEADER,
+)  # fmt: skip
+HW_TEMPERATURE = MetricSpec(
+    "hw.temperature", Kind.GAUGE, "Cel",
+    "Temperature of the device.",
+    _DEVICE, Merge.LEADER,
+)  # fmt: skip
+HW_POWER = MetricSpec(
+    "hw.power", Kind.GAUGE, "W",
+    "Power that the device draws.",
+    _DEVICE, Merge.LEADER,
+)  # fmt: skip
+HW_ENERGY = MetricSpec(
+    "hw.energy", Kind.COUNTER, "J",
+    "Energy that the device has used since it was first read.",
+    _DEVICE, Merge.LEADER,
+)  # fmt: skip
+HW_ERRORS = MetricSpec(
+    "hw.errors", Kind.COUNTER, "{error}",
+    "Memory errors of the device since it was first read, corrected and uncorrected ones.",
+    (*_DEVICE, a.OTEL_ERROR_TYPE), Merge.LEADER,
 )  # fmt: skip
 
 TIDEGAUGE_ROWS = MetricSpec(
