@@ -207,6 +207,22 @@ def test_counters_count_from_the_first_reading_and_begin_anew_after_a_reset(ask:
     ] == found
 
 
+def test_models_are_charged_with_the_energy_of_their_gpus(ask: Ask) -> None:
+    """Both devices together, by share of time; in a process of its own, from its first reading."""
+    found = ask(
+        """
+        from pathlib import Path
+        from tidegauge_resources.energy import EnergySource
+        now = [0.0]
+        source, result = EnergySource(Path("/nowhere"), lambda: now[0]), None
+        for energy in (5000, 11000):
+            fake(energy=energy); now[0] += 10
+            result = values(source.read(moment(now[0], a=(3.0, 5), b=(1.0, 5))))
+        """
+    )
+    assert {"model.energy.usage|a|gpu": 9.0, "model.energy.usage|b|gpu": 3.0} == found
+
+
 def test_a_process_has_its_models_memory(ask: Ask) -> None:
     """What the driver says of this process, not of its neighbours; models share it by time."""
     found = ask(

@@ -9,7 +9,9 @@ from tidegauge_semconv import Kind, MetricSpec, all_metrics
 
 # Datadog gives these tags a meaning of its own.
 RESERVED = {"env", "service", "version", "host", "device", "source"}
-UNITS = {"", "s", "%", "By"}
+UNITS = {"", "s", "%", "By", "Cel", "W", "J", "g", "{request}/s"}
+# Verbatim: dots in the keys of its attributes too.
+OPENTELEMETRY = ("process.", "container.", "hw.")
 SPECS = all_metrics()
 
 each = pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
@@ -35,15 +37,16 @@ def test_a_name_has_dots_and_no_unit(spec: MetricSpec) -> None:
 @each
 def test_a_unit_is_ucum_or_none(spec: MetricSpec) -> None:
     """Never ``1``: translators would append ``_ratio``."""
-    assert spec.unit in UNITS or re.fullmatch(r"\{[a-z]+\}", spec.unit)
+    assert spec.unit in UNITS or re.fullmatch(r"\{[a-z_]+\}", spec.unit)
 
 
 @each
 def test_attributes_are_unique_and_free(spec: MetricSpec) -> None:
-    """Snake case, each once, none that Datadog reserves."""
+    """Each once, none that Datadog reserves; snake case, but for OpenTelemetry's own."""
     assert len(set(spec.attributes)) == len(spec.attributes)
     assert not RESERVED & set(spec.attributes)
-    assert all(re.fullmatch(r"[a-z]+(_[a-z]+)*", name) for name in spec.attributes)
+    dots = r"\." if spec.name.startswith(OPENTELEMETRY) else ""
+    assert all(re.fullmatch(rf"[a-z]+([_{dots}][a-z]+)*", name) for name in spec.attributes)
 
 
 @each

@@ -26,6 +26,8 @@ from tidegauge_resources.window import Window
 
 # The namespace in which the system began (PROC_PID_INIT_INO): numbers there are the driver's.
 _FIRST_NAMESPACE = "pid:[4026531836]"
+# By version: without one the binding refuses to ask a driver that is older than itself.
+_LISTS = ("nvmlDeviceGetComputeRunningProcesses_v3", "nvmlDeviceGetComputeRunningProcesses_v2")
 
 
 class GpuMemorySource:
@@ -62,7 +64,7 @@ class GpuMemorySource:
                 yield GaugePoint(metrics.MODEL_GPU_MEMORY, (name, uuid), size_bytes * share)
 
     def _held(self, device: Device) -> float | None:
-        processes = self._nvml.ask("nvmlDeviceGetComputeRunningProcesses", device.handle) or ()
+        processes = next(filter(None, (self._nvml.ask(f, device.handle) for f in _LISTS)), ())
         if not are_ours([process.pid for process in processes]):
             return None
         own = [process for process in processes if process.pid == os.getpid()]

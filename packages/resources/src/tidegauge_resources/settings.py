@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from tidegauge.misconfiguration import misconfigured
 from tidegauge.settings import load_what_is_right, setting
 
+from tidegauge_resources.carbon import G_PER_KWH, YEAR
+
 _logger = logging.getLogger("tidegauge")
 
 PROCESS, CONTAINER, GPU, ENERGY, COST = "process", "container", "gpu", "energy", "cost"
@@ -34,7 +36,7 @@ def _amount(text: str) -> float:
 
 def _country(text: str) -> str:
     code = text.upper()
-    if not (code.isascii() and code.isalpha()):
+    if code not in G_PER_KWH:
         raise ValueError(text)
     return code
 
@@ -78,9 +80,9 @@ class ResourceSettings:
     carbon_country: str = setting(
         "TIDEGAUGE_CARBON_COUNTRY",
         "",
-        "Country whose mean carbon intensity is taken, by its two letters, or WORLD.",
+        f"Country whose mean carbon intensity of {YEAR} is taken, by its two letters of ISO 3166.",
         parse=_country,
-        expected="two letters of ISO 3166, such as DE, or WORLD",
+        expected="one of " + ", ".join(G_PER_KWH),
     )
 
 

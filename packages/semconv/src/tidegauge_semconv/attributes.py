@@ -12,6 +12,7 @@ STATUS = "status"
 ERROR_TYPE = "error_type"
 OUTPUT = "output"
 GPU = "gpu"
+COMPONENT = "component"  # gpu, cpu, memory
 
 REFERENCE = "reference"
 FEATURE = "feature"

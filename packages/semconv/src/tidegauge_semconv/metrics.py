@@ -297,6 +297,37 @@ HW_ERRORS = MetricSpec(
     (*_DEVICE, a.OTEL_ERROR_TYPE), Merge.LEADER,
 )  # fmt: skip
 
+MODEL_REQUEST_RATE = MetricSpec(
+    "model.request.rate", Kind.GAUGE, "{request}/s",
+    "Finished calls a second lately, of all workers together.",
+    _MODEL, Merge.LEADER,
+)  # fmt: skip
+MODEL_COST_PER_1K = MetricSpec(
+    "model.cost.per_1k_requests", Kind.GAUGE, "",
+    "What 1,000 requests cost lately, in the currency of TIDEGAUGE_COST_PER_HOUR.",
+    (a.MODEL_NAME,), Merge.LEADER,
+)  # fmt: skip
+MODEL_ENERGY_USAGE = MetricSpec(
+    "model.energy.usage", Kind.COUNTER, "J",
+    "Energy of the launch's devices, split over its models by share of prediction time.",
+    (a.MODEL_NAME, a.COMPONENT), Merge.LEADER,
+)  # fmt: skip
+MODEL_ENERGY_PER_1K = MetricSpec(
+    "model.energy.per_1k_requests", Kind.GAUGE, "J",
+    "Energy that 1,000 requests took lately.",
+    (a.MODEL_NAME,), Merge.LEADER,
+)  # fmt: skip
+MODEL_CARBON_EMISSIONS = MetricSpec(
+    "model.carbon.emissions", Kind.COUNTER, "g",
+    "CO2e that the energy has caused, by the carbon intensity that is set.",
+    (a.MODEL_NAME,), Merge.LEADER,
+)  # fmt: skip
+MODEL_CARBON_PER_1K = MetricSpec(
+    "model.carbon.per_1k_requests", Kind.GAUGE, "g",
+    "CO2e that 1,000 requests caused lately.",
+    (a.MODEL_NAME,), Merge.LEADER,
+)  # fmt: skip
+
 TIDEGAUGE_ROWS = MetricSpec(
     "tidegauge.rows", Kind.COUNTER, "{row}",
     "Rows seen, used and dropped by the feature pipeline.",
