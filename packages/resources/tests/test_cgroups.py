@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from tidegauge.sources import Moment
-from tidegauge_resources import cgroups
+from tidegauge_resources.cgroups import ControlGroups
 from tidegauge_resources.container import ContainerSource
 
 MEBIBYTE = 2**20
@@ -64,7 +64,7 @@ def test_version_2_in_a_container(tree: Tree) -> None:
         "cpu.stat": "usage_usec 2500000\nuser_usec 1",
     }
     root = tree(version_2() | {f"sys/fs/cgroup/{name}": text for name, text in files.items()})
-    groups = cgroups.read(root)
+    groups = ControlGroups(root).read()
     assert (1.5, 512 * MEBIBYTE) == (groups.cpu_limit, groups.memory_limit)
     own = groups.own
     assert (300 * MEBIBYTE, 200 * MEBIBYTE) == (own.memory_usage, own.memory_working_set)
@@ -85,10 +85,10 @@ def test_a_limit_above_the_own_group_counts(tree: Tree) -> None:
             "sys/fs/cgroup/pod/app/cpu.max": "max 100000",
         }
     )
-    groups = cgroups.read(root)
+    groups = ControlGroups(root).read()
     assert (0.5, 800, 0.9) == (groups.cpu_limit, groups.memory_limit, groups.memory_utilization)
     assert 100 == groups.own.memory_usage
-    assert 0.5 == cgroups.available_cpus(root)
+    assert 0.5 == ControlGroups(root).available_cpus()
 
 
 @pytest.mark.parametrize("root", ["/", "/docker/abc"])
@@ -107,7 +107,7 @@ def test_version_1(tree: Tree, root: str) -> None:
             f"{cpu}cpu.cfs_period_us": 100_000,
         }
     )
-    groups = cgroups.read(tree_root)
+    groups = ControlGroups(tree_root).read()
     assert (2.0, 400, 0.25) == (groups.cpu_limit, groups.memory_limit, groups.memory_utilization)
     own = groups.own
     assert (300, 100, 3.0) == (own.memory_usage, own.memory_working_set, own.cpu_seconds)
@@ -124,7 +124,7 @@ def test_no_limit_is_absent(tree: Tree) -> None:
             "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us": 100_000,
         }
     )
-    groups = cgroups.read(one)
+    groups = ControlGroups(one).read()
     assert (None, None, None) == (
         groups.cpu_limit, groups.memory_limit, groups.memory_utilization,
     )  # fmt: skip
@@ -143,11 +143,11 @@ def test_no_limit_is_absent(tree: Tree) -> None:
 )
 def test_what_cannot_be_read_is_absent(tree: Tree, files: Mapping[str, object]) -> None:
     """No file, no right to read it, no sense in it."""
-    groups = cgroups.read(tree(files))
+    groups = ControlGroups(tree(files)).read()
     assert (None, None, None) == (
         groups.cpu_limit, groups.memory_limit, groups.own.memory_usage,
     )  # fmt: skip
-    assert cgroups.available_cpus(tree(files)) >= 1
+    assert ControlGroups(tree(files)).available_cpus() >= 1
 
 
 def test_the_source_measures_against_the_limit(
@@ -204,8 +204,8 @@ def test_a_real_group_is_read(real_group: Path) -> None:
         "from pathlib import Path\n"
         "Path(sys.argv[1], 'cgroup.procs').write_text(str(os.getpid()))\n"
         "block = bytearray(os.urandom(2**20)) * 64\n"
-        "from tidegauge_resources import cgroups\n"
-        "groups = cgroups.read()\n"
+        "from tidegauge_resources.cgroups import ControlGroups\n"
+        "groups = ControlGroups().read()\n"
         "print(groups.memory_limit, groups.memory_utilization)\n"
     )
     done = subprocess.run(

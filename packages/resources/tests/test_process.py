@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from tidegauge.sources import Moment
-from tidegauge_resources import cgroups
+from tidegauge_resources.cgroups import ControlGroups
 from tidegauge_resources.process import ProcessSource
 
 MEBIBYTE = 2**20
@@ -72,7 +72,7 @@ def test_a_known_load_is_measured(
     # The kernel counts in hundredths of a second.
     assert pytest.approx(100 * burnt_s / 60, abs=0.1) == found["model.cpu.usage", "m"]
     utilization = sum(found["process.cpu.utilization", mode] for mode in ("user", "system"))
-    assert pytest.approx(burnt_s / 60 / cgroups.available_cpus(), abs=0.001) == utilization
+    assert pytest.approx(burnt_s / 60 / ControlGroups().available_cpus(), abs=0.001) == utilization
 
 
 def test_memory_that_is_written_is_measured(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,15 +58,18 @@ class Failing(Source):
 
 
 @pytest.fixture
-def use(core: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Sources]:
+def use(core: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Sources]]:
     """Have sources in place of those that are installed."""
+    used: list[Sources] = []
 
     def install(*given: Any) -> Sources:
-        made = Sources(given)
-        monkeypatch.setattr(sources, "_current", made)
-        return made
+        used.append(Sources(given))
+        monkeypatch.setattr(sources, "_current", used[-1])
+        return used[-1]
 
-    return install
+    yield install
+    for made in used:
+        made.stop()
 
 
 def own(value: float = 5.0, part: str = "a") -> GaugePoint:
@@ -99,17 +102,31 @@ def points(producer: Producer) -> dict[str, float]:
 def test_a_source_is_read_with_each_collection_on_a_thread_of_its_own(
     core: Any, use: Callable[..., Sources]
 ) -> None:
-    """No thread is there before, nor between collections; what the model did is told."""
+    """There is none before the first one; what the model did is told."""
     source = Source([own()])
     use(source)
     core.model().predict([[1.0]])
-    assert [] == source.moments
+    assert not any(each.name == "tidegauge-Source" for each in threading.enumerate())
     producer = Producer()
     for _ in range(2):
         assert {"test.own": 5.0} == values(producer)
     assert ["tidegauge-Source"] * 2 == source.threads
     assert [1.0] == [use.requests for use in source.moments[-1].models.values()]
-    assert not any(each.name == "tidegauge-Source" for each in threading.enumerate())
+
+
+def test_a_source_that_was_stopped_is_read_again(core: Any, use: Callable[..., Sources]) -> None:
+    """Its thread has ended; another question starts one."""
+    made = use(Source([own()]))
+    producer = Producer()
+    assert {"test.own": 5.0} == values(producer)
+    assert made._readings is not None
+    thread = made._readings[0]._thread
+    assert thread is not None
+    made.stop()
+    thread.join(20.0)
+    assert not thread.is_alive()
+    made._readings[0]._said = ()
+    assert {"test.own": 5.0} == values(producer)
 
 
 def test_what_adds_up_is_a_sum_that_may_fall(core: Any, use: Callable[..., Sources]) -> None:
@@ -223,9 +240,14 @@ def test_a_process_that_ends_keeps_what_was_said(
     core: Any, use: Callable[..., Sources], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No thread can be started any more, and nothing is raised."""
-    use(Source([own(3.0)]))
+    made = use(Source([own(3.0)]))
     producer = Producer()
     assert {"a": 3.0} == points(producer)
+    made.stop()
+    assert made._readings is not None
+    thread = made._readings[0]._thread
+    assert thread is not None
+    thread.join(20.0)
 
     def refuse(_: object) -> None:
         raise RuntimeError("can't start new thread at interpreter shutdown")
@@ -241,6 +263,7 @@ def test_a_forked_child_inherits_no_reading(core: Any) -> None:
     made = Sources([source])
     made.ask(lambda: Moment(0.0, 0.0, {}), None)
     assert 1 == len(made.points(patience_s=20.0))
+    made.stop()
     made.reset()
     assert (1, []) == (source.resets, made.points())
 

@@ -66,40 +66,48 @@ class Groups:
         )
 
 
-def available_cpus(root: Path = Path("/")) -> float:
-    """Return the cores that this process may use: its affinity, or its quota if that is less."""
-    if hasattr(os, "sched_getaffinity"):
-        allowed = float(len(os.sched_getaffinity(0)))
-    else:
-        allowed = float(os.cpu_count() or 1)
-    limit = read(root).cpu_limit
-    return allowed if limit is None else min(allowed, limit)
+class ControlGroups:
+    """Where this process's groups are, which is looked for once, and what stands there now."""
 
+    def __init__(self, root: Path = Path("/")) -> None:
+        self._memory = tuple(_levels(root, "memory"))
+        self._cpu = tuple(_levels(root, "cpu"))
+        self._spent = tuple(_levels(root, "cpuacct"))
 
-def read(root: Path = Path("/")) -> Groups:
-    """Return the groups of this process; none where the system has none."""
-    memory = list(_levels(root, "memory"))
-    cpu = list(_levels(root, "cpu"))
-    spent = list(_levels(root, "cpuacct"))
-    levels = []
-    for number in range(max(len(memory), len(cpu), len(spent))):
-        usage, working_set, limit = _memory(*memory[number]) if number < len(memory) else _NOTHING
-        levels.append(
-            Group(
-                usage,
-                working_set,
-                limit,
-                _cpu_seconds(*spent[number]) if number < len(spent) else None,
-                _cpu_limit(*cpu[number]) if number < len(cpu) else None,
+    def read(self) -> Groups:
+        """Return the groups; none where the system has none."""
+        levels = []
+        for number in range(max(map(len, (self._memory, self._cpu, self._spent)))):
+            memory = _memory(*self._memory[number]) if number < len(self._memory) else _NOTHING
+            spent = self._spent[number] if number < len(self._spent) else None
+            cpu = self._cpu[number] if number < len(self._cpu) else None
+            levels.append(
+                Group(
+                    *memory,
+                    None if spent is None else _cpu_seconds(*spent),
+                    None if cpu is None else _cpu_limit(*cpu),
+                )
             )
-        )
-    return Groups(tuple(levels))
+        return Groups(tuple(levels))
+
+    def cpu_seconds(self) -> float | None:
+        """Return the CPU time of the process's own group."""
+        return _cpu_seconds(*self._spent[0]) if self._spent else None
+
+    def available_cpus(self) -> float:
+        """Return the cores that this process may use: its affinity, or its quota if it is less."""
+        if hasattr(os, "sched_getaffinity"):
+            allowed = float(len(os.sched_getaffinity(0)))
+        else:
+            allowed = float(os.cpu_count() or 1)
+        limits = (_cpu_limit(*level) for level in self._cpu)
+        return min([allowed, *(limit for limit in limits if limit is not None)])
 
 
 _NOTHING: tuple[float | None, float | None, float | None] = (None, None, None)
 
 
-def _levels(root: Path, controller: str) -> Iterator[tuple[Path, bool]]:
+def _levels(root: Path, controller: str) -> Iterator[tuple[str, bool]]:
     """Yield the folders of a controller's groups, the own one first; and whether of version 2."""
     found = _place(root, controller)
     version_2 = found is None
@@ -112,7 +120,7 @@ def _levels(root: Path, controller: str) -> Iterator[tuple[Path, bool]]:
     # What the process says of its group may be a path that only the host can see.
     folder = own if own.is_dir() else top
     while True:
-        yield folder, version_2
+        yield str(folder), version_2
         if folder == top:
             return
         folder = folder.parent
@@ -123,7 +131,7 @@ def _place(root: Path, controller: str) -> tuple[Path, PurePosixPath] | None:
     path = _path(root, controller)
     if path is None:
         return None
-    for line in _lines(root / "proc/self/mountinfo"):
+    for line in _lines(f"{root}/proc/self/mountinfo"):
         before, _, after = line.partition(" - ")
         fields, kind = before.split(), after.split()
         if len(fields) < 5 or len(kind) < 3:  # noqa: PLR2004 - the fields that proc(5) names
@@ -140,47 +148,47 @@ def _place(root: Path, controller: str) -> tuple[Path, PurePosixPath] | None:
 
 
 def _path(root: Path, controller: str) -> PurePosixPath | None:
-    for line in _lines(root / "proc/self/cgroup"):
+    for line in _lines(f"{root}/proc/self/cgroup"):
         _, controllers, path = [*line.split(":", 2), "", ""][:3]
         if controller in controllers.split(","):
             return PurePosixPath(path)
     return None
 
 
-def _memory(folder: Path, version_2: bool) -> tuple[float | None, float | None, float | None]:
+def _memory(folder: str, version_2: bool) -> tuple[float | None, float | None, float | None]:
     if version_2:
-        usage = _number(folder / "memory.current")
-        limit = _number(folder / "memory.max")
-        droppable = _stat(folder / "memory.stat", "inactive_file")
+        usage = _number(f"{folder}/memory.current")
+        limit = _number(f"{folder}/memory.max")
+        droppable = _stat(f"{folder}/memory.stat", "inactive_file")
     else:
-        usage = _number(folder / "memory.usage_in_bytes")
-        limit = _number(folder / "memory.limit_in_bytes")
-        droppable = _stat(folder / "memory.stat", "total_inactive_file")
+        usage = _number(f"{folder}/memory.usage_in_bytes")
+        limit = _number(f"{folder}/memory.limit_in_bytes")
+        droppable = _stat(f"{folder}/memory.stat", "total_inactive_file")
     if limit is not None and limit >= _UNLIMITED:
         limit = None
     working_set = None if usage is None else max(0.0, usage - (droppable or 0.0))
     return usage, working_set, limit
 
 
-def _cpu_seconds(folder: Path, version_2: bool) -> float | None:
+def _cpu_seconds(folder: str, version_2: bool) -> float | None:
     if version_2:
-        spent = _stat(folder / "cpu.stat", "usage_usec")
+        spent = _stat(f"{folder}/cpu.stat", "usage_usec")
         return None if spent is None else spent * _MICRO
-    spent = _number(folder / "cpuacct.usage")
+    spent = _number(f"{folder}/cpuacct.usage")
     return None if spent is None else spent * _NANO
 
 
-def _cpu_limit(folder: Path, version_2: bool) -> float | None:
+def _cpu_limit(folder: str, version_2: bool) -> float | None:
     if version_2:
-        words = next(iter(_lines(folder / "cpu.max")), "").split()
+        words = next(iter(_lines(f"{folder}/cpu.max")), "").split()
         quota, period = (_float(word) for word in [*words, "", ""][:2])
     else:
-        quota = _number(folder / "cpu.cfs_quota_us")
-        period = _number(folder / "cpu.cfs_period_us")
+        quota = _number(f"{folder}/cpu.cfs_quota_us")
+        period = _number(f"{folder}/cpu.cfs_period_us")
     return quota / period if quota and period and quota > 0 else None
 
 
-def _stat(file: Path, name: str) -> float | None:
+def _stat(file: str, name: str) -> float | None:
     for line in _lines(file):
         key, _, value = line.partition(" ")
         if key == name:
@@ -188,7 +196,7 @@ def _stat(file: Path, name: str) -> float | None:
     return None
 
 
-def _number(file: Path) -> float | None:
+def _number(file: str) -> float | None:
     return _float(next(iter(_lines(file)), ""))
 
 
@@ -200,9 +208,10 @@ def _float(text: str) -> float | None:
         return None
 
 
-def _lines(file: Path) -> list[str]:
+def _lines(file: str) -> list[str]:
     """Return a file's lines; none of what is not there or must not be read."""
     try:
-        return file.read_text("utf-8", "replace").splitlines()
+        with open(file, encoding="utf-8", errors="replace") as opened:  # noqa: PTH123 - thrice as fast
+            return opened.read().splitlines()
     except OSError:
         return []

@@ -10,7 +10,8 @@ from tidegauge.batch import GaugePoint
 from tidegauge.sources import Moment
 from tidegauge_semconv import MetricSpec, metrics
 
-from tidegauge_resources import cgroups, settings
+from tidegauge_resources import settings
+from tidegauge_resources.cgroups import ControlGroups
 from tidegauge_resources.window import Window
 
 
@@ -35,13 +36,14 @@ class ContainerSource:
 
     def reset(self) -> None:
         """Be another process."""
+        self._groups = ControlGroups(self._root)
         self._used: Window[str] = Window(self._settings.window_s)
 
     def read(self, _: Moment) -> Iterator[GaugePoint]:
         """Yield what stands in the files now."""
         if settings.CONTAINER not in self._settings.sources:
             return
-        groups = cgroups.read(self._root)
+        groups = self._groups.read()
         own = groups.own
         usage = self._cpu_usage(own.cpu_seconds)
         limit = groups.cpu_limit

@@ -15,8 +15,9 @@ from tidegauge.batch import CountPoint, GaugePoint
 from tidegauge.sources import Moment
 from tidegauge_semconv import metrics
 
-from tidegauge_resources import cgroups, rapl, settings
+from tidegauge_resources import rapl, settings
 from tidegauge_resources.carbon import G_PER_KWH
+from tidegauge_resources.cgroups import ControlGroups
 from tidegauge_resources.gpu import GPU
 from tidegauge_resources.nvml import Nvml
 from tidegauge_resources.shares import Shares, requests_by_name, seconds_by_name
@@ -58,6 +59,7 @@ class EnergySource:
     def reset(self) -> None:
         """Be another process: with no handle of the parent's."""
         self._nvml = Nvml()
+        self._groups = ControlGroups(self._root)
         self._since = Since()
         self._before: dict[str, float] = {}
         self._worked: tuple[float, float] | None = None
@@ -127,7 +129,7 @@ class EnergySource:
 
         That is its control group's part of the time in which the processors have worked.
         """
-        own, busy = cgroups.read(self._root).own.cpu_seconds, _busy_seconds(self._root)
+        own, busy = self._groups.cpu_seconds(), _busy_seconds(self._root)
         before = self._worked
         if own is None or busy is None or (before is not None and busy <= before[1]):
             return {}

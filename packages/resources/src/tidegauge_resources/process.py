@@ -15,12 +15,15 @@ from tidegauge.late_import import late_import
 from tidegauge.sources import Moment
 from tidegauge_semconv import metrics
 
-from tidegauge_resources import cgroups, settings
+from tidegauge_resources import settings
+from tidegauge_resources.cgroups import ControlGroups
 from tidegauge_resources.shares import Shares, seconds_by_name
 from tidegauge_resources.window import Change, Window
 
 USER, SYSTEM = "user", "system"
 _PERCENT = 100.0
+# How often the quota is looked up: who changes it under a running process can wait.
+_QUOTA_S = 30.0
 
 
 class ProcessSource:
@@ -42,6 +45,8 @@ class ProcessSource:
     def reset(self) -> None:
         """Be another process."""
         self._process: Any = None
+        self._began_s = 0.0
+        self._available, self._look_s = 1.0, float("-inf")
         self._used: Window[str] = Window(self._settings.window_s)
         self._spent: Window[str] = Window(self._settings.window_s)
         self._shares = Shares()
@@ -54,12 +59,12 @@ class ProcessSource:
             with late_import():
                 import psutil  # noqa: PLC0415 - 20 ms that only a collection may cost
             self._process = psutil.Process()
-        process = self._process
-        with process.oneshot():
-            began_s = process.create_time()
-            times = process.cpu_times()
-            memory = process.memory_info()
-            threads = process.num_threads()
+            self._began_s = self._process.create_time()
+            self._groups = ControlGroups()
+        process, began_s = self._process, self._began_s
+        times = process.cpu_times()
+        memory = process.memory_info()
+        threads = process.num_threads()
         cpu_s = {USER: times.user, SYSTEM: times.system}
         now_s = self._clock()
         used = self._used.change(now_s, cpu_s, now_s - max(0.0, time.time() - began_s))
@@ -73,9 +78,11 @@ class ProcessSource:
                 descriptors = process.num_fds()
                 yield GaugePoint(metrics.PROCESS_FILE_DESCRIPTORS, (), descriptors)
         if used is not None:
-            available = cgroups.available_cpus()
+            if now_s >= self._look_s:
+                self._look_s = now_s + _QUOTA_S
+                self._available = self._groups.available_cpus()
             for mode, seconds in used.grown.items():
-                utilization = seconds / used.elapsed_s / available
+                utilization = seconds / used.elapsed_s / self._available
                 yield GaugePoint(metrics.PROCESS_CPU_UTILIZATION, (mode,), utilization)
         yield from self._of_models(moment, used, memory.rss)
 

@@ -11,8 +11,8 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 from typing import Protocol
 
 from tidegauge_semconv import metrics
@@ -23,8 +23,8 @@ from tidegauge.late_import import late_import
 from tidegauge.plugins import load_sources
 from tidegauge.points import HistogramPoint, Point, SumPoint
 
-#: A collection waits so long for all its sources together.
-PATIENCE_S = 0.08
+#: A collection waits so long for all its sources together: with all else, a tenth of a second.
+PATIENCE_S = 0.06
 #: After so long what a source said last is no longer what is.
 STALE_S = 60.0
 
@@ -78,36 +78,61 @@ class _Reading:
     def __init__(self, source: MetricSource) -> None:
         self.source = source
         self._thread: threading.Thread | None = None
-        self._late = False
+        # Queues of C: an Event takes as long as a whole source.
+        self._asked: SimpleQueue[Moment | None] = SimpleQueue()
+        self._answers: SimpleQueue[None] = SimpleQueue()
+        self._open = self._late = False
         self._said: tuple[GaugePoint | CountPoint, ...] = ()
         self._said_s = 0.0
 
     def ask(self, moment: Moment) -> None:
         """Have the source read, unless it still is."""
-        if self._thread is not None and self._thread.is_alive():
+        running = self._thread is not None and self._thread.is_alive()
+        if running and not self._answered(0.0):
             return
-        # To start one costs a tenth of a millisecond; between collections there is none.
-        name = f"tidegauge-{type(self.source).__name__}"
-        thread = threading.Thread(target=self._read, args=(moment,), name=name, daemon=True)
-        with suppress(RuntimeError):  # the process is ending
-            thread.start()
-            self._thread, self._late = thread, False
+        if not running:
+            self._asked, self._answers = SimpleQueue(), SimpleQueue()
+            name = f"tidegauge-{type(self.source).__name__}"
+            thread = threading.Thread(
+                target=self._run, args=(self._asked, self._answers), name=name, daemon=True
+            )
+            try:
+                thread.start()
+            except RuntimeError:  # the process is ending
+                return
+            self._thread = thread
+        self._open, self._late = True, False
+        self._asked.put(moment)
 
     def wait(self, deadline: float) -> None:
         """Wait for the answer, and not again where it has not come in time before."""
-        if self._thread is not None and not self._late:
-            self._thread.join(max(0.0, deadline - time.monotonic()))
-            self._late = self._thread.is_alive()
+        if not self._late:
+            self._late = not self._answered(max(0.0, deadline - time.monotonic()))
+
+    def _answered(self, timeout_s: float) -> bool:
+        if self._open:
+            try:
+                self._answers.get(timeout_s > 0, timeout_s or None)
+            except Empty:
+                return False
+            self._open = False
+        return True
 
     def said(self) -> tuple[GaugePoint | CountPoint, ...]:
         """Return what the source said last, unless that was too long ago."""
         return self._said if time.monotonic() - self._said_s < STALE_S else ()
 
-    def _read(self, moment: Moment) -> None:
-        points: tuple[GaugePoint | CountPoint, ...] = ()
-        with guarded(f"source.{type(self.source).__name__}"):
-            points = tuple(self.source.read(moment))
-        self._said_s, self._said = time.monotonic(), points
+    def stop(self) -> None:
+        """End the thread as soon as the source has answered."""
+        self._asked.put(None)
+
+    def _run(self, asked: SimpleQueue[Moment | None], answers: SimpleQueue[None]) -> None:
+        while (moment := asked.get()) is not None:
+            points: tuple[GaugePoint | CountPoint, ...] = ()
+            with guarded(f"source.{type(self.source).__name__}"):
+                points = tuple(self.source.read(moment))
+            self._said_s, self._said = time.monotonic(), points
+            answers.put(None)
 
 
 class Sources:
@@ -154,6 +179,11 @@ class Sources:
             for reading in readings:
                 reading.wait(deadline)
         return [point for reading in readings for point in reading.said()]
+
+    def stop(self) -> None:
+        """End all threads; another question starts them again."""
+        for reading in self._readings or ():
+            reading.stop()
 
     def reset(self) -> None:
         """Start anew in a forked child, in which no thread of the parent runs."""

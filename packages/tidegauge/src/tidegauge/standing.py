@@ -118,7 +118,7 @@ class Desk:
         with self._held():
             if here.member:
                 return None
-            own = self._own(here)
+            own = self._own(alone=True)
             if reader is not None:
                 instance = "" if here.launch.child else here.own_instance_id
                 self._told[reader] = Told(reader, instance, own.totals)
@@ -151,28 +151,26 @@ class Desk:
             self._sources_s = time.monotonic() + _SOURCES_S
             with pipeline.current().frozen() as tally:
                 totals = of_tally(tally)
-            self._ask_sources(here, totals)
+            self._ask_sources(totals, alone=False)
         said = ask_all(patience_s=0.0)
         self._counts = said.counts
         self._write_gauges(here, said, even_if_same=False)
         self._ask_s = time.monotonic() + (time.thread_time() - begun_s) / _CPU_SHARE
 
-    def _own(self, here: group.Group) -> _Own:
+    def _own(self, *, alone: bool) -> _Own:
         with pipeline.current().frozen() as tally:
             totals = of_tally(tally)
-        self._ask_sources(here, totals)
+        self._ask_sources(totals, alone=alone)
         said = ask_all(sources.PATIENCE_S)
         return _Own(replace(totals, points=(*totals.points, *said.counts)), said)
 
-    def _ask_sources(self, here: group.Group, own: Totals) -> None:
+    def _ask_sources(self, own: Totals, *, alone: bool) -> None:
         """Have sources read; those that are the host's where this process speaks for all."""
-        look = partial(_moment, [own])
-        if not here.active:
+        here, look, whole = group.current(), partial(_moment, [own]), None
+        if alone:
             whole = look
         elif here.leads:
             whole = partial(self._moment_of_all, here, own)
-        else:
-            whole = None
         sources.current().ask(look, whole)
 
     def _moment_of_all(self, here: group.Group, own: Totals) -> sources.Moment:
@@ -184,7 +182,7 @@ class Desk:
         here = group.current()
         # The lock is around the copy too: an older copy must not be written after a newer one.
         with self._held() as held:
-            own = self._own(here)
+            own = self._own(alone=False)
             if held and here.member:
                 self._counts = own.said.counts
                 self._write_counts(here, even_if_same=True)
