@@ -16,6 +16,7 @@ from tidegauge.sources import Moment
 from tidegauge_semconv import metrics
 
 from tidegauge_resources import rapl, settings
+from tidegauge_resources.amd import Amd
 from tidegauge_resources.carbon import G_PER_KWH
 from tidegauge_resources.cgroups import ControlGroups
 from tidegauge_resources.gpu import GPU
@@ -58,7 +59,7 @@ class EnergySource:
 
     def reset(self) -> None:
         """Be another process: with no handle of the parent's."""
-        self._nvml = Nvml()
+        self._nvml, self._amd = Nvml(), Amd()
         self._groups = ControlGroups(self._root)
         self._since = Since()
         self._before: dict[str, float] = {}
@@ -122,6 +123,10 @@ class EnergySource:
             if millijoules is not None:
                 grown = self._grown(device.uuid, millijoules / _MILLI)
                 used[GPU] = used.get(GPU, 0.0) + grown
+        for handle, uuid, _ in self._amd.devices():
+            joules = self._amd.joules(handle)
+            if joules is not None:
+                used[GPU] = used.get(GPU, 0.0) + self._grown(uuid, joules)
         return used
 
     def _used_by(self, zones: list[rapl.Counter]) -> dict[str, float]:
