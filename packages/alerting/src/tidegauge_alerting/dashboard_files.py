@@ -37,19 +37,20 @@ _WINDOW = re.compile(r"([1-9]\d{0,4})([smhd])")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _FUNCTIONS = ("sum", "avg", "min", "max", "count")
 _MOST = 50  # lines of one picture: nobody reads more, and some vendors draw no more
+_GAUGES = (Metric.GAUGE, Metric.UPDOWN)
 # Which kinds of metric an aggregate can be made of.
 _OF = {
     Aggregate.RATE: (Metric.COUNTER, Metric.HISTOGRAM),
     Aggregate.INCREASE: (Metric.COUNTER,),
     Aggregate.SHARE: (Metric.COUNTER,),
     Aggregate.QUANTILE: (Metric.HISTOGRAM,),
-    Aggregate.SUM: (Metric.GAUGE,),
-    Aggregate.AVG: (Metric.GAUGE,),
-    Aggregate.MIN: (Metric.GAUGE,),
-    Aggregate.MAX: (Metric.GAUGE,),
+    Aggregate.SUM: _GAUGES,
+    Aggregate.AVG: _GAUGES,
+    Aggregate.MIN: _GAUGES,
+    Aggregate.MAX: _GAUGES,
     Aggregate.STABILITY: (Metric.COUNTER,),
-    Aggregate.REACHABLE: (Metric.COUNTER, Metric.GAUGE),
-    Aggregate.APPEARS: (Metric.COUNTER, Metric.GAUGE),
+    Aggregate.REACHABLE: (Metric.COUNTER, *_GAUGES),
+    Aggregate.APPEARS: (Metric.COUNTER, *_GAUGES),
 }
 # Attributes that the answer has and the metric has not: the place that a series comes from as
 # Prometheus knows it, and the window of an index.
