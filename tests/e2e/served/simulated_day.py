@@ -11,7 +11,7 @@ import contextlib
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +57,11 @@ def serve(rows: pd.DataFrame, scores: pd.Series, second: float, *, fails: bool) 
         call.output = scores.to_numpy()
 
 
+def begin(*_: object) -> Callable[[bytes], object]:
+    """Take the head of an answer."""
+    return print
+
+
 def day(seen: pd.DataFrame, shift: float) -> Iterator[str]:
     """Yield what a scrape gets after each minute."""
     rng = np.random.default_rng(8)
@@ -73,7 +78,7 @@ def day(seen: pd.DataFrame, shift: float) -> Iterator[str]:
             serve(features[part], scores[part], at_s, fails=rng.random() < FAILING)
         pipeline.current()._tell()
         shared.clock = lambda now_s=START_S + 60 * (minute + 1): now_s
-        (body,) = app({"REQUEST_METHOD": "GET"}, lambda *_: None)
+        (body,) = app({"REQUEST_METHOD": "GET"}, begin)
         yield body.decode()
 
 
@@ -83,7 +88,7 @@ def main() -> None:
     seen = reference(np.random.default_rng(7), 10_000)
     path = folder / "fraud.reference.json"
     save(build(seen.drop(columns="score"), outputs=seen[["score"]]), path)
-    Pipeline.start = lambda _: None  # type: ignore[method-assign]
+    Pipeline.start = lambda _: None  # type: ignore[method-assign, assignment]
     metrics.set_meter_provider(MeterProvider([PrometheusReader(listen=False)]))
     settings = DriftSettings(reference=str(path))
     pipeline._current = Pipeline([DriftProcessor(settings=settings)])
