@@ -72,8 +72,9 @@ def verdicts(line: Line, folder: Path) -> list[WindowVerdict]:
     seen: list[WindowVerdict] = []
     drift = DriftProcessor(settings=settings, listener=lambda _, verdict: seen.append(verdict))
     live = every[REFERENCE_ROWS:]
-    values = live[list(COLUMNS)].to_numpy()
-    times = (live["ts"] - pd.Timestamp(0, tz="UTC")).dt.total_seconds().to_numpy(np.float64)
+    values = live[list(COLUMNS)].to_numpy(np.float64)
+    begun = (live["ts"] - pd.Timestamp(0, tz="UTC")).dt.total_seconds()
+    times = np.asarray(begun, np.float64)
     for start in range(0, len(live), 48):
         part = slice(start, start + 48)
         table = Table(len(values[part]), COLUMNS, matrix=values[part])

@@ -12,6 +12,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +51,7 @@ def reference(rng: np.random.Generator, rows: int) -> pd.DataFrame:
 
 def serve(rows: pd.DataFrame, scores: pd.Series, second: float, *, fails: bool) -> None:
     """Make a prediction for some rows."""
-    shared.clock = lambda: second
+    shared.clock = partial(float, second)
     with contextlib.suppress(RuntimeError), MODEL.prediction(rows) as call:
         if fails:
             raise RuntimeError
@@ -77,7 +78,7 @@ def day(seen: pd.DataFrame, shift: float) -> Iterator[str]:
             part = slice(i * ROWS_A_CALL, (i + 1) * ROWS_A_CALL)
             serve(features[part], scores[part], at_s, fails=rng.random() < FAILING)
         pipeline.current()._tell()
-        shared.clock = lambda now_s=START_S + 60 * (minute + 1): now_s
+        shared.clock = partial(float, START_S + 60 * (minute + 1))
         (body,) = app({"REQUEST_METHOD": "GET"}, begin)
         yield body.decode()
 

@@ -33,6 +33,8 @@ class Prometheus(PromqlServer):
         ``host:port`` of an Alertmanager.
     interval_s
         How often it scrapes and evaluates rules.
+    evaluate_s
+        How often it evaluates rules, if not as often as it scrapes.
     honor_labels
         Whether targets may say themselves which job and instance a series is of, as a Pushgateway
         must.
@@ -48,6 +50,7 @@ class Prometheus(PromqlServer):
         rules: str | None = None,
         alertmanager: str | None = None,
         interval_s: int = 5,
+        evaluate_s: int | None = None,
         honor_labels: bool = False,
     ) -> None:
         self._notifies = alertmanager is not None
@@ -57,7 +60,7 @@ class Prometheus(PromqlServer):
             "global": {
                 "scrape_interval": f"{interval_s}s",
                 "scrape_timeout": f"{interval_s}s",
-                "evaluation_interval": f"{interval_s}s",
+                "evaluation_interval": f"{evaluate_s or interval_s}s",
             },
             "scrape_configs": scrape_configs(targets, honor_labels=honor_labels),
         }
