@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from prometheus_client.parser import text_string_to_metric_families
-from tidegauge_alerting import DEFAULT_ALERTS, render_prometheus
+from tidegauge_alerting import load, render_prometheus
 from tidegauge_exporter_prometheus import prometheus_name
 from tidegauge_semconv import metrics
 from tidegauge_testkit.backends import Prometheus, free_port
@@ -146,7 +146,7 @@ def measure(folder: Path, interval_s: int) -> Measured:
     exporter = subprocess.Popen(words)
     try:
         backfill(folder, address, began_s, now_s)
-        rules = render_prometheus(DEFAULT_ALERTS)
+        rules = render_prometheus(load().alerts)
         with Prometheus(
             folder,
             {"models": address},

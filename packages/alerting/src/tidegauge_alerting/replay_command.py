@@ -205,6 +205,11 @@ def _credentials(arguments: Namespace) -> str:
 
 def _arguments(parser: ArgumentParser) -> None:
     add_options(parser)
+    parser.add_argument(
+        "--against",
+        metavar="FILE",
+        help="the alerts as they are now (default: those that come with the installed packages)",
+    )
     add_choice(parser)
 
 
@@ -214,7 +219,8 @@ def _check(arguments: Namespace, terminal: Terminal) -> int:
             "--replay: got nothing from the arguments; expected the address of a Prometheus. "
             "For example: --replay http://localhost:9090."
         )
-    present = Namespace(**{**vars(arguments), "alerts": None, "threshold": [], "minimum": []})
+    unchanged = {"alerts": arguments.against, "threshold": [], "minimum": []}
+    present = Namespace(**{**vars(arguments), **unchanged})
     return run(
         arguments, chosen(present, "").definitions, chosen(arguments, "").definitions, terminal
     )
