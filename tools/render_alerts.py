@@ -21,6 +21,7 @@ RENDERED = ROOT / "packages" / "alerting" / "rendered"
 #: The file of alerts that the vendors' files are made of.
 EXAMPLE = RENDERED / "tidegauge-alerts.yaml"
 FILES = {
+    "datadog": "datadog-monitors.json",
     "prometheus": "prometheus.rules.yml",
     "schema": "tidegauge-alerts.schema.json",
 }

@@ -16,6 +16,7 @@ from tidegauge_alerting import load
 from tidegauge_alerting.datadog.api import Api, ApiError
 from tidegauge_alerting.datadog.applying import Done, Writer, look
 from tidegauge_alerting.datadog.monitors import MANAGED, key_of, monitors
+from tidegauge_alerting.datadog.plan import Kind, ours, plan
 from tidegauge_alerting.datadog.queries import Scope
 from tidegauge_alerting.datadog.settings import Access, read
 from tidegauge_testkit.backends.process import wait_until
@@ -131,6 +132,29 @@ def test_monitors_of_others_are_not_touched(there: DatadogOrganisation) -> None:
     prod = [each for each in there.monitors.values() if "tidegauge-filter:env:prod" in each["tags"]]
     assert all("env:prod" in each["query"] for each in prod if each["type"] != "composite")
     assert any("pages" not in each.path and "id_offset=1" in each.path for each in there.asked)
+
+
+def test_only_what_has_our_tags_is_ours() -> None:
+    """Whatever Datadog lists: one of our tags alone is not enough; of two alike one goes."""
+    tags = ["managed-by:tidegauge", "tidegauge-alert:inputdrift"]
+    found = [
+        {"id": 5, "name": "twice", "type": "query alert", "tags": tags},
+        {"id": 4, "name": "alike", "type": "query alert", "tags": tags[1:]},
+        {"id": 3, "name": "another tool's", "type": "query alert", "tags": tags[:1]},
+        {"id": 2, "name": "ours", "type": "query alert", "tags": tags},
+        {
+            "id": 1,
+            "name": "of prod",
+            "type": "query alert",
+            "tags": [*tags, "tidegauge-filter:env:prod"],
+        },
+    ]
+    mine = ours(found, Scope())
+    assert ["ours", "twice"] == [each["name"] for each in mine]
+    wanted = [each for each in monitors(load().alerts).monitors if each.key == "inputdrift"]
+    first, second = plan(wanted, mine)
+    assert (Kind.UPDATE, 2) == (first.kind, first.number)
+    assert (Kind.DELETE, 5) == (second.kind, second.number)
 
 
 def test_what_is_no_longer_defined_goes_with_prune_alone(there: DatadogOrganisation) -> None:

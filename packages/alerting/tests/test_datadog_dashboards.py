@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from tidegauge_alerting import DEFAULT_ALERTS, FLEET_ALERTS
+from tidegauge_alerting import load
 from tidegauge_alerting.dashboard_files import load_dashboards
 from tidegauge_alerting.datadog.dashboards import draw, render_dashboard
 from tidegauge_alerting.datadog.panel_queries import Asked, asked
@@ -19,7 +19,7 @@ from tidegauge_semconv import metrics
 from tidegauge_testkit.contracts import commands
 from tidegauge_testkit.datadog_monitors import check_dashboard
 
-ALERTS = {alert.name: alert for alert in (*DEFAULT_ALERTS, *FLEET_ALERTS)}
+ALERTS = {alert.name: alert for alert in load().alerts}
 DASHBOARDS = {each.name: each for each in load_dashboards()}
 
 

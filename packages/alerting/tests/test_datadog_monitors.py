@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -457,3 +459,16 @@ def test_a_file_of_somebody_else_stays(tmp_path: Any) -> None:
     path.write_text("{}")
     with pytest.raises(Exception, match="this command did not write"):
         commands.run("rules render", "datadog", "-o", str(path))
+
+
+def test_the_page_says_what_becomes_of_every_alert() -> None:
+    """In the table of monitors, or among what Datadog cannot have."""
+    page = Path(__file__).parents[3] / "docs" / "how-to" / "datadog-monitors.md"
+    _, monitored, left = re.split(
+        r"\n## What the monitors are|\n## What Datadog cannot have", page.read_text()
+    )
+    rows = "".join(re.findall(r"^\| (`.*?) \|", monitored, re.MULTILINE))
+    rendered = monitors(EVERY)
+    left_out = {name for name, _ in rendered.left_out}
+    assert {each.name for each in EVERY} - left_out == set(re.findall(r"`(\w+)`", rows))
+    assert left_out == set(re.findall(r"^- `(\w+)`:", left, re.MULTILINE))

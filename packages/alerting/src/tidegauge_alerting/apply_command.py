@@ -17,14 +17,7 @@ if TYPE_CHECKING:
 
 def _arguments(parser: ArgumentParser) -> None:
     parser.add_argument("vendor", choices=("datadog",), help="whose monitors to write")
-    parser.add_argument(
-        "--yes", action="store_true", help="do it; without this only what would change is shown"
-    )
-    parser.add_argument(
-        "--prune",
-        action="store_true",
-        help="also delete monitors of ours that are no longer defined",
-    )
+    add_steps(parser, "monitors")
     parser.add_argument(
         "--filter",
         action="append",
@@ -39,6 +32,18 @@ def _arguments(parser: ArgumentParser) -> None:
         help="one alert a model and version; models without a version are then not seen",
     )
     add_choice(parser)
+
+
+def add_steps(parser: ArgumentParser, things: str) -> None:
+    """Add the options that say how far to go."""
+    parser.add_argument(
+        "--yes", action="store_true", help="do it; without this only what would change is shown"
+    )
+    parser.add_argument(
+        "--prune",
+        action="store_true",
+        help=f"also delete {things} of ours that are no longer defined",
+    )
 
 
 def _run(arguments: Namespace, terminal: Terminal) -> int:

@@ -1,7 +1,8 @@
-"""A local HTTP server in the place of Datadog's API for monitors: strict, and with a memory.
+"""A local HTTP server in the place of Datadog's API for monitors and dashboards.
 
-It takes what the models of Datadog's own client and the grammar of its reference allow, refuses
-everything else with 400, and gives back what it was given with the defaults that Datadog adds.
+It is strict, and has a memory: it takes what the models of Datadog's own client and the grammar of
+its reference allow, refuses everything else with 400, and gives back what it was given with the
+defaults that Datadog adds.
 """
 
 from __future__ import annotations
@@ -20,13 +21,14 @@ from urllib.parse import parse_qs, urlsplit
 
 from tidegauge_testkit.backends.ports import LOOPBACK
 from tidegauge_testkit.datadog_intake import Reply
-from tidegauge_testkit.datadog_monitors import check_monitor, groups_of
+from tidegauge_testkit.datadog_monitors import check_dashboard, check_monitor, groups_of
 
 _LIMIT_S = 60.0
 _DEFAULT_PAGE = 100
 _DEFAULTS = {
     "notify_audit": False, "silenced": {}, "new_host_delay": 300, "notify_no_data": False,
 }  # fmt: skip
+_DASHBOARDS = "/api/v1/dashboard"
 _LIST = {"monitor_tags", "id_offset", "page", "page_size", "name", "tags"}
 
 
@@ -62,6 +64,7 @@ class DatadogOrganisation:
         self.loses_answers = 0
         #: The monitors by their numbers, as the API gives them back.
         self.monitors: dict[int, dict[str, Any]] = {}
+        self.dashboards: dict[str, dict[str, Any]] = {}
         self.asked: list[Asked] = []
         self._numbers = itertools.count(1001)
         self._lock = threading.Lock()
@@ -158,6 +161,8 @@ class DatadogOrganisation:
         return Reply(200, body=json.dumps(found).encode())
 
     def _routed(self, method: str, address: Any, body: Any) -> Any:
+        if address.path.startswith(_DASHBOARDS):
+            return self._dashboard(method, address.path.removeprefix(_DASHBOARDS), body)
         numbered = re.fullmatch(r"/api/v1/monitor/(\d+)", address.path)
         match method:
             case "GET" if address.path == "/api/v1/monitor":
@@ -177,6 +182,35 @@ class DatadogOrganisation:
                 self._delete(number)
                 return {"deleted_monitor_id": number}
         return self.monitors[number]
+
+    def _dashboard(self, method: str, path: str, body: Any) -> Any:
+        identity = path.removeprefix("/")
+        if identity and identity not in self.dashboards:
+            raise _RefusedError(404, f"Dashboard with ID {identity} not found")
+        if method in ("POST", "PUT"):
+            try:
+                check_dashboard(body)
+            except (ValueError, KeyError, TypeError) as error:
+                raise _RefusedError(400, str(error)) from error
+            identity = identity or f"abc-{next(self._numbers)}"
+            made = copy.deepcopy(body)
+            for place, group in enumerate(made["widgets"]):
+                group["id"] = place
+                for number, each in enumerate(group["definition"]["widgets"]):
+                    each["id"] = 100 * place + number
+            before = self.dashboards.get(identity, {})
+            at = before.get("created_at", f"2026-01-01T00:00:{next(self._numbers)}Z")
+            self.dashboards[identity] = {
+                **made, "id": identity, "created_at": at, "notify_list": None, "url": "/x",
+            }  # fmt: skip
+        elif method == "DELETE":
+            del self.dashboards[identity]
+            return {"deleted_dashboard_id": identity}
+        elif not identity:
+            keys = ("id", "title", "description", "created_at")
+            short = [{key: each.get(key) for key in keys} for each in self.dashboards.values()]
+            return {"dashboards": list(reversed(short))}
+        return self.dashboards[identity]
 
     def _list(self, asked: dict[str, list[str]]) -> list[dict[str, Any]]:
         if set(asked) - _LIST:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from tidegauge_alerting.dashboard_vendors import Drawn
@@ -22,6 +23,7 @@ _HEADING = 1
 _SPANS = {60: "1m", 300: "5m", 600: "10m", 900: "15m", 1800: "30m", 3600: "1h", 14_400: "4h"}
 _UNITS = {"s": "second", "By": "byte", "%": "percent", SHARE_UNIT: "fraction"}
 _MANAGED = "managed-by:tidegauge"
+_MARKER = re.compile(rf"\({_MANAGED}/([\w-]+)\)$")
 
 
 def draw(dashboards: Sequence[Dashboard], alerts: Mapping[str, AlertDefinition]) -> Drawn:
@@ -39,6 +41,12 @@ def draw(dashboards: Sequence[Dashboard], alerts: Mapping[str, AlertDefinition])
 def marker(name: str) -> str:
     """Return what a dashboard's description says for us to know it by: it can have no such tag."""
     return f"({_MANAGED}/{name})"
+
+
+def marker_in(description: object) -> str:
+    """Return the name that a description says; nothing where it is none of ours."""
+    found = _MARKER.search(description) if isinstance(description, str) else None
+    return found[1] if found else ""
 
 
 def render_dashboard(

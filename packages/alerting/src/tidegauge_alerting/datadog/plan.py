@@ -159,8 +159,9 @@ def _line(name: str, old: Any, new: Any) -> Iterator[str]:
         yield from (f"  - {line}" for line in gone)
         yield from (f"  + {line}" for line in come)
         return
-    yield f"{name}: {_shown(old)} -> {_shown(new)}"
+    yield f"{name}: {shown(old)} -> {shown(new)}"
 
 
-def _shown(value: Any) -> str:
+def shown(value: object) -> str:
+    """Return a value as a line says it."""
     return "nothing" if value is None else json.dumps(value, ensure_ascii=False)

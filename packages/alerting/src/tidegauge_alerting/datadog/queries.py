@@ -259,6 +259,8 @@ def _across(definition: AlertDefinition, measure: Across, scope: Scope) -> str:
 
 def _indicator(value: str, minimum: float) -> str:
     """Return a formula that is 1 from ``minimum`` on, and 0 up to 1 below it."""
+    if minimum == 1:
+        return f"clamp_max({value}, 1)"  # no value of a guard is negative
     return f"clamp_max(clamp_min({value} - {number(minimum - 1)}, 0), 1)"
 
 
