@@ -57,3 +57,14 @@ def test_the_sample_is_of_all_rows_of_a_batch() -> None:
             seen |= {int(v) % 4 for v in taken.batch.features.matrix[:, 0]}  # type: ignore[union-attr,index]
             assert second == 0 or 50 == taken.batch.end_times.size
     assert {0, 1, 2, 3} == seen
+
+
+def test_models_that_lag_behind_do_not_hide_the_rate() -> None:
+    """Each drain brings rows of the second before; a clock that was set back begins anew."""
+    backlog = Backlog(10**9, 1000, lambda _: None)
+    for second in range(3):
+        for late in (0, 1) * 10:
+            backlog.append(batch(np.ones((200, 3)), at_s=NOON_S + second + 1 - late))
+    assert (6_000, 12_000) == offered(backlog)
+    backlog.append(batch(np.ones((200, 3)), at_s=NOON_S - 3600))
+    assert (200, 200) == offered(backlog)

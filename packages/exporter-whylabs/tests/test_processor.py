@@ -81,7 +81,12 @@ KEY = (
 )
 NO_KEY = (
     "WHYLABS_API_KEY: got nothing from the environment; expected the key of a WhyLabs platform. "
-    "Set it, and WHYLABS_API_ENDPOINT to the platform's URL."
+    "Set it to one that the platform has made."
+)
+NO_ENDPOINT = (
+    "WHYLABS_API_ENDPOINT: got nothing from the environment; expected the URL of your own WhyLabs "
+    "platform: the hosted service is discontinued. Set it, or write profiles to a folder or a "
+    "bucket."
 )
 NO_DATASET = (
     "WHYLABS_DEFAULT_DATASET_ID: got nothing from the environment; expected the dataset that "
@@ -105,8 +110,17 @@ WRITER = (
     ("settings", "message"),
     [
         ({"WRITER": "whylabs", "WHYLABS_API_KEY": "super-secret-key"}, KEY),
-        ({"WRITER": "whylabs"}, NO_KEY),
-        ({"WRITER": "whylabs", "WHYLABS_API_KEY": "0123456789.secret"}, NO_DATASET),
+        ({"WRITER": "whylabs"}, NO_ENDPOINT),
+        ({"WRITER": "whylabs", "WHYLABS_API_ENDPOINT": "http://x"}, NO_KEY),
+        (
+            {
+                "WRITER": "whylabs",
+                "WHYLABS_API_ENDPOINT": "http://x",
+                "WHYLABS_API_KEY": "0123456789.secret",
+            },
+            NO_DATASET,
+        ),
+        ({"WRITER": "disk"}, WRITER),
         ({"WRITER": "s3"}, NO_BUCKET),
         ({"WRITER": "local", "DIR": "", "TIDEGAUGE_STATE_DIR": "none"}, NO_FOLDER),
     ],
@@ -130,13 +144,3 @@ def test_what_is_set_up_wrongly_is_one_message(
         begin(processor)
     assert [f"{message} {_OFF}"] == said(logging.ERROR)
     assert "super-secret-key" not in repr(vars(processor)) + "".join(said(logging.DEBUG))
-
-
-def test_a_writer_that_is_none_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A wrong name is said where all settings are read, and nothing is made."""
-    from tidegauge.settings import load_what_is_right
-    from tidegauge_exporter_whylabs.settings import WhylabsSettings
-
-    monkeypatch.setenv("TIDEGAUGE_WHYLABS_WRITER", "disk")
-    _, errors = load_what_is_right(WhylabsSettings)
-    assert [WRITER] == list(map(str, errors))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -164,3 +165,40 @@ def test_the_end_leaves_an_empty_folder_to_nobody(spool: Spool, folder: Path) ->
     spool.close("two", b"2")
     spool.end()
     assert ["waiting"] == [path.name for path in folder.iterdir()]
+
+
+def test_a_folder_that_was_removed_is_made_again(spool: Spool, folder: Path) -> None:
+    """With everything that was in it: somebody has tidied up."""
+    spool.checkpoint("one", b"1")
+    assert spool.lead()
+    shutil.rmtree(folder)
+    assert spool.close("two", b"2") is None
+    assert spool.lead()
+    assert ["two"] == list(spool.waiting())
+    assert not Spool(folder, 100_000, lambda *_: None).lead()
+
+
+def test_without_a_folder_each_process_sends_its_own(folder: Path, losses: Losses) -> None:
+    """From memory: nobody else can have them."""
+    folder.write_text("a file")
+    spool = Spool(folder / "below", 100_000, losses.lost)
+    assert isinstance(spool.close("one", b"1"), NotADirectoryError)
+    assert spool.lead()
+    assert ["one"] == list(spool.waiting())
+    assert b"1" == spool.content("one")
+    spool.sent("one")
+    assert [] == list(spool.waiting())
+
+
+def test_what_cannot_be_read_or_removed_keeps_no_other(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is passed over, and what was sent is not sent again."""
+    for stem in ("one", "two"):
+        spool.close(stem, stem.encode())
+    with monkeypatch.context() as context:
+        context.setattr(Path, "read_bytes", lambda path: full(path, b""))
+        context.setattr(Path, "unlink", lambda path, **_: full(path, b""))
+        assert spool.content("one") is None
+        spool.sent("two")
+    assert ["one"] == list(spool.waiting())

@@ -15,6 +15,8 @@ from tidegauge.batch import Batch, Table
 
 Chosen: TypeAlias = slice | NDArray[np.intp]
 
+# The clock was set back.
+_BACK_S = 60
 # Of a text or another object, beside its place in an array.
 _OBJECT_BYTES = 64
 
@@ -72,7 +74,8 @@ class Backlog:
             self._lost(gone)
 
     def _thinning(self, second: int, rows: int) -> int:
-        if second != self._second:
+        # Batches of several models may be of the second before.
+        if second > self._second or second < self._second - _BACK_S:
             # The rate of the last second; after a pause there is none.
             last = self._rows if second == self._second + 1 else 0
             self._stride = max(1, -(-last // self._max_rows_per_s))

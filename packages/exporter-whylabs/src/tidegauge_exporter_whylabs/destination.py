@@ -47,10 +47,16 @@ def platform(settings: WhylabsSettings) -> Platform:
     SettingError
         A key is missing, or a dataset.
     """
+    if not settings.api_endpoint:
+        raise SettingError(
+            "WHYLABS_API_ENDPOINT: got nothing from the environment; expected the URL of your own "
+            "WhyLabs platform: the hosted service is discontinued. Set it, or write profiles to a "
+            "folder or a bucket."
+        )
     if not settings.api_key:
         raise SettingError(
             "WHYLABS_API_KEY: got nothing from the environment; expected the key of a WhyLabs "
-            "platform. Set it, and WHYLABS_API_ENDPOINT to the platform's URL."
+            "platform. Set it to one that the platform has made."
         )
     if not settings.dataset_id and not settings.datasets:
         raise SettingError(

@@ -25,6 +25,7 @@ from tidegauge_exporter_whylabs.settings import NONE, WhylabsSettings
 from tidegauge_exporter_whylabs.spool import Spool
 
 _logger = logging.getLogger("tidegauge")
+_WRITER = "TIDEGAUGE_WHYLABS_WRITER"
 _FOLDER = "whylabs"
 _SPOOL = ".spool"
 _OFF = "No profiles are made; everything else goes on."
@@ -112,14 +113,15 @@ class WhylabsProcessor:
 def _usable(settings: WhylabsSettings | None) -> WhylabsSettings | None:
     """Return the settings of an exporter that is on and can work."""
     found, errors = (settings, []) if settings else load_what_is_right(WhylabsSettings)
-    if found.writer == NONE:
+    wrong = [error for error in errors if error.subject == _WRITER]
+    if found.writer == NONE and not wrong:
         return None
     if errors:
-        misconfigured(_logger, errors[0].subject, f"{errors[0]} {_OFF}")
+        error = (wrong or errors)[0]
+        misconfigured(_logger, error.subject, f"{error} {_OFF}")
         return None
-    subject = f"TIDEGAUGE_WHYLABS_WRITER={found.writer}"
-    if message := requirement.missing(subject):
-        misconfigured(_logger, "TIDEGAUGE_WHYLABS_WRITER", f"{message}\n{_OFF}")
+    if message := requirement.missing(f"{_WRITER}={found.writer}"):
+        misconfigured(_logger, _WRITER, f"{message}\n{_OFF}")
         return None
     return found
 

@@ -9,7 +9,6 @@ from tidegauge.settings import load, setting
 from tidegauge_exporter_whylabs.addresses import Bucket, parse_key, parse_url
 
 NONE, LOCAL, S3, WHYLABS = "none", "local", "s3", "whylabs"
-DEFAULT_ENDPOINT = "https://api.whylabsapp.com"
 
 
 def _globs(text: str) -> tuple[str, ...]:
@@ -60,8 +59,8 @@ class WhylabsSettings:
     )
     api_endpoint: str = setting(
         "WHYLABS_API_ENDPOINT",
-        DEFAULT_ENDPOINT,
-        "URL of the WhyLabs API. The hosted service is discontinued: name your own platform's.",
+        "",
+        "URL of the API of your own WhyLabs platform: the hosted service is discontinued.",
         parse=parse_url,
         expected="a URL such as https://whylabs.example.com, without a user",
     )

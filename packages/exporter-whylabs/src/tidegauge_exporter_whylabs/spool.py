@@ -54,6 +54,7 @@ class Spool:
         self._mine = FolderLock(self._descriptors, self._own)
         self._sending = FolderLock(self._descriptors, folder / _WAITING)
         self._held: dict[str, bytes] = {}
+        self._gone: set[str] = set()
 
     def abandon(self) -> None:
         """Let go of what is the parent's: this is a forked child."""
@@ -103,7 +104,7 @@ class Spool:
         self._mine.release()
 
     def _begin(self) -> None:
-        if self._mine.held and self._mine.intact():
+        if _still(self._mine):
             return
         (self.folder / _WAITING).mkdir(parents=True, exist_ok=True)
         self._own.mkdir(exist_ok=True)
@@ -141,15 +142,13 @@ class Spool:
 
     def lead(self) -> bool:
         """Say whether this process is the one that sends; it stays so until it ends."""
-        if not AVAILABLE:
+        if not AVAILABLE or _still(self._sending):
             return True
-        if self._sending.held and self._sending.intact():
-            return True
-        if not self._sending.held:
-            with suppress(OSError):
-                (self.folder / _WAITING).mkdir(parents=True, exist_ok=True)
-                return self._sending.acquire()
-        return False
+        try:
+            (self.folder / _WAITING).mkdir(parents=True, exist_ok=True)
+            return self._sending.acquire()
+        except OSError:
+            return True  # what waits is this process' own, in memory: there is no folder
 
     def recover(self) -> int:
         """Let the open profiles of dead processes wait to be sent; return how many they were."""
@@ -184,24 +183,29 @@ class Spool:
     def waiting(self) -> Iterator[str]:
         """Yield the stems of what waits to be sent, the oldest first, memory's last."""
         for _, _, path in self._on_disk():
-            yield path.stem
+            if path.stem not in self._gone:
+                yield path.stem
         yield from list(self._held)
 
     def content(self, stem: str) -> bytes | None:
-        """Return what waits; None where it has gone meanwhile."""
+        """Return what waits; None where it has gone meanwhile, or can't be read."""
         held = self._held.get(stem)
         if held is not None:
             return held
         try:
             return self._place(stem).read_bytes()
-        except FileNotFoundError:
+        except OSError:  # it keeps no other from being sent
             return None
 
     def sent(self, stem: str) -> None:
         """Let go of what was sent."""
+        held = stem in self._held
         self._release(stem)
-        with suppress(FileNotFoundError):
-            self._place(stem).unlink()
+        try:
+            self._place(stem).unlink(missing_ok=True)
+        except OSError:
+            if not held:
+                self._gone.add(stem)  # it stays there, but is not sent again
 
     def _place(self, stem: str) -> Path:
         return self.folder / _WAITING / f"{stem}{SUFFIX}"
@@ -215,3 +219,10 @@ class Spool:
                         at = entry.stat()
                         found.append((at.st_mtime_ns, at.st_size, Path(entry.path)))
         return sorted(found)
+
+
+def _still(lock: FolderLock) -> bool:
+    """Say whether a lock is held, on a folder that is still there; else let go of it."""
+    if lock.held and not lock.intact():
+        lock.release()
+    return lock.held
