@@ -21,7 +21,9 @@ RENDERED = ROOT / "packages" / "alerting" / "rendered"
 #: The file of alerts that the vendors' files are made of.
 EXAMPLE = RENDERED / "tidegauge-alerts.yaml"
 FILES = {
+    "alertmanager": "alertmanager.yml",
     "datadog": "datadog-monitors.json",
+    "kubernetes": "kubernetes.yaml",
     "prometheus": "prometheus.rules.yml",
     "schema": "tidegauge-alerts.schema.json",
 }
@@ -71,6 +73,9 @@ def _section(alert: AlertDefinition, *, off: bool) -> str:
         lines += ["It is off: `enabled: true` turns it on.", ""]
     if alert.needs:
         lines += [f"It needs {alert.needs}.", ""]
+    if alert.inhibits:
+        names = ", ".join(f"`{name}`" for name in alert.inhibits)
+        lines += [f"While it fires, Alertmanager keeps {names} about the same still.", ""]
     if alert.labels:
         lines += [f"Labels: {labels(alert)}.", ""]
     return "\n".join(lines)

@@ -163,9 +163,9 @@ def test_channels_have_routes(tmp_path: Path) -> None:
         (
             "{name: HighLatency, treshold: 1}",
             "alert 1 (HighLatency): got the unknown key 'treshold'; expected one of channels, "
-            "comparison, cooldown, description, enabled, first_steps, for, guard, low, measure, "
-            "metric, name, needs, recovery, runbook_url, see, severity, summary, threshold, "
-            "threshold_from, unit. "
+            "comparison, cooldown, description, enabled, first_steps, for, guard, inhibits, low, "
+            "measure, metric, name, needs, recovery, runbook_url, see, severity, summary, "
+            "threshold, threshold_from, unit. "
             "Did you mean threshold?",
         ),
         (
@@ -234,6 +234,11 @@ def test_channels_have_routes(tmp_path: Path) -> None:
             "{name: HighLatency, runbook_url: 'javascript:alert(1)'}",
             "alert 1 (HighLatency), runbook_url: got 'javascript:alert(1)'; expected an http or "
             "https address. For example: https://runbooks.example.com/{name}.",
+        ),
+        (
+            "{name: HighLatency, inhibits: [InptDrift]}",
+            "alert 1 (HighLatency), inhibits: got 'InptDrift'; expected the names of other alerts. "
+            "Did you mean InputDrift?",
         ),
         (
             "{name: HighLatency, channels: [pager]}",

@@ -80,6 +80,7 @@ def definition(where: str, raw: Mapping[str, Any]) -> AlertDefinition:
             first_steps=entry.text("first_steps", ""),
             threshold_from=entry.text("threshold_from", ""),
             needs=entry.text("needs", ""),
+            inhibits=entry.texts("inhibits", ()),
         )
         entry.done()
         _check(entry, found)

@@ -120,6 +120,7 @@ def load(
             continue
         is_on = entry.raw.get("enabled", True) or name in enable
         (on if is_on else off).append(found)
+    problems += _unknown_inhibited(raw, [*on, *off])
     channels: tuple[Channel, ...] = ()
     routes: dict[Severity, tuple[str, ...]] = {}
     if user is not None:
@@ -183,6 +184,18 @@ def _collect(
             )
         else:
             raw[name] = _Entry(where, section.raw)
+
+
+def _unknown_inhibited(
+    raw: Mapping[str, _Entry], alerts: Iterable[AlertDefinition]
+) -> Iterator[str]:
+    for alert in alerts:
+        for name in alert.inhibits:
+            if name not in raw or name == alert.name:
+                yield (
+                    f"{raw[alert.name].where}, inhibits: got {name!r}; expected the names of other "
+                    f"alerts. {nearest(name, list(raw))}"
+                )
 
 
 def _changed(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:

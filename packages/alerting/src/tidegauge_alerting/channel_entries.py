@@ -13,7 +13,8 @@ from tidegauge_alerting.sections import AlertFileError, Section, nearest
 KINDS = ("email", "slack", "pagerduty", "webhook")
 
 _SMARTHOST = re.compile(r"[A-Za-z0-9.\-]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5}")
-_ADDRESS = re.compile(r"[^@\s<>,;\"]+@[^@\s<>,;\"]+")
+# Without braces: Alertmanager reads templates in addresses.
+_ADDRESS = re.compile(r"[^@\s<>,;\"{}]+@[^@\s<>,;\"{}]+")
 
 
 def channels(sections: Mapping[str, Section]) -> tuple[Channel, ...]:

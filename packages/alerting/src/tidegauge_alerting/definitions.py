@@ -233,7 +233,8 @@ class AlertDefinition:
     ``unit`` says what a threshold is: ``share`` in (0, 1), ``positive``, ``any`` number, or
     ``fixed`` where the measure is a verdict and nothing can be tuned. ``threshold_from`` says where
     it comes from, ``first_steps`` what to do first, and ``needs`` what has to be installed or set
-    for the metric to be there.
+    for the metric to be there. ``inhibits`` names alerts that say nothing new while this one fires
+    about the same model.
 
     ``low`` is the lower end of a band (``OUTSIDE`` alone). Beyond ``recovery`` the alert ends;
     between it and the threshold it stays as it is. ``cooldown_s`` is how long it is not said again
@@ -266,6 +267,7 @@ class AlertDefinition:
     first_steps: str = ""
     threshold_from: str = ""
     needs: str = ""
+    inhibits: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.cooldown_s <= 0:

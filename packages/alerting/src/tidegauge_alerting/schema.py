@@ -95,6 +95,10 @@ def _alert() -> dict[str, Any]:
             "first_steps": {"type": "string"},
             "threshold_from": {"type": "string", "description": "Where the threshold comes from."},
             "needs": {"type": "string", "description": "What has to be installed or set."},
+            "inhibits": {
+                **_TEXTS,
+                "description": "Alerts that say nothing new while this one fires.",
+            },
             "see": {
                 "oneOf": [
                     {"$ref": "#/$defs/metric"},
