@@ -208,7 +208,7 @@ def test_rules_that_are_not_there_are_no_calm() -> None:
 
 def test_those_that_need_somebody_come_first() -> None:
     """By severity, then the number of reasons, then the busiest."""
-    (table,) = (panel for panel in DASHBOARDS[0].panels if panel.kind is Kind.TABLE)
+    table = next(panel for panel in DASHBOARDS[0].panels if panel.kind is Kind.TABLE)
     at = {query.title: number for number, query in enumerate(table.queries)}
 
     def row(name: str, **values: float) -> TableRow:

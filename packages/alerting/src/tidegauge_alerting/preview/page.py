@@ -214,9 +214,12 @@ def _legend(answer: Answer, alerts: Sequence[AlertDefinition]) -> str:
 
 
 def _table(panel: Panel, rows: Sequence[TableRow], around: _Around) -> str:
-    heads = [key.replace("_", " ") for key in panel.attributes]
-    heads += [query.title for query in panel.queries]
-    head = "".join(f'<th scope="col">{escape(each)}</th>' for each in heads)
+    texts = [escape(key.replace("_", " ")) for key in panel.attributes]
+    titles = [escape(query.title) for query in panel.queries]
+    head = "".join(
+        [f'<th scope="col" class="text">{each}</th>' for each in texts]
+        + [f'<th scope="col">{each}</th>' for each in titles]
+    )
     lines = []
     for row in worst_first(rows, panel, around.alerts):
         anchor = around.anchors.get((panel.opens, row.labels.get("model_name", "")))
