@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 from tidegauge_alerting import dashboard_vendors, load
@@ -11,20 +12,28 @@ from tidegauge_alerting.grafana.rules import VENDOR
 from tidegauge_alerting.vendors import Request
 
 FOLDER = Path(__file__).parent.parent / "packages" / "alerting" / "rendered"
+#: The file of alerts that all of it is made of.
+EXAMPLE = FOLDER / "tidegauge-alerts.yaml"
 
 
 def render() -> dict[Path, str]:
-    """Return the text of each file."""
-    file = load()
+    """Return the text of each file, without our version: it changes, and what is made does not."""
+    file = load(EXAMPLE)
     alerts = {alert.name: alert for alert in (*file.alerts, *file.off)}
     files = {
         FOLDER / vendor / name: text
         for vendor in dashboard_vendors.names()
         for name, text in dashboard_vendors.load(vendor)(load_dashboards(), alerts).files.items()
     }
-    request = Request(file.alerts, "tidegauge rules render grafana")
+    request = Request(
+        file.alerts,
+        f"tidegauge rules render grafana --alerts {EXAMPLE.name}",
+        channels={channel.name: channel for channel in file.channels},
+        routes=file.routes,
+    )
     files[FOLDER / "grafana" / "alerting" / "tidegauge.yaml"] = VENDOR.render(request).text
-    return files
+    made = f" (tidegauge-alerting {version('tidegauge-alerting')})"
+    return {path: text.replace(made, "") for path, text in files.items()}
 
 
 def main() -> int:

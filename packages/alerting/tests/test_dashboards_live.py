@@ -64,6 +64,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
         "TIDEGAUGE_DRIFT_PANE_S": "1",
         "TIDEGAUGE_DRIFT_WINDOWS": "500rows,10s",
         "TIDEGAUGE_DRIFT_FLEET": "true",
+        "TIDEGAUGE_DRIFT_EXPORT": "psi,ks.statistic,detected,data_quality",
         "TIDEGAUGE_DRIFT_STREAMS": "adwin:*",
         "TIDEGAUGE_CPU_BUDGET_PERCENT": "100",
     }

@@ -19,7 +19,7 @@ from tidegauge_semconv import metrics
 from tidegauge_testkit.contracts import commands
 from tidegauge_testkit.datadog_monitors import check_dashboard
 
-ALERTS = {alert.name: alert for alert in load().alerts}
+ALERTS = {alert.name: alert for alert in (*load().alerts, *load().off)}
 DASHBOARDS = {each.name: each for each in load_dashboards()}
 
 

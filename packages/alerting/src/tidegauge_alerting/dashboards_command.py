@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from tidegauge.command import Command, CommandError, Terminal
 
-from tidegauge_alerting import alert_file, dashboard_vendors
+from tidegauge_alerting import dashboard_vendors
+from tidegauge_alerting.command import add_file, in_force
 from tidegauge_alerting.dashboard_files import DashboardError, load_dashboards
 from tidegauge_alerting.definitions import AlertDefinition
 from tidegauge_alerting.folder import write_files
@@ -22,7 +23,6 @@ from tidegauge_alerting.preview.answers import Span, why_none
 from tidegauge_alerting.preview.figures import visible
 from tidegauge_alerting.preview.page import Section
 from tidegauge_alerting.prometheus_api import PrometheusApi, RefusedError, ServerError
-from tidegauge_alerting.sections import AlertFileError
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -41,11 +41,8 @@ def _dashboards() -> tuple[Dashboard, ...]:
         raise CommandError(str(error)) from error
 
 
-def _alerts() -> dict[str, AlertDefinition]:
-    try:
-        found = alert_file.load()
-    except AlertFileError as error:
-        raise CommandError(str(error)) from error
+def _alerts(path: str | None) -> dict[str, AlertDefinition]:
+    found = in_force(path)
     return {alert.name: alert for alert in (*found.alerts, *found.off)}
 
 
@@ -97,6 +94,7 @@ def _render_arguments(parser: ArgumentParser) -> None:
         "-o", "--output", metavar="DIR", required=True,
         help="the folder to write to; other files in it are left alone",
     )  # fmt: skip
+    add_file(parser)
 
 
 def _render(arguments: Namespace, terminal: Terminal) -> int:
@@ -105,7 +103,7 @@ def _render(arguments: Namespace, terminal: Terminal) -> int:
     except ModuleNotFoundError as error:
         raise _needs(arguments.vendor, error) from error
     folder = Path(arguments.output)
-    drawn = draw_for(_dashboards(), _alerts())
+    drawn = draw_for(_dashboards(), _alerts(arguments.alerts))
     write_files(folder, drawn.files)
     for name in drawn.files:
         terminal.print(str(folder / name))
@@ -216,11 +214,12 @@ def _preview_arguments(parser: ArgumentParser) -> None:
         help="a model to show by itself; may be repeated "
         f"(default: the {_MODELS} that need somebody first)",
     )
+    add_file(parser)
 
 
 def _preview(arguments: Namespace, terminal: Terminal) -> int:
     server, span = _server(arguments)
-    dashboards, alerts = _dashboards(), _alerts()
+    dashboards, alerts = _dashboards(), _alerts(arguments.alerts)
     path = Path(arguments.output)
     if path.is_dir():
         raise CommandError(f"{path}: got a folder; expected a file. Name the page: page.html.")

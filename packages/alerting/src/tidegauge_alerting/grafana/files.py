@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from typing import Any
 
-import yaml
-
+from tidegauge_alerting import block_yaml
 from tidegauge_alerting.dashboard_vendors import Drawn
 from tidegauge_alerting.definitions import AlertDefinition
 from tidegauge_alerting.grafana.dashboards import render_dashboard
@@ -17,6 +15,8 @@ from tidegauge_alerting.panels import Dashboard
 
 # Where Grafana's packages and images have their provisioning folder.
 _FOLDER = "/etc/grafana/provisioning/dashboards/tidegauge"
+
+_MADE_BY = "tidegauge dashboards render grafana"
 
 _SOURCES: dict[str, Any] = {
     "apiVersion": 1,
@@ -62,8 +62,4 @@ def draw(dashboards: Sequence[Dashboard], alerts: Mapping[str, AlertDefinition])
 
 
 def _yaml(title: str, data: Mapping[str, Any]) -> str:
-    return (
-        f"# {title} (tidegauge-alerting {version('tidegauge-alerting')}).\n"
-        "# Made by `tidegauge dashboards render grafana`; run it again, do not change this file.\n"
-        + yaml.safe_dump(data, sort_keys=False)
-    )
+    return block_yaml.heading(f"# {title}", _MADE_BY) + block_yaml.dump(data)

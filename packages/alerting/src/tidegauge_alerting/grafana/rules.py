@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib.metadata import version
 from typing import Any
 
-import yaml
 from tidegauge_semconv import attributes as a
 
+from tidegauge_alerting import block_yaml
 from tidegauge_alerting.dashboard_files import load_dashboards
 from tidegauge_alerting.definitions import AlertDefinition, Comparison, Severity, StabilityIndex
 from tidegauge_alerting.grafana import contacts, grid, texts
@@ -70,14 +69,7 @@ def render_rules(request: Request) -> Written:
     data: dict[str, Any] = {"apiVersion": 1, "groups": [group] if rules else []}
     if told:
         data["contactPoints"] = [contacts.contact_point(names, request.channels) for names in told]
-    header = (
-        f"{HEADER} (tidegauge-alerting {version('tidegauge-alerting')}).\n"
-        "# Made by the command below; change its options and run it again, not this file.\n"
-        f"#   {request.made_by}\n"
-    )
-    text = header + yaml.dump(
-        data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10_000
-    )
+    text = block_yaml.heading(HEADER, request.made_by) + block_yaml.dump(data)
     return Written(text, len(rules), left_out)
 
 
@@ -179,21 +171,6 @@ def _links() -> Mapping[str, tuple[str, int]]:
                     found.setdefault(name, (grid.uid(dashboard.name), number))
     return found
 
-
-class _Dumper(yaml.SafeDumper):
-    """Writes text of several lines as a block, so that an expression can be read."""
-
-    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - yaml's own signature
-        """Write what comes twice twice."""
-        return True
-
-
-def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in text else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
-
-
-_Dumper.add_representer(str, _represent_text)
 
 #: What the entry point ``grafana`` finds.
 VENDOR = Vendor(
