@@ -173,7 +173,7 @@ def test_thresholds_times_and_units() -> None:
         "formula": "default_zero(query1) / query2",
         "number_format": {"unit": {"type": "canonical_unit", "unit_name": "fraction"}},
     } == formula
-    moved = shown["Drift, the features that moved most"]
+    moved = widgets(render_dashboard(DASHBOARDS["model"], ALERTS)[0])["Features that moved most"]
     assert [
         {"label": "DataDriftDetected", "value": "y = 0.2", "display_type": "warning dashed"}
     ] == (moved["markers"])
