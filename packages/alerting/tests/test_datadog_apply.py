@@ -42,6 +42,7 @@ def there(monkeypatch: pytest.MonkeyPatch) -> Iterator[DatadogOrganisation]:
         monkeypatch.setenv("TIDEGAUGE_DATADOG_TIMEOUT_S", "50")
         monkeypatch.setenv("DD_API_KEY", KEY)
         monkeypatch.setenv("DD_APP_KEY", APP_KEY)
+        served.percentiles["model.request.latency"] = True
         yield served
 
 
@@ -62,6 +63,42 @@ def test_without_yes_nothing_is_written(there: DatadogOrganisation) -> None:
     assert "Nothing was changed: --yes does it." == lines[-1]
     assert any(line.startswith("    query: max(last_5m):max:drift.detected") for line in lines)
     assert [] == there.writes()
+
+
+def test_datadog_is_asked_what_it_would_refuse(there: DatadogOrganisation) -> None:
+    """Without making anything; of those that are there too."""
+    refused = Reply(400, body=b'{"errors":["query is too long"]}')
+    there.replies.extend([None, None, None, refused])
+    lines = apply(status=1).lines
+    said = "Tidegauge: HighErrorRate, its part 'before' would be refused: 400: query is too long"
+    assert said in lines
+    assert {} == there.monitors
+    apply("--yes")
+    there.asked.clear()
+    apply("--threshold", "DataDriftDetected=0.25")
+    number = there.named("Tidegauge: DataDriftDetected")["id"]
+    (asked,) = [each for each in there.asked if each.method == "POST"]
+    assert (f"/api/v1/monitor/{number}/validate", 200) == (asked.path, asked.status)
+
+
+@pytest.mark.parametrize("known", [{"model.request.latency": False}, {}])
+def test_percentiles_that_are_off_are_told(
+    known: dict[str, bool], there: DatadogOrganisation
+) -> None:
+    """A monitor without data looks as one that is quiet."""
+    there.percentiles = known
+    told = (
+        "model.request.latency has no percentiles in Datadog: its monitors have no data until you "
+        "turn them on, under Metrics, Summary."
+    )
+    assert told in apply().lines
+    there.percentiles = {"model.request.latency": True}
+    assert told not in apply().lines
+    # A key that may not look at metrics may still write monitors.
+    there.percentiles = {}
+    there.replies.extend([None, Reply(403)])
+    assert told not in apply("--yes").lines
+    assert MONITORS == len(there.monitors)
 
 
 def test_the_second_run_writes_nothing(there: DatadogOrganisation) -> None:
@@ -189,7 +226,7 @@ def test_a_type_is_changed_with_prune_alone(there: DatadogOrganisation) -> None:
 def test_a_failure_is_said_by_name_and_the_rest_goes_on(there: DatadogOrganisation) -> None:
     """What is made of the failed part fails too; the next run does what is missing."""
     refused = Reply(400, body=b'{"errors":["The value provided for parameter \'query\' is bad"]}')
-    there.replies.extend([None, None, refused])
+    there.replies.extend([None, None, None, refused])
     lines = apply("--yes", status=1).lines
     assert (
         "Tidegauge: HighErrorRate, its part 'before' failed: 400: The value provided for parameter "
@@ -225,7 +262,7 @@ def test_a_limit_is_waited_for_as_long_as_it_says(there: DatadogOrganisation) ->
     assert 1.0 <= waits[1] <= 2.0
     there.replies.extend([BUSY, BUSY, BUSY, BUSY])
     with pytest.raises(ApiError, match=r"429: Too many requests, 4 times"):
-        api.call("POST", "/api/v1/monitor", {})
+        api.call("POST", "/api/v1/monitor", {}, makes=True)
     there.replies.append(BUSY)
     lines = apply("--yes").lines
     assert f"{MONITORS} written, 0 failed." == lines[-1]
@@ -235,7 +272,7 @@ def test_what_may_have_been_made_is_not_made_twice(
     there: DatadogOrganisation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The answer was lost: that is said, and the next run finds it."""
-    monkeypatch.setenv("TIDEGAUGE_DATADOG_TIMEOUT_S", "0.5")
+    monkeypatch.setenv("TIDEGAUGE_DATADOG_TIMEOUT_S", "1")
     there.loses_answers = 1
     lines = apply("--yes", "--severity", "info", status=1).lines
     notes = [alert for alert in load().alerts if alert.severity == "info"]
@@ -283,7 +320,7 @@ def test_keys_come_from_files_too(
     assert "two words" not in str(caught.value)
     app_key.write_text(APP_KEY)
     apply()
-    assert [200] == [each.status for each in there.asked]
+    assert {200} == {each.status for each in there.asked}
 
 
 def test_a_filter_that_is_no_tag_is_refused(there: DatadogOrganisation) -> None:
@@ -306,8 +343,10 @@ def test_two_runs_at_once_leave_one_of_each(
 
         first = True
 
-        def call(self, method: str, path: str, body: object = None) -> object:
-            found = super().call(method, path, body)
+        def call(
+            self, method: str, path: str, body: object = None, *, makes: bool = False
+        ) -> object:
+            found = super().call(method, path, body, makes=makes)
             if self.first:
                 self.first = False
                 meet.wait()
@@ -337,13 +376,13 @@ def test_two_runs_at_once_leave_one_of_each(
 
 def test_a_run_that_is_killed_is_gone_on_with(there: DatadogOrganisation) -> None:
     """What was made stays; the next run makes the rest, and nothing twice."""
-    there.replies.extend([None] * 6 + [Reply(hangs=True)])
+    there.replies.extend([None] * 7 + [Reply(hangs=True)])
     words = [sys.executable, "-m", "tidegauge_distro", "rules", "apply", "datadog", "--yes"]
     process = subprocess.Popen(
         words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
     try:
-        wait_until(lambda: len(there.asked) == 7 or None, "a request that hangs", 60.0)
+        wait_until(lambda: len(there.asked) == 8 or None, "a request that hangs", 60.0)
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait(60.0)

@@ -10,7 +10,9 @@ from tidegauge.command import CommandError
 from tidegauge_alerting.dashboard_files import load_dashboards
 from tidegauge_alerting.datadog import dashboard_applying
 from tidegauge_alerting.datadog.api import Api
+from tidegauge_alerting.datadog.dashboard_applying import look
 from tidegauge_alerting.datadog.dashboards import marker_in, render_dashboard
+from tidegauge_alerting.datadog.plan import Kind
 from tidegauge_alerting.datadog.settings import read
 from tidegauge_testkit.contracts import commands
 from tidegauge_testkit.contracts.commands import Recorder
@@ -18,7 +20,8 @@ from tidegauge_testkit.datadog_intake import Reply
 from tidegauge_testkit.datadog_organisation import DatadogOrganisation
 
 KEY, APP_KEY = "0123456789abcdef" * 2, "fedcba9876543210" * 2
-NAMES = [each.name for each in load_dashboards()]
+DASHBOARDS = {each.name: each for each in load_dashboards()}
+FEW = {name: render_dashboard(DASHBOARDS[name], {})[0] for name in ("resources", "health")}
 
 
 @pytest.fixture
@@ -42,69 +45,85 @@ def apply(*words: str, status: int = 0) -> Recorder:
     return terminal
 
 
+def write(api: Api, *, prune: bool = False) -> tuple[int, list[tuple[str, str]]]:
+    """Do what two dashboards need."""
+    return dashboard_applying.write(api, look(api, FEW), prune=prune, say=lambda _: None)
+
+
+def widgets_of(name: str) -> list[object]:
+    """Return the widgets of a dashboard's second group."""
+    found: list[object] = FEW[name]["widgets"][1]["definition"]["widgets"]
+    return found
+
+
 def test_dry_run_then_all_then_nothing(there: DatadogOrganisation) -> None:
     """Nothing is written without --yes, and nothing twice; what Datadog adds is no difference."""
     lines = apply().lines
     assert "+ Tidegauge: One model" in lines
     assert "Nothing was changed: --yes does it." == lines[-1]
     assert [] == there.writes()
-    assert f"{len(NAMES)} written, 0 failed." == apply("--yes").lines[-1]
+    assert f"{len(DASHBOARDS)} written, 0 failed." == apply("--yes").lines[-1]
     found = {marker_in(each["description"]) for each in there.dashboards.values()}
-    assert set(NAMES) == found
+    assert set(DASHBOARDS) == found
     assert "0 written, 0 failed." == apply("--yes").lines[-1]
-    assert len(NAMES) == len(there.writes())
+    assert len(DASHBOARDS) == len(there.writes())
 
 
 def test_what_differs_is_shown_and_written_back(there: DatadogOrganisation) -> None:
     """By its place; dashboards of others stay, and what is gone goes with --prune alone."""
-    apply("--yes")
-    by_hand = next(each for each in there.dashboards.values() if "Models" in each["title"])
+    api = Api(read())
+    write(api)
+    by_hand = next(each for each in there.dashboards.values() if "health" in each["title"])
     by_hand["widgets"][0]["definition"]["title"] = "Later"
     by_hand["widgets"][1]["definition"]["widgets"] = []
     there.dashboards["theirs"] = {"id": "theirs", "title": "Theirs", "description": None}
     old = {"id": "old", "title": "Old", "description": "It was. (managed-by:tidegauge/old)"}
     there.dashboards["old"] = old
     there.asked.clear()
-    lines = apply().lines
-    assert [
-        "~ Tidegauge: Models",
-        '    widgets[0].definition.title: "Later" -> "Now"',
-        "    widgets[1].definition.widgets: 0 become 1",
-        "? Old: not defined, --prune deletes it",
-    ] == lines[:4]
-    apply("--yes")
+    found = {each.name: each for each in look(api, FEW)}
+    assert (
+        'widgets[0].definition.title: "Later" -> "Does it arrive"',
+        f"widgets[1].definition.widgets: 0 become {len(widgets_of('health'))}",
+    ) == found["health"].lines
+    assert (Kind.DELETE, Kind.SAME) == (found["old"].kind, found["resources"].kind)
+    assert (1, []) == write(api)
     assert ["PUT"] == [each.method for each in there.writes()]
-    apply("--yes", "--prune")
-    assert "old" not in there.dashboards
-    assert "theirs" in there.dashboards
-    assert "0 written, 0 failed." == apply("--yes", "--prune").lines[-1]
+    assert (1, []) == write(api, prune=True)
+    assert {"theirs"} == set(there.dashboards) - {each.identity for each in look(api, FEW)}
+    assert (0, []) == write(api, prune=True)
 
 
-def test_a_failure_is_said_by_name_and_refused_keys_end_it(there: DatadogOrganisation) -> None:
+def test_a_failure_is_said_by_name(there: DatadogOrganisation) -> None:
     """The rest goes on, and the next run does what is missing."""
+    api = Api(read())
     there.replies.extend([None, Reply(400, body=b'{"errors":["too wide"]}')])
-    lines = apply("--yes", status=1).lines
-    assert "Tidegauge: Models failed: 400: too wide" in lines
-    assert "1 written, 0 failed." == apply("--yes").lines[-1]
-    there.replies.append(Reply(403, body=b'{"errors":["Forbidden"]}'))
-    with pytest.raises(CommandError, match="got 403: Forbidden; expected keys that may do this"):
+    assert (1, [("Tidegauge: Resources", "400: too wide")]) == write(api)
+    assert (1, []) == write(api)
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        (Reply(403, body=b'{"errors":["Forbidden"]}'), "got 403: Forbidden; expected keys that"),
+        (Reply(200, body=b"[]"), "got no list of dashboards"),
+    ],
+)
+def test_what_ends_it_at_once(reply: Reply, said: str, there: DatadogOrganisation) -> None:
+    """Nothing is written."""
+    there.replies.append(reply)
+    with pytest.raises(CommandError, match=said):
         apply("--yes")
-    there.replies.append(Reply(200, body=b"[]"))
-    with pytest.raises(CommandError, match="got no list of dashboards"):
-        apply("--yes")
+    assert [] == there.writes()
 
 
 def test_two_runs_leave_one_of_each(there: DatadogOrganisation) -> None:
     """Both saw nothing: the second takes back its own, for the first's are older."""
-    wanted = {each.name: render_dashboard(each, {})[0] for each in load_dashboards()}
-    api = Api(read(), sleep=lambda _: None)
-    first, second = (dashboard_applying.look(api, wanted) for _ in range(2))
-    said: list[str] = []
+    api = Api(read())
+    first, second = (look(api, FEW) for _ in range(2))
     for sheets in (first, second):
-        assert (len(NAMES), []) == dashboard_applying.write(
-            api, sheets, prune=False, say=said.append
-        )
-    assert sorted(NAMES) == sorted(
+        done = dashboard_applying.write(api, sheets, prune=False, say=lambda _: None)
+        assert (len(FEW), []) == done
+    assert sorted(FEW) == sorted(
         marker_in(each["description"]) for each in there.dashboards.values()
     )
-    assert "1001" in min(there.dashboards)
+    assert {"abc-1001", "abc-1003"} == set(there.dashboards)

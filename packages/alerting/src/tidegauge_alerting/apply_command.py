@@ -50,9 +50,8 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
     # Only who asks for them loads them.
     from tidegauge.settings import SettingError  # noqa: PLC0415
 
-    from tidegauge_alerting.datadog import settings  # noqa: PLC0415
+    from tidegauge_alerting.datadog import applying, settings  # noqa: PLC0415
     from tidegauge_alerting.datadog.api import Api, ApiError  # noqa: PLC0415
-    from tidegauge_alerting.datadog.applying import Writer, look  # noqa: PLC0415
     from tidegauge_alerting.datadog.queries import Scope  # noqa: PLC0415
     from tidegauge_alerting.datadog.query_language import filter_tag  # noqa: PLC0415
     from tidegauge_alerting.datadog.rendering import rendered  # noqa: PLC0415
@@ -66,12 +65,20 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
         raise CommandError(str(error)) from error
     tell_left_out(made.left_out)
     try:
-        changes = look(api, made.monitors, scope)
+        changes = applying.look(api, made.monitors, scope)
         _show(changes, terminal, prune=arguments.prune)
+        for name in applying.without_percentiles(api, made.monitors):
+            terminal.print(
+                f"{name} has no percentiles in Datadog: its monitors have no data until you turn "
+                "them on, under Metrics, Summary."
+            )
         if not arguments.yes:
+            wrong = applying.refusals(api, changes)
+            for name, why in wrong:
+                terminal.print(f"{name} would be refused: {why}")
             terminal.print("Nothing was changed: --yes does it.")
-            return 0
-        writer = Writer(api, scope, prune=arguments.prune, say=terminal.print)
+            return 1 if wrong else 0
+        writer = applying.Writer(api, scope, prune=arguments.prune, say=terminal.print)
         done = writer.write(changes)
     except ApiError as error:
         raise CommandError(str(error)) from error

@@ -65,6 +65,8 @@ class DatadogOrganisation:
         #: The monitors by their numbers, as the API gives them back.
         self.monitors: dict[int, dict[str, Any]] = {}
         self.dashboards: dict[str, dict[str, Any]] = {}
+        #: Metrics whose tags somebody has configured: whether percentiles are on.
+        self.percentiles: dict[str, bool] = {}
         self.asked: list[Asked] = []
         self._numbers = itertools.count(1001)
         self._lock = threading.Lock()
@@ -127,7 +129,11 @@ class DatadogOrganisation:
 
     def writes(self) -> list[Asked]:
         """Return the requests that would change something."""
-        return [each for each in list(self.asked) if each.method != "GET"]
+        return [
+            each
+            for each in list(self.asked)
+            if each.method != "GET" and not each.path.endswith("/validate")
+        ]
 
     def named(self, name: str) -> dict[str, Any]:
         """Return the only monitor of a name."""
@@ -163,17 +169,21 @@ class DatadogOrganisation:
     def _routed(self, method: str, address: Any, body: Any) -> Any:
         if address.path.startswith(_DASHBOARDS):
             return self._dashboard(method, address.path.removeprefix(_DASHBOARDS), body)
-        numbered = re.fullmatch(r"/api/v1/monitor/(\d+)", address.path)
-        match method:
-            case "GET" if address.path == "/api/v1/monitor":
-                return self._list(parse_qs(address.query, strict_parsing=True))
-            case "POST" if address.path == "/api/v1/monitor":
+        if metric := re.fullmatch(r"/api/v2/metrics/([\w.]+)/tags", address.path):
+            return self._tags(metric[1])
+        if validated := re.fullmatch(r"/api/v1/monitor/(?:(\d+)/)?validate", address.path):
+            self._check(body, self.monitors[int(validated[1])] if validated[1] else None)
+            return {}
+        if address.path == "/api/v1/monitor":
+            if method == "POST":
                 return self._create(body)
-            case _ if numbered is None:
-                raise _RefusedError(404, "Not found")
-        number = int(numbered[1])
-        if number not in self.monitors:
+            return self._list(parse_qs(address.query, strict_parsing=True))
+        numbered = re.fullmatch(r"/api/v1/monitor/(\d+)", address.path)
+        if numbered is None or int(numbered[1]) not in self.monitors:
             raise _RefusedError(404, "Monitor not found")
+        return self._monitor(method, int(numbered[1]), body)
+
+    def _monitor(self, method: str, number: int, body: Any) -> Any:
         match method:
             case "PUT":
                 self._check(body, self.monitors[number])
@@ -182,6 +192,12 @@ class DatadogOrganisation:
                 self._delete(number)
                 return {"deleted_monitor_id": number}
         return self.monitors[number]
+
+    def _tags(self, metric: str) -> Any:
+        if metric not in self.percentiles:
+            raise _RefusedError(404, "Not Found")
+        configured = {"include_percentiles": self.percentiles[metric]}
+        return {"data": {"type": "manage_tags", "id": metric, "attributes": configured}}
 
     def _dashboard(self, method: str, path: str, body: Any) -> Any:
         identity = path.removeprefix("/")

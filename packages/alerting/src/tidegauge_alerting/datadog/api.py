@@ -1,4 +1,4 @@
-"""Datadog's HTTP API: five calls.
+"""Datadog's HTTP API: a few calls.
 
 By the standard library, as the exporters do. ``datadog-api-client`` has a model for everything that
 the API takes, is 60 MB, and gives back models where what is compared is what was sent; the tests
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 MONITORS = "/api/v1/monitor"
 DASHBOARDS = "/api/v1/dashboard"
+METRICS = "/api/v2/metrics"
 
 _TRIES = 4
 # Nobody looks at a terminal for longer without a word.
@@ -86,11 +87,11 @@ class Api:
                 return
             last = max(each["id"] for each in fresh)
 
-    def call(self, method: str, path: str, body: object = None) -> Any:
+    def call(self, method: str, path: str, body: object = None, *, makes: bool = False) -> Any:
         """Ask for something, again where that does no harm, and return the answer.
 
-        What makes something new is not asked for twice, but where it surely was not heard: with no
-        answer it may have been made.
+        What ``makes`` something new is not asked for twice, but where it surely was not heard: with
+        no answer it may have been made.
 
         Raises
         ------
@@ -111,7 +112,7 @@ class Api:
                 wait_s = told_wait_s(answer.headers, time.time())
                 if outcome(answer.status) is not Outcome.LATER:
                     raise failed
-            if method == "POST" and failed.status != HTTPStatus.TOO_MANY_REQUESTS:
+            if makes and failed.status != HTTPStatus.TOO_MANY_REQUESTS:
                 text = f"{failed}. It may have been made all the same: run this again"
                 raise ApiError(text, failed.status)
             if attempt < _TRIES:

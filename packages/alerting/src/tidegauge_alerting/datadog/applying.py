@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from tidegauge_alerting.datadog.api import MONITORS, Api, ApiError, RefusedError
+from tidegauge_alerting.datadog.api import METRICS, MONITORS, Api, ApiError, RefusedError
 from tidegauge_alerting.datadog.monitors import MANAGED, key_of
 from tidegauge_alerting.datadog.plan import Change, Kind, numbers_of, ours, plan
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tidegauge_alerting.datadog.monitors import Monitor
     from tidegauge_alerting.datadog.queries import Scope
 
+# What percentiles are needed for: themselves, and numbers of values beyond one.
+_PERCENTILES = re.compile(r"(?:\bp[\d.]+|count\(v: [^)]*\)):([\w.]+)\{")
 # Datadog refuses a second monitor that is the same in everything.
 _DUPLICATE = re.compile(r"Duplicate of an existing monitor_id:(\d+)")
 
@@ -38,6 +40,50 @@ def look(api: Api, wanted: Sequence[Monitor], scope: Scope) -> list[Change]:
         Datadog does not say what there is.
     """
     return plan(wanted, ours(list(api.monitors(MANAGED)), scope))
+
+
+def refusals(api: Api, changes: Sequence[Change]) -> list[tuple[str, str]]:
+    """Return the monitors that Datadog would not take, and why: it is asked, and makes nothing.
+
+    Of a composite it would have to know the numbers of the parts, which there may not be yet.
+    """
+    found = []
+    for change in changes:
+        if change.kind not in (Kind.CREATE, Kind.UPDATE) or change.composite or not change.monitor:
+            continue
+        path = f"{MONITORS}/{change.number}/validate" if change.number else f"{MONITORS}/validate"
+        try:
+            api.call("POST", path, change.monitor.body)
+        except RefusedError:
+            raise
+        except ApiError as error:
+            found.append((change.name, str(error)))
+    return found
+
+
+def without_percentiles(api: Api, wanted: Sequence[Monitor]) -> list[str]:
+    """Return the metrics of which percentiles are asked for and are not turned on.
+
+    Monitors on them would have no data, and nobody would see it. What the keys do not allow to be
+    looked up is not among them.
+    """
+    asked = {
+        name for monitor in wanted for name in _PERCENTILES.findall(str(monitor.body["query"]))
+    }
+    found = []
+    for name in sorted(asked):
+        try:
+            answer = api.call("GET", f"{METRICS}/{name}/tags")
+            on = bool(answer["data"]["attributes"].get("include_percentiles"))
+        except RefusedError:
+            continue
+        except ApiError as error:
+            if error.status != HTTPStatus.NOT_FOUND:  # nobody has configured the metric
+                raise
+            on = False
+        if not on:
+            found.append(name)
+    return found
 
 
 class Writer:
@@ -120,7 +166,7 @@ class Writer:
     def _create(self, change: Change) -> None:
         body = self._body(change)
         try:
-            number = int(self._api.call("POST", MONITORS, body)["id"])
+            number = int(self._api.call("POST", MONITORS, body, makes=True)["id"])
         except ApiError as error:
             # Another run was faster, or the answer to an earlier one was lost.
             found = _DUPLICATE.search(str(error))

@@ -80,7 +80,8 @@ def write(
         try:
             match sheet.kind:
                 case Kind.CREATE:
-                    created.add(str(api.call("POST", DASHBOARDS, sheet.body)["id"]))
+                    made = api.call("POST", DASHBOARDS, sheet.body, makes=True)
+                    created.add(str(made["id"]))
                 case Kind.UPDATE:
                     api.call("PUT", f"{DASHBOARDS}/{sheet.identity}", sheet.body)
                 case _:
