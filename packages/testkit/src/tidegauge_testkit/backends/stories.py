@@ -6,6 +6,8 @@ Promtool plays them in Prometheus's own rule engine.
 from __future__ import annotations
 
 import json
+import math
+import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -25,6 +27,26 @@ class Series:
     name: str
     values: str
     labels: Labels = field(default_factory=dict)
+
+    def samples(self) -> list[float | None]:
+        """Return the value at each minute: None where there is no sample, NaN where it ends."""
+        found: list[float | None] = []
+        for word in self.values.split():
+            match = _WORD.fullmatch(word)
+            if match is None:
+                raise ValueError(f"values of {self.name}: got {word!r}; expected _, stale or 0+5x3")
+            start, step, times = match["start"], float(match["step"] or 0), int(match["times"] or 0)
+            if start == "_":
+                found += [None] * (times or 1)
+            elif start == "stale":
+                found.append(math.nan)
+            else:
+                found += [float(start) + step * i for i in range(times + 1)]
+        return found
+
+
+# A start, and how often a step is added to it: promtool's own notation.
+_WORD = re.compile(r"(?P<start>_|stale|-?[\d.]+)(?P<step>[+-][\d.]+)?(x(?P<times>\d+))?")
 
 
 @dataclass(frozen=True, slots=True)

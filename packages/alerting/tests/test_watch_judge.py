@@ -1,0 +1,234 @@
+"""The watcher's judgement on the stories that Prometheus's own rule engine is held to."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+import runpy
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from tidegauge_alerting import DEFAULT_ALERTS, AlertDefinition, rule_groups
+from tidegauge_alerting.definitions import (
+    Across,
+    Comparison,
+    Quantile,
+    RowGuard,
+    Together,
+    Vanished,
+    Where,
+)
+from tidegauge_alerting.watch import judge
+from tidegauge_alerting.watch.alerts import Alerts
+from tidegauge_alerting.watch.history import History, Sample
+from tidegauge_alerting.watch.vector import Labels, labels_of
+from tidegauge_exporter_prometheus import prometheus_name
+from tidegauge_semconv import MetricSpec, metrics
+from tidegauge_testkit.backends.stories import Firing, Series, Story, play
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+MINUTE_S = 60
+BY_NAME = {alert.name: alert for alert in DEFAULT_ALERTS}
+STORIES: tuple[Story, ...] = tuple(
+    story
+    for path in sorted(Path(__file__).parent.glob("test_promtool_*.py"))
+    for story in runpy.run_path(str(path))["STORIES"]
+    if story.alert in BY_NAME
+)
+
+MINUTES = 90
+STORIES_EACH = 20
+VALUES = {
+    "model_name": ("fraud", "churn"),
+    "model_version": ("3", ""),
+    "operation": ("predict",),
+    "status": ("success", "error"),
+    "reference": ("0a1b",),
+    "feature": ("", "age", "sex"),
+    "window": ("1d",),
+    "family": ("inputs", "outputs"),
+    "cause": ("otlp", "record:KeyError"),
+}
+PODS = ({"job": "serve", "instance": "a:1"}, {"job": "serve", "instance": "b:1"})
+LEVELS = {
+    metrics.DRIFT_EFFECTIVE_ROWS: (100.0, 299.0, 300.0, 5000.0),
+    metrics.DRIFT_PSI_VALUE: (0.01, 0.11, 0.13, 0.19, 0.2, 0.3, 1.0),
+}
+LE = ("0.25", "0.5", "1.0", "10.0", "+Inf")
+HYSTERESIS = tuple(
+    dataclasses.replace(alert, recovery=alert.threshold * 0.6)
+    for alert in DEFAULT_ALERTS
+    if alert.unit != "fixed" and alert.comparison is Comparison.ABOVE
+)
+BAND = dataclasses.replace(
+    next(alert for alert in DEFAULT_ALERTS if alert.name == "DataDriftDetected"),
+    comparison=Comparison.OUTSIDE,
+    low=0.1,
+    recovery=None,
+)
+PUT_TOGETHER: tuple[tuple[Together, Together, float], ...] = (
+    ("max", "sum", 2),
+    ("avg", "max", 0.45),
+    ("sum", "count", 2),
+)
+ACROSS = tuple(
+    dataclasses.replace(
+        next(alert for alert in DEFAULT_ALERTS if alert.name == "InputDrift"),
+        measure=Across(each, ("model_name",), over, (), (Where("family", ("inputs",)),)),
+        comparison=Comparison.AT_LEAST,
+        threshold=threshold,
+        summary="",
+        description="",
+        see=(),
+        recovery=None,
+    )
+    for each, over, threshold in PUT_TOGETHER
+)
+ALERTS = (*DEFAULT_ALERTS, *HYSTERESIS, BAND, *ACROSS)
+
+
+def told(story: Story, definition: AlertDefinition) -> Iterator[set[Labels]]:
+    """Yield the alerts that fire at each minute of a story."""
+    history = History(judge.reads([definition]))
+    alerts = Alerts()
+    series = [(each.name, labels_of(each.labels.items()), each.samples()) for each in story.series]
+    for minute in range(max(firing.minute for firing in story.firing) + 1):
+        at_s = minute * MINUTE_S
+        for name, labels, values in series:
+            value = values[minute] if minute < len(values) else None
+            if value is not None and name in history.names:
+                history.put(at_s, Sample(name, labels, value))
+        firing = [each.labels for each in alerts.firing(definition.name)]
+        holds = judge.judge(definition, history, at_s, firing)
+        list(alerts.step(definition, holds, at_s))
+        history.forget(at_s)
+        yield {each.labels for each in alerts.firing(definition.name)}
+
+
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: f"{story.alert}: {story.title}")
+def test_a_story_ends_as_in_prometheus(story: Story) -> None:
+    """At each minute that a story tells of, the same alerts fire as in Prometheus."""
+    found = list(told(story, BY_NAME[story.alert]))
+    expected = {
+        firing.minute: {labels_of(alert.items()) for alert in firing.alerts}
+        for firing in story.firing
+    }
+    assert expected == {minute: found[minute] for minute in expected}
+
+
+def test_every_default_alert_has_stories() -> None:
+    """No alert that is judged here is without a story in which it fires."""
+    fires = {story.alert for story in STORIES for firing in story.firing if firing.alerts}
+    assert {alert.name for alert in DEFAULT_ALERTS if judge.can_judge(alert)} <= fires
+
+
+def stories(alert: AlertDefinition, chance: random.Random) -> Iterator[Story]:
+    """Yield stories of the series that an alert reads."""
+    for number in range(STORIES_EACH):
+        series: list[Series] = []
+        for pod in PODS[: chance.choice((1, 2))]:
+            series.append(Series("up", gauge(chance, (0, 1), 0.1), pod))
+            series += of_metric(alert, alert.metric, pod, chance)
+            if isinstance(alert.guard, RowGuard):
+                series += of_metric(alert, alert.guard.metric, pod, chance)
+            if "feature" in alert.metric.attributes and chance.random() < 0.5:
+                series += of_metric(alert, metrics.DRIFT_MUTED, pod, chance, share=0.3)
+        yield Story(alert.name, f"{alert.name} {number}", tuple(series), ())
+
+
+def of_metric(
+    alert: AlertDefinition, metric: MetricSpec, pod: dict[str, str], chance: random.Random,
+    share: float = 0.7,
+) -> Iterator[Series]:  # fmt: skip
+    """Yield series of a metric with some of the values that its labels can have."""
+    sets: list[dict[str, str]] = [pod]
+    for key in metric.attributes:
+        sets = [{**each, key: value} for each in sets for value in VALUES[key]]
+    # A model is gone where all its series are: few of them.
+    share = 0.2 if isinstance(alert.measure, Vanished) else share
+    name = prometheus_name(metric)
+    for labels in sets:
+        if chance.random() > share:
+            continue
+        full = {key: value for key, value in labels.items() if value}
+        if isinstance(alert.measure, Quantile):
+            yield from histogram(name, full, chance)
+        elif name.endswith("_total"):
+            yield Series(name, counter(chance), full)
+        else:
+            yield Series(name, gauge(chance, LEVELS.get(metric, (0, 1)), 0.1), full)
+
+
+def histogram(name: str, labels: dict[str, str], chance: random.Random) -> Iterator[Series]:
+    """Yield the buckets of a histogram."""
+    counts = [0.0] * len(LE)
+    rows: list[list[str]] = [[] for _ in LE]
+    speed = [chance.choice((0, 1, 5, 40)) for _ in LE]
+    for _ in range(MINUTES):
+        gained = 0.0
+        for i, each in enumerate(speed):
+            gained += chance.randint(0, each)
+            counts[i] += gained
+            rows[i].append(f"{counts[i]:g}")
+    for le, values in zip(LE, rows, strict=True):
+        yield Series(f"{name}_bucket", " ".join(values), {**labels, "le": le})
+
+
+def gauge(chance: random.Random, values: tuple[float, ...], moves: float) -> str:
+    """Return a gauge that jumps, with holes and ends."""
+    words, value = [], chance.choice(values)
+    for _ in range(MINUTES):
+        if chance.random() < moves:
+            value = chance.choice(values)
+        words.append(hole(chance) or f"{value:g}")
+    return " ".join(words)
+
+
+def counter(chance: random.Random) -> str:
+    """Return a counter that runs at a changing speed, with restarts, holes and ends."""
+    words, value, speed = [], float(chance.choice((0, 3, 1000))), 0
+    begins, leaves = chance.choice((0, 0, 20)), chance.choice((MINUTES, 30, 50))
+    for minute in range(MINUTES):
+        if chance.random() < 0.1:
+            speed = chance.choice((0, 0, 1, 7, 60))
+        if chance.random() < 0.02:
+            value = 0
+        value += chance.randint(0, speed)
+        here = begins <= minute < leaves
+        words.append(hole(chance) or f"{value:g}" if here else "_")
+    return " ".join(words)
+
+
+def hole(chance: random.Random) -> str:
+    """Return a missing sample now and then."""
+    draw = chance.random()
+    return "_" if draw < 0.04 else "stale" if draw < 0.06 else f"_x{7}" if draw < 0.065 else ""
+
+
+@pytest.mark.backends
+@pytest.mark.parametrize("number", range(len(ALERTS)), ids=lambda i: f"{i}-{ALERTS[i].name}")
+def test_the_watcher_agrees_with_prometheus(number: int, tmp_path: Path) -> None:
+    """Onsets and ends of all alerts are those of the rendered rules."""
+    alert = ALERTS[number]
+    chance = random.Random(number)
+    found = []
+    begins = ends = 0
+    for story in stories(alert, chance):
+        longest = max(len(series.samples()) for series in story.series)
+        whole = dataclasses.replace(story, firing=tuple(map(Firing, range(longest))))
+        minutes = list(told(whole, alert))
+        for before, after in zip([set(), *minutes], minutes, strict=False):
+            begins += len(after - before)
+            ends += len(before - after)
+        firing = (
+            Firing(i, tuple(dict(labels) for labels in sorted(each)))
+            for i, each in enumerate(minutes)
+        )
+        found.append(dataclasses.replace(story, firing=tuple(firing)))
+    print(f"{alert.name}: {begins} onsets, {ends} ends")
+    assert min(begins, ends) >= 3
+    play(found, rule_groups([alert]), tmp_path, labels={"severity": alert.severity.value})
