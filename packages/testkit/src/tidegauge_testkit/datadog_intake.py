@@ -6,31 +6,19 @@ What Datadog's own client could not have sent is answered with 400, as the API d
 from __future__ import annotations
 
 import json
-import threading
-import time
 import zlib
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-from tidegauge_testkit.backends.ports import LOOPBACK
+from tidegauge_testkit.backends.loopback_server import LoopbackServer, Reply, Request
 from tidegauge_testkit.backends.process import wait_until
 
 _LIMIT_S = 60.0
 
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """One answer. ``hangs``: none comes before the server stops."""
-
-    status: int = 202
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b'{"status":"ok"}'
-    hangs: bool = False
+__all__ = ["DatadogIntake", "Posted", "Reply", "modelled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +36,7 @@ class Posted:
     size_bytes: int
 
 
-class DatadogIntake:
+class DatadogIntake(LoopbackServer):
     """The server, on a free port of loopback, in threads of this process.
 
     Answers in ``replies`` are given in their order, then 202 for ever. What is over
@@ -60,64 +48,26 @@ class DatadogIntake:
         self.replies: deque[Reply] = deque()
         #: What was wrong with requests, by Datadog's own models.
         self.faults: list[str] = []
+        self._most_bytes = most_bytes
         self._posted: list[Posted] = []
-        self._stopped = threading.Event()
-        intake = self
+        super().__init__(self._answer)
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                raw = self.rfile.read(int(self.headers["Content-Length"]))
-                deflated = self.headers.get("Content-Encoding") == "deflate"
-                body = json.loads(zlib.decompress(raw) if deflated else raw)
-                now_s = time.monotonic()
-                reply = intake.replies.popleft() if intake.replies else Reply()
-                if len(raw) > most_bytes:
-                    reply = Reply(413, body=b'{"errors":["Payload too large"]}')
-                try:
-                    modelled(self.path, body)
-                except ValueError as error:
-                    intake.faults.append(str(error))
-                    reply = Reply(400, body=json.dumps({"errors": [str(error)]}).encode())
-                status = 0 if reply.hangs else reply.status
-                intake._posted.append(
-                    Posted(status, now_s, self.path, dict(self.headers), body, len(raw))
-                )
-                if reply.hangs:
-                    intake._stopped.wait(_LIMIT_S)
-                    return
-                self.send_response(reply.status)
-                for name, value in reply.headers.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(reply.body)))
-                self.end_headers()
-                self.wfile.write(reply.body)
-
-            def log_message(self, *arguments: object) -> None:
-                """Say nothing: what came is kept."""
-
-        class Server(ThreadingHTTPServer):
-            def handle_error(self, request: Any, address: Any) -> None:
-                """Say nothing: who does not wait for the answer goes, and that is tested."""
-
-        self._server = Server((LOOPBACK, 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://{LOOPBACK}:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
-        self._stopped.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+    def _answer(self, request: Request) -> Reply:
+        deflated = request.headers.get("Content-Encoding") == "deflate"
+        body = json.loads(zlib.decompress(request.body) if deflated else request.body)
+        reply = self.replies.popleft() if self.replies else Reply()
+        if len(request.body) > self._most_bytes:
+            reply = Reply(413, body=b'{"errors":["Payload too large"]}')
+        try:
+            modelled(request.path, body)
+        except ValueError as error:
+            self.faults.append(str(error))
+            reply = Reply(400, body=json.dumps({"errors": [str(error)]}).encode())
+        status = 0 if reply.hangs else reply.status
+        self._posted.append(
+            Posted(status, request.at_s, request.path, request.headers, body, len(request.body))
+        )
+        return reply
 
     def posted(self, path: str | None = None) -> list[Posted]:
         """Return the requests that came (to one path), in their order."""
