@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tidegauge_alerting import DEFAULT_ALERTS, AlertDefinition, rule_groups
+from tidegauge_alerting import AlertDefinition, load, rule_groups
+from tidegauge_alerting.alert_file import own_sources
 from tidegauge_alerting.definitions import (
     Across,
     Comparison,
+    EventGuard,
+    Last,
     Quantile,
     RowGuard,
     Together,
@@ -23,6 +26,7 @@ from tidegauge_alerting.watch import judge
 from tidegauge_alerting.watch.alerts import Alerts
 from tidegauge_alerting.watch.history import History, Sample
 from tidegauge_alerting.watch.vector import Labels, labels_of
+from tidegauge_alerting.watch.words import filled
 from tidegauge_exporter_prometheus import prometheus_name
 from tidegauge_semconv import MetricSpec, metrics
 from tidegauge_testkit.backends.stories import Firing, Series, Story, play
@@ -32,16 +36,21 @@ if TYPE_CHECKING:
 
 
 MINUTE_S = 60
+DEFAULT_ALERTS = load(sources=own_sources()).alerts
 BY_NAME = {alert.name: alert for alert in DEFAULT_ALERTS}
+FOUND = [runpy.run_path(str(p)) for p in sorted(Path(__file__).parent.glob("test_promtool_*.py"))]
 STORIES: tuple[Story, ...] = tuple(
-    story
-    for path in sorted(Path(__file__).parent.glob("test_promtool_*.py"))
-    for story in runpy.run_path(str(path))["STORIES"]
-    if story.alert in BY_NAME
+    story for found in FOUND for story in found["STORIES"] if story.alert in BY_NAME
 )
+TEXTS: dict[str, tuple[str, ...]] = {
+    name: texts
+    for found in FOUND
+    for name, texts in found.get("TEXTS", {}).items()
+    if name in BY_NAME
+}
 
 MINUTES = 90
-STORIES_EACH = 20
+STORIES_EACH = 10
 VALUES = {
     "model_name": ("fraud", "churn"),
     "model_version": ("3", ""),
@@ -50,22 +59,22 @@ VALUES = {
     "reference": ("0a1b",),
     "feature": ("", "age", "sex"),
     "window": ("1d",),
-    "family": ("inputs", "outputs"),
+    "detector": ("adwin", "ddm"),
+    "family": ("inputs", "outputs", "data_quality"),
     "cause": ("otlp", "record:KeyError"),
+    "state": ("seen", "dropped", "reference_mismatch"),
 }
 PODS = ({"job": "serve", "instance": "a:1"}, {"job": "serve", "instance": "b:1"})
-LEVELS = {
-    metrics.DRIFT_EFFECTIVE_ROWS: (100.0, 299.0, 300.0, 5000.0),
-    metrics.DRIFT_PSI_VALUE: (0.01, 0.11, 0.13, 0.19, 0.2, 0.3, 1.0),
-}
 LE = ("0.25", "0.5", "1.0", "10.0", "+Inf")
-HYSTERESIS = tuple(
-    dataclasses.replace(alert, recovery=alert.threshold * 0.6)
-    for alert in DEFAULT_ALERTS
-    if alert.unit != "fixed" and alert.comparison is Comparison.ABOVE
-)
+# With fewer models, and fewer rows in a minute, than it takes to wake somebody.
+EASY = {
+    "ManyModelsDrift": dataclasses.replace(BY_NAME["ManyModelsDrift"], guard=EventGuard(2)),
+    "RowsDropped": dataclasses.replace(
+        BY_NAME["RowsDropped"], guard=EventGuard(5), threshold=0.3, for_s=60
+    ),
+}
 BAND = dataclasses.replace(
-    next(alert for alert in DEFAULT_ALERTS if alert.name == "DataDriftDetected"),
+    BY_NAME["DataDriftDetected"],
     comparison=Comparison.OUTSIDE,
     low=0.1,
     recovery=None,
@@ -77,22 +86,96 @@ PUT_TOGETHER: tuple[tuple[Together, Together, float], ...] = (
 )
 ACROSS = tuple(
     dataclasses.replace(
-        next(alert for alert in DEFAULT_ALERTS if alert.name == "InputDrift"),
+        BY_NAME["InputDrift"],
         measure=Across(each, ("model_name",), over, (), (Where("family", ("inputs",)),)),
         comparison=Comparison.AT_LEAST,
         threshold=threshold,
         summary="",
         description="",
+        first_steps="",
         see=(),
         recovery=None,
     )
     for each, over, threshold in PUT_TOGETHER
 )
-ALERTS = (*DEFAULT_ALERTS, *HYSTERESIS, BAND, *ACROSS)
+NO_RECOVERY = dataclasses.replace(BY_NAME["HighErrorRate"], recovery=None)
+JUDGED = [EASY.get(each.name, each) for each in DEFAULT_ALERTS if judge.can_judge(each)]
+ALERTS = (*JUDGED, NO_RECOVERY, BAND, *ACROSS)
 
 
-def told(story: Story, definition: AlertDefinition) -> Iterator[set[Labels]]:
-    """Yield the alerts that fire at each minute of a story."""
+PSI = prometheus_name(metrics.DRIFT_PSI_VALUE)
+ROWS = prometheus_name(metrics.DRIFT_EFFECTIVE_ROWS)
+OF_AGE = {"model_name": "fraud", "feature": "age", "window": "1d", **PODS[0]}
+OF_INPUTS = {"model_name": "fraud", "window": "1d", "family": "inputs", **PODS[0]}
+FAILED = {"model_name": "fraud", "status": "error", **PODS[0]}
+# What the default alerts' stories do not tell: of each alert here, a story of its own.
+VARIANTS = (
+    (
+        dataclasses.replace(BY_NAME["DataDriftDetected"], threshold=0.3, recovery=0.1, for_s=0),
+        Story(
+            "DataDriftDetected",
+            "it goes on until the value is below the recovery, and does not begin there",
+            (
+                Series(PSI, "0.2x3 0.4x3 0.2x3 0.05x3 0.2x3", OF_AGE),
+                Series(ROWS, "1000x20", OF_AGE),
+            ),
+            (Firing(3), Firing(4, (OF_AGE,)), Firing(11, (OF_AGE,)), Firing(12), Firing(18)),
+        ),
+    ),
+    (
+        BAND,
+        Story(
+            "DataDriftDetected",
+            "below the band, in it, above it",
+            (Series(PSI, "0.05x4 0.15x4 0.4x4", OF_AGE), Series(ROWS, "1000x20", OF_AGE)),
+            (Firing(3, (OF_AGE,)), Firing(7), Firing(13, (OF_AGE,))),
+        ),
+    ),
+    (
+        BY_NAME["InputDrift"],
+        Story(
+            "InputDrift",
+            "muted for a while",
+            (
+                Series(prometheus_name(metrics.DRIFT_DETECTED), "1x20", OF_INPUTS),
+                Series(prometheus_name(metrics.DRIFT_MUTED), "_x5 1x5 stale _x10", OF_INPUTS),
+            ),
+            (Firing(4, (OF_INPUTS,)), Firing(5), Firing(10), Firing(12, (OF_INPUTS,))),
+        ),
+    ),
+    (
+        ACROSS[0],
+        Story(
+            "InputDrift",
+            "two models together, until one is muted",
+            (
+                *(
+                    Series(
+                        prometheus_name(metrics.DRIFT_DETECTED),
+                        "1x20",
+                        {**OF_INPUTS, "model_name": name},
+                    )
+                    for name in ("fraud", "churn")
+                ),
+                Series(prometheus_name(metrics.DRIFT_MUTED), "_x5 1x15", OF_INPUTS),
+            ),
+            (Firing(4, ({},)), Firing(6)),
+        ),
+    ),
+    (
+        dataclasses.replace(BY_NAME["HighErrorRate"], for_s=0, guard=EventGuard(15)),
+        Story(
+            "HighErrorRate",
+            "what failed before a restart and after it is added up",
+            (Series(prometheus_name(metrics.MODEL_REQUESTS), "0+5x5 0+5x5", FAILED),),
+            (Firing(0), Firing(9, ({"model_name": "fraud"},))),
+        ),
+    ),
+)
+
+
+def told(story: Story, definition: AlertDefinition) -> Iterator[dict[Labels, float]]:
+    """Yield the alerts that fire at each minute of a story, with their values."""
     history = History(judge.reads([definition]))
     alerts = Alerts()
     series = [(each.name, labels_of(each.labels.items()), each.samples()) for each in story.series]
@@ -106,7 +189,7 @@ def told(story: Story, definition: AlertDefinition) -> Iterator[set[Labels]]:
         holds = judge.judge(definition, history, at_s, firing)
         list(alerts.step(definition, holds, at_s))
         history.forget(at_s)
-        yield {each.labels for each in alerts.firing(definition.name)}
+        yield {each.labels: each.value for each in alerts.firing(definition.name)}
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: f"{story.alert}: {story.title}")
@@ -117,7 +200,39 @@ def test_a_story_ends_as_in_prometheus(story: Story) -> None:
         firing.minute: {labels_of(alert.items()) for alert in firing.alerts}
         for firing in story.firing
     }
-    assert expected == {minute: found[minute] for minute in expected}
+    assert expected == {minute: set(found[minute]) for minute in expected}
+
+
+each_variant = pytest.mark.parametrize(
+    ("alert", "story"), VARIANTS, ids=[story.title for _, story in VARIANTS]
+)
+
+
+@each_variant
+def test_a_story_of_a_changed_alert(alert: AlertDefinition, story: Story) -> None:
+    """Recovery, bands, mutes and restarts do what their stories say."""
+    found = list(told(story, alert))
+    for firing in story.firing:
+        assert {labels_of(each.items()) for each in firing.alerts} == set(found[firing.minute])
+
+
+@pytest.mark.backends
+@each_variant
+def test_a_story_of_a_changed_alert_in_prometheus(
+    alert: AlertDefinition, story: Story, tmp_path: Path
+) -> None:
+    """The same in Prometheus's own rule engine."""
+    play([story], rule_groups([alert]), tmp_path, labels={"severity": alert.severity.value})
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_an_alert_reads_as_in_prometheus(name: str) -> None:
+    """At the first firing of its first story, its texts are those that Prometheus shows."""
+    alert = BY_NAME[name]
+    story = next(story for story in STORIES if story.alert == name).until_it_fires()
+    labels, value = next(iter(list(told(story, alert))[-1].items()))
+    texts = (alert.summary, alert.description, alert.first_steps)
+    assert TEXTS[name] == tuple(filled(text, alert, labels, value) for text in texts)
 
 
 def test_every_default_alert_has_stories() -> None:
@@ -147,7 +262,7 @@ def of_metric(
     """Yield series of a metric with some of the values that its labels can have."""
     sets: list[dict[str, str]] = [pod]
     for key in metric.attributes:
-        sets = [{**each, key: value} for each in sets for value in VALUES[key]]
+        sets = [{**each, key: value} for each in sets for value in VALUES.get(key, ("",))]
     # A model is gone where all its series are: few of them.
     share = 0.2 if isinstance(alert.measure, Vanished) else share
     name = prometheus_name(metric)
@@ -160,7 +275,17 @@ def of_metric(
         elif name.endswith("_total"):
             yield Series(name, counter(chance), full)
         else:
-            yield Series(name, gauge(chance, LEVELS.get(metric, (0, 1)), 0.1), full)
+            yield Series(name, gauge(chance, levels(alert, metric), 0.1), full)
+
+
+def levels(alert: AlertDefinition, metric: MetricSpec) -> tuple[float, ...]:
+    """Return values about those that an alert asks for."""
+    if metric is alert.metric and isinstance(alert.measure, Last):
+        asked = (alert.low or 0.0, alert.recovery or 0.0, alert.threshold)
+        return (*asked, *(each * factor for each in asked for factor in (0.9, 1.1)), 1.0)
+    if isinstance(alert.guard, RowGuard) and metric is alert.guard.metric:
+        return (alert.guard.minimum - 1, alert.guard.minimum, 2 * alert.guard.minimum)
+    return (0.0, 1.0)
 
 
 def histogram(name: str, labels: dict[str, str], chance: random.Random) -> Iterator[Series]:
@@ -184,7 +309,7 @@ def gauge(chance: random.Random, values: tuple[float, ...], moves: float) -> str
     for _ in range(MINUTES):
         if chance.random() < moves:
             value = chance.choice(values)
-        words.append(hole(chance) or f"{value:g}")
+        words.append(hole(chance) or f"{value:.10g}")
     return " ".join(words)
 
 
@@ -220,7 +345,7 @@ def test_the_watcher_agrees_with_prometheus(number: int, tmp_path: Path) -> None
     for story in stories(alert, chance):
         longest = max(len(series.samples()) for series in story.series)
         whole = dataclasses.replace(story, firing=tuple(map(Firing, range(longest))))
-        minutes = list(told(whole, alert))
+        minutes = [set(each) for each in told(whole, alert)]
         for before, after in zip([set(), *minutes], minutes, strict=False):
             begins += len(after - before)
             ends += len(before - after)

@@ -25,13 +25,13 @@ UP = "up"
 LOOKBACK_S = 300.0
 
 # 500 models of 100 features have about 100,000 series that an alert reads.
-_MOST_SERIES = 100_000
+_MOST_SERIES = 200_000
 # A front of old samples is cut off once it is this long: each cut moves all that stay.
 _CUT = 32
 
 
 class Sample(NamedTuple):
-    """One line of a scrape; ``labels`` are sorted and have no empty value."""
+    """One value of a series; ``labels`` are sorted and none is empty."""
 
     name: str
     labels: Labels
@@ -91,11 +91,10 @@ class History:
         self.keep_s = {UP: 0.0, **keep_s}
         self._most = most
         self._names: dict[str, Tracks] = {name: {} for name in self.keep_s}
-        self._count = 0
         self._full = False
-        #: Since when there has been no gap that hides what happened, None before any scrape.
+        #: Since when there has been no gap that hides what happened, and when the last scrape was.
         self.since_s: float | None = None
-        self._last_s = -math.inf
+        self.last_s: float | None = None
         #: Targets that have shown what an alert on their reachability asks for.
         self.known: set[Labels] = set()
 
@@ -106,15 +105,22 @@ class History:
 
     def begin(self, at_s: float) -> None:
         """Begin a round of scrapes."""
-        if self.since_s is None or at_s - self._last_s > LOOKBACK_S:
+        if self.last_s is None or at_s - self.last_s > LOOKBACK_S:
             self.since_s = at_s
-        self._last_s = at_s
+        self.last_s = at_s
+
+    def covers(self, window_s: float, at_s: float) -> bool:
+        """Whether what happened in the window before a time is known without a gap."""
+        return self.since_s is not None and at_s - self.since_s >= window_s
 
     def add(self, at_s: float, target: Labels, samples: Iterable[Sample] | None) -> None:
-        """Add one scrape of a target; None is one that failed. What it does not show is gone."""
+        """Add one scrape of a target, its labels in all of its samples; None is one that failed.
+
+        What a target showed before and does not show now is gone.
+        """
         for name, labels, value in samples or ():
             if name in self.keep_s and name != UP:
-                self._put(at_s, name, _beside(target, labels), value, target)
+                self._put(at_s, name, labels, value, target)
         for name, tracks in self._names.items():
             if name != UP:
                 for track in tracks.values():
@@ -126,13 +132,17 @@ class History:
         """Add one sample as it is; NaN is the end of its series."""
         self._put(at_s, sample.name, sample.labels, sample.value, ())
 
+    def put_track(self, name: str, track: Track) -> None:
+        """Take back a series that an earlier process has kept."""
+        if track.times:
+            self._names[name][track.labels] = track
+
     def forget(self, now_s: float) -> None:
         """Let go of what no alert can read any more."""
         for name, tracks in self._names.items():
             before_s = now_s - self.keep_s[name] - LOOKBACK_S
             for labels in [each for each, track in tracks.items() if track.times[-1] < before_s]:
                 del tracks[labels]
-                self._count -= 1
             for track in tracks.values():
                 track.forget(before_s)
 
@@ -163,12 +173,14 @@ class History:
         tracks = self._names[name]
         track = tracks.get(labels)
         if track is None:
-            if self._count >= self._most and name != UP:
+            if name != UP and self._size() >= self._most:
                 self._say_full()
                 return
             track = tracks[labels] = Track(labels, target)
-            self._count += 1
         track.add(at_s, value)
+
+    def _size(self) -> int:
+        return sum(len(tracks) for name, tracks in self._names.items() if name != UP)
 
     def _say_full(self) -> None:
         if not self._full:
@@ -179,10 +191,3 @@ class History:
                 "(TIDEGAUGE_DRIFT_MAX_SERIES).",
                 self._most,
             )
-
-
-def _beside(target: Labels, labels: Labels) -> Labels:
-    """Return a series' labels with its target's, which win: its own are ``exported_``."""
-    keys = {key for key, _ in target}
-    own = ((f"exported_{key}" if key in keys else key, value) for key, value in labels)
-    return tuple(sorted((*own, *target)))

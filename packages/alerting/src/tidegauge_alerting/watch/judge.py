@@ -107,13 +107,13 @@ def measured(definition: AlertDefinition, history: History, at_s: float) -> Vect
     match definition.measure:
         case Last(where=where):
             return history.last(name, at_s, where)
-        case Share(part=part, by=by, window_s=window_s):
-            of_all = together(history.increases(name, at_s, window_s), by)
+        case Share(part=part, by=by, window_s=window_s, of=of):
+            of_all = together(history.increases(name, at_s, window_s, of), by)
             of_part = together(history.increases(name, at_s, window_s, part), by)
             return {
-                labels: value / of_all[labels]
+                labels: _divided(value, of_all[labels])
                 for labels, value in of_part.items()
-                if of_all.get(labels, 0.0) > 0
+                if labels in of_all
             }
         case Quantile(q=q, by=by, window_s=window_s):
             buckets = history.increases(_bucket(metric), at_s, window_s)
@@ -135,6 +135,13 @@ def measured(definition: AlertDefinition, history: History, at_s: float) -> Vect
             )
 
 
+def _divided(part: float, whole: float) -> float:
+    """Return a share as Prometheus's arithmetic has it: nothing of nothing is no number."""
+    if whole:
+        return part / whole
+    return math.inf if part > 0 else math.nan
+
+
 def _with_first(history: History, name: str, at_s: float, window_s: float) -> Vector:
     """Return increases in which a series that is new counts from zero."""
     now, before = history.last(name, at_s), history.last(name, at_s - window_s)
@@ -154,9 +161,9 @@ def _guarded(begins: Vector, definition: AlertDefinition, history: History, at_s
     match definition.guard:
         case None:
             return begins
-        case RowGuard(metric=metric, minimum=minimum):
+        case RowGuard(metric=metric, minimum=minimum, where=where):
             shared = [key for key in definition.labels if key in metric.attributes]
-            rows = history.last(prometheus_name(metric), at_s)
+            rows = history.last(prometheus_name(metric), at_s, where)
             return also_in(begins, _at_least(rows, minimum), shared)
         case EventGuard(minimum=minimum):
             enough = _at_least(_events(definition, history, at_s), minimum)
