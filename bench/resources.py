@@ -46,7 +46,7 @@ def measure() -> dict[str, object]:
     )
     from opentelemetry.sdk.metrics import MeterProvider  # noqa: PLC0415
     from opentelemetry.sdk.metrics.export import InMemoryMetricReader  # noqa: PLC0415
-    from tidegauge import sources  # noqa: PLC0415
+    from tidegauge import group, sources  # noqa: PLC0415
     from tidegauge.batch import ModelKey  # noqa: PLC0415
     from tidegauge.producer import Producer  # noqa: PLC0415
     from tidegauge.sources import ModelUse, Moment, Sources  # noqa: PLC0415
@@ -73,6 +73,7 @@ def measure() -> dict[str, object]:
     reader, empty = InMemoryMetricReader(), InMemoryMetricReader()
     provider, _ = MeterProvider([reader]), MeterProvider([empty])
     SystemMetricsInstrumentor(config=SHARED).instrument(meter_provider=provider)
+    group.current().predicts = True
     producer, process, none = Producer(), Sources([ProcessSource()]), Sources([])
 
     def produce(used: Sources) -> object:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from opentelemetry.sdk.metrics.export import AggregationTemporality, Sum
-from tidegauge import guard, sources, standing
+from tidegauge import group, guard, sources, standing
 from tidegauge.batch import CountPoint, GaugePoint, ModelKey
 from tidegauge.producer import Producer
 from tidegauge.sources import ModelUse, Moment, Sources
@@ -61,6 +61,7 @@ class Failing(Source):
 def use(core: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Sources]]:
     """Have sources in place of those that are installed."""
     used: list[Sources] = []
+    group.current().predicts = True  # the fixture of the core starts no background, which says so
 
     def install(*given: Any) -> Sources:
         used.append(Sources(given))
@@ -127,6 +128,17 @@ def test_a_source_that_was_stopped_is_read_again(core: Any, use: Callable[..., S
     assert not thread.is_alive()
     made._readings[0]._said = ()
     assert {"test.own": 5.0} == values(producer)
+
+
+def test_a_process_that_has_not_predicted_says_nothing_of_itself(
+    core: Any, use: Callable[..., Sources]
+) -> None:
+    """It may become one of a group that it is no member of, and its values would be gone."""
+    source = Source([own()])
+    use(source)
+    group.current().predicts = False
+    assert {} == values(Producer())
+    assert [] == source.moments
 
 
 def test_what_adds_up_is_a_sum_that_may_fall(core: Any, use: Callable[..., Sources]) -> None:

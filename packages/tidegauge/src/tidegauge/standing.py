@@ -165,8 +165,14 @@ class Desk:
         return _Own(replace(totals, points=(*totals.points, *said.counts)), said)
 
     def _ask_sources(self, own: Totals, *, alone: bool) -> None:
-        """Have sources read; those that are the host's where this process speaks for all."""
+        """Have sources read; those that are the host's where this process speaks for all.
+
+        One that is alone and has not predicted may yet be no member of a group: what it said of
+        itself would be gone then.
+        """
         here, look, whole = group.current(), partial(_moment, [own]), None
+        if alone and not here.predicts:
+            return
         if alone:
             whole = look
         elif here.leads:
