@@ -75,6 +75,16 @@ def test_a_known_load_is_measured(
     assert pytest.approx(burnt_s / 60 / ControlGroups().available_cpus(), abs=0.001) == utilization
 
 
+def test_cpu_times_of_workers_add_up_exactly(
+    source: ProcessSource, moment: Callable[..., Moment], values: Callable[..., Any]
+) -> None:
+    """In whatever order: a sum that depends on it would fall now and then."""
+    burn(0.03)
+    found = values(source.read(moment()))
+    for mode in ("user", "system"):
+        assert (1024 * found["process.cpu.time", mode]).is_integer()
+
+
 def test_memory_that_is_written_is_measured(
     source: ProcessSource, moment: Callable[..., Moment], values: Callable[..., Any]
 ) -> None:

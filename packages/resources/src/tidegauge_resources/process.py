@@ -5,6 +5,7 @@ Every worker of a launch measures itself; what they say adds up.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -22,6 +23,8 @@ from tidegauge_resources.window import Change, Window
 
 USER, SYSTEM = "user", "system"
 _PERCENT = 100.0
+# Seconds in 1024ths add up exactly, in whatever order workers are added: a total must not fall.
+_EXACT = 1024.0
 # How often the quota is looked up: who changes it under a running process can wait.
 _QUOTA_S = 30.0
 
@@ -69,7 +72,8 @@ class ProcessSource:
         now_s = self._clock()
         used = self._used.change(now_s, cpu_s, now_s - max(0.0, time.time() - began_s))
         for mode, seconds in cpu_s.items():
-            yield CountPoint(metrics.PROCESS_CPU_TIME, (mode,), seconds, began_s)
+            exact = math.floor(seconds * _EXACT) / _EXACT
+            yield CountPoint(metrics.PROCESS_CPU_TIME, (mode,), exact, began_s)
         yield GaugePoint(metrics.PROCESS_MEMORY_USAGE, (), memory.rss)
         yield GaugePoint(metrics.PROCESS_MEMORY_VIRTUAL, (), memory.vms)
         yield GaugePoint(metrics.PROCESS_THREAD_COUNT, (), threads)

@@ -77,7 +77,8 @@ class CountPoint:
 
     Each reader has it as it has the requests: as a whole or as the change. A later ``start_s`` says
     that it began anew. Where ``spec.merge`` is SUM each process counts for itself and the counts of
-    a launch add up, those of ended processes included; where it is LEADER one process speaks.
+    a launch add up, those of ended processes included; where it is LEADER one process speaks. What
+    adds up must do so exactly in any order (whole numbers do): a total never falls.
     """
 
     spec: MetricSpec
