@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -16,7 +17,7 @@ from tidegauge_alerting import load
 from tidegauge_alerting.datadog.api import Api, ApiError
 from tidegauge_alerting.datadog.applying import Done, Writer, look
 from tidegauge_alerting.datadog.monitors import MANAGED, key_of, monitors
-from tidegauge_alerting.datadog.plan import Kind, ours, plan
+from tidegauge_alerting.datadog.plan import Kind, differences, ours, plan
 from tidegauge_alerting.datadog.queries import Scope
 from tidegauge_alerting.datadog.settings import Access, read
 from tidegauge_testkit.backends.process import wait_until
@@ -221,6 +222,42 @@ def test_a_type_is_changed_with_prune_alone(there: DatadogOrganisation) -> None:
     assert "query alert" == there.named("Tidegauge: HighErrorRate")["type"]
     apply("--yes", "--prune")
     assert "composite" == there.named("Tidegauge: HighErrorRate")["type"]
+
+
+def test_an_alert_of_several_becomes_one_of_one(there: DatadogOrganisation) -> None:
+    """Its parts go after what was made of them."""
+    scope = Scope()
+    said: list[str] = []
+    (whole,) = [alert for alert in load().alerts if alert.name == "HighErrorRate"]
+    plain = dataclasses.replace(whole, guard=None, for_s=0)
+    api = Api(read(), sleep=lambda _: None)
+    for definition in (whole, plain):
+        wanted = monitors([definition]).monitors
+        changes = look(api, wanted, scope)
+        done = Writer(api, scope, prune=True, say=said.append).write(changes)
+        assert [] == done.failed
+        assert {each.key for each in wanted} == {
+            key_of(each["tags"]) for each in there.monitors.values()
+        }
+    assert "! Tidegauge: HighErrorRate" in said
+    assert "query alert" == there.named("Tidegauge: HighErrorRate")["type"]
+
+
+def test_what_datadog_writes_otherwise_is_no_difference() -> None:
+    """Its other word for a type, capital letters and the order of tags, and spaces."""
+    (monitor,) = [each for each in monitors(load().alerts).monitors if each.key == "inputdrift"]
+    there = {
+        **monitor.body,
+        "type": "metric alert",
+        "tags": [each.title() for each in reversed(monitor.body["tags"])],
+        "query": monitor.body["query"].replace(" by", "  by"),
+        "message": monitor.body["message"] + "\n",
+        "options": {**monitor.body["options"], "notify_audit": False, "timeout_h": None},
+    }
+    assert [] == list(differences(monitor.body, there))
+    assert ["priority: nothing -> 3"] == list(
+        differences(monitor.body, {**there, "priority": None})
+    )
 
 
 def test_a_failure_is_said_by_name_and_the_rest_goes_on(there: DatadogOrganisation) -> None:

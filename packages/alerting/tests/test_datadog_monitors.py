@@ -170,6 +170,27 @@ def test_a_filter_of_several_values_is_of_words() -> None:
     assert sent.lower() in asked
 
 
+@given(
+    st.lists(
+        st.builds(
+            Where,
+            st.sampled_from((a.FEATURE, a.WINDOW, a.FAMILY)),
+            st.lists(st.text(max_size=12), min_size=1, max_size=3).map(tuple),
+        ),
+        max_size=3,
+        unique_by=lambda each: each.attribute,
+    )
+)
+def test_whatever_a_filter_asks_for_the_query_is_whole(where: list[Where]) -> None:
+    """Braces, commas, stars and other alphabets end no filter; what no tag can be is refused."""
+    found = definition(metric=metrics.DRIFT_DETECTED, measure=Last(tuple(where)))
+    rendered = monitors([found], scope=Scope(("env:prod",)))
+    for body in whole(rendered):
+        check_monitor(body)
+    assert all("can have one of the values" in reason for _, reason in rendered.left_out)
+    assert 1 == len(rendered.monitors) + len(rendered.left_out)
+
+
 def test_a_guarded_gauge_is_one_formula() -> None:
     """Below the guard its value is 0, which is no drift; the least rows of all replicas count."""
     (found,) = (d for d in DEFAULT_ALERTS if d.name == "DataDriftDetected")
@@ -367,26 +388,6 @@ def test_severity_cooldown_runbook_and_channels() -> None:
     ) == body["message"]
     routed = one(definition(), channels=channels, routes={Severity.WARNING: ("oncall",)})
     assert routed["message"].endswith("\n@pagerduty-oncall")
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("{{{{value}}}} of {{{{#is_alert}}}}", "{ {value} } of { {#is_alert} }"),
-        ("tell @all or @slack-ml now", "tell (at)all or (at)slack-ml now"),
-        ("write to ml@example.com", "write to ml@example.com"),
-        ("{{{model_name}}}", "{ {{model_name.name}} }"),
-    ],
-)
-def test_texts_are_no_templates_and_notify_nobody(text: str, shown: str) -> None:
-    """What somebody wrote is shown as it is, braces and at-signs too."""
-    assert f"\n{shown}\n" in one(definition(summary=text))["message"]
-
-
-@given(st.dictionaries(st.sampled_from(MODEL), st.text(max_size=40), min_size=1))
-def test_no_tag_of_ours_is_a_template_or_a_handle(attributes: dict[str, str]) -> None:
-    """So a model's name can be put into a message as it is."""
-    assert not any(sign in each for each in attribute_tags(attributes) for sign in "@{}")
 
 
 def test_names_that_one_tag_would_have_are_refused() -> None:

@@ -107,7 +107,11 @@ def differences(body: Mapping[str, Any], there: Mapping[str, Any]) -> Iterator[s
             old = sorted(each.lower() for each in old or ())
         elif name == "type":
             old = _TYPES.get(old, old)
-        if old != value:
+        same = old == value
+        if name in ("query", "message"):
+            # Spaces that Datadog writes otherwise would be a difference for ever.
+            same = str(old).split() == value.split()
+        if not same:
             yield from _line(name, old, value)
     limits = (there.get("options") or {}).get("thresholds") or {}
     for name, old in limits.items():

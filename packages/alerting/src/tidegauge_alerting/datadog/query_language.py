@@ -78,7 +78,7 @@ def filter_tag(text: str) -> str:
         It is no ``key:value``, or nothing of it is left.
     """
     key, colon, value = text.partition(":")
-    found = plain_tag(text).lower()
+    found = plain_tag(text.lower())
     if not (key.strip() and colon and value.strip()) or found.count(":") < 1:
         raise ValueError(
             f"tag: got {text!r}; expected key:value, such as env:prod. Name a tag that all of the "
@@ -112,7 +112,7 @@ def _clause(key: str, values: Sequence[str], *, absent: bool) -> str:
 
 def _wanted(attribute: str, values: Sequence[str]) -> tuple[str, bool, tuple[str, ...]]:
     """Return the tag's key, whether series without it are wanted, and which values are."""
-    cleaned = [tag(attribute, value).lower() for value in values if value]
+    cleaned = [tag(attribute, value.lower()) for value in values if value]
     if not all(cleaned):
         raise NotExpressibleError(f"no tag of {attribute} can have one of the values {values!r}")
     # An attribute without a value has no tag.
