@@ -11,33 +11,40 @@ from typing import Any
 
 import pytest
 from tidegauge_alerting import load, rule_groups
+from tidegauge_drift.marks import FILE, Mark, dump
 from tidegauge_testkit.backends import Promtool
 
 pytestmark = [pytest.mark.backends, pytest.mark.timeout(600)]
 
 PROGRAM = Path(__file__).parent / "served" / "simulated_day.py"
 LIMIT_S = 400
+START_S = 1_700_006_400.0
 FIRING = 'ALERTS{alertstate="firing"}'
 
 
 @pytest.fixture(scope="module")
 def days(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str]]:
-    """Return the series of a clean day, and of one in which a feature doubles at noon."""
+    """Return the series of a clean day, and of one that drifts at noon, muted until six or not."""
     running = {}
-    for name, shift in (("clean", "1"), ("doubled", "2")):
+    for name, shift in (("clean", "1"), ("doubled", "2"), ("muted", "2")):
         folder = tmp_path_factory.mktemp(name)
+        if name == "muted":
+            (folder / "state").mkdir()
+            # The first minute is scraped when it is over.
+            mark = Mark("mute", "fraud", START_S, START_S + 18 * 3600 + 60, reason="known")
+            (folder / "state" / FILE).write_bytes(dump([mark]))
         settings = {**os.environ, "TIDEGAUGE_STATE_DIR": str(folder / "state")}
         command = [sys.executable, str(PROGRAM), str(folder), shift]
         with (folder / "series.json").open("w") as out:
             running[folder] = subprocess.Popen(command, stdout=out, env=settings)
     try:
-        assert [0, 0] == [process.wait(LIMIT_S) for process in running.values()]
+        assert [0, 0, 0] == [process.wait(LIMIT_S) for process in running.values()]
     finally:
         for process in running.values():
             process.kill()
             process.wait()
-    clean, doubled = (json.loads((folder / "series.json").read_bytes()) for folder in running)
-    return {"clean": clean, "doubled": doubled}
+    each = [json.loads((folder / "series.json").read_bytes()) for folder in running]
+    return dict(zip(("clean", "doubled", "muted"), each, strict=True))
 
 
 def play(folder: Path, series: dict[str, str], expected: dict[str, list[dict[str, Any]]]) -> None:
@@ -90,5 +97,24 @@ def test_a_feature_that_doubles_at_noon_is_said(
                 for name in ("DataDriftDetected", "InputDrift")
             ],
             f"count_over_time(({FIRING} offset 12h)[12h:1m])": [],
+        },
+    )
+
+
+def test_what_is_muted_is_said_when_the_mute_is_over(
+    days: dict[str, dict[str, str]], tmp_path: Path
+) -> None:
+    """Until six the rules see the drift and are quiet; then it is still there, and is said."""
+    fired = f"count by (alertname) (count_over_time({FIRING}[6h:1m]))"
+    play(
+        tmp_path,
+        days["muted"],
+        {
+            "max(max_over_time(drift_detected[6h] offset 6h))": [{"labels": "{}", "value": 1}],
+            f"count_over_time(({FIRING} offset 6h)[18h:1m])": [],
+            f"{fired} > bool 0": [
+                {"labels": f'{{alertname="{name}"}}', "value": 1}
+                for name in ("DataDriftDetected", "InputDrift")
+            ],
         },
     )

@@ -117,6 +117,23 @@ def test_a_muted_feature_mutes_its_family_where_it_alarms_alone(
     assert own | {one for one in detected(leader, on=True) if not one[0]} == muted(leader)
 
 
+def test_features_that_are_not_shown_are_muted_where_something_else_alarms_about_them(
+    launch: Callable[..., Any], state: Path
+) -> None:
+    """Replicas' counts are of all features; there are no series of their verdicts for most."""
+    say(state, mute())
+    features = {}
+    for fleet in (False, True):
+        made = launch(windows=_windows("100rows"), max_series=20, fleet=fleet)
+        process = made.process(alone=True)
+        made.settle([process], made.replay([process], stream()), seconds=20)
+        features[fleet] = {feature for feature, _, _ in muted(process)}
+        shown = {feature for feature, _, _ in detected(process)}
+        assert len(shown) < 4
+
+    assert features == {False: shown, True: {"", "x0", "x1", "x2"}}
+
+
 def test_a_mute_is_of_a_window_and_a_version(served: Callable[..., Any], state: Path) -> None:
     """Other windows, versions and models speak on."""
     leader, now_s, _ = served()

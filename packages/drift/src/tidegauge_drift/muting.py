@@ -29,9 +29,16 @@ class Muting:
     """The marks of the state folder, read again when their file has changed.
 
     ``look`` touches the disk: it is called where nothing waits for it. All else reads what it left.
+
+    Parameters
+    ----------
+    everything : bool, optional
+        Features are alarmed about that have no series of ``drift.detected``: by replicas' counts,
+        or by streaming detectors. Then a muted model has a series for each of its features.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, everything: bool = False) -> None:
+        self._everything = everything
         self._marks: tuple[Mark, ...] = ()
         self._seen: tuple[int, ...] | None = None
         #: The time that marks end by; whoever has a clock sets it.
@@ -80,7 +87,10 @@ class Muting:
         if not self._marks:
             return
         for snapshot in snapshots:
-            yield from _muted(snapshot, windows, self.marks(snapshot), self.now_s)
+            shown = {slot.name for slot in snapshot.layout.slots}
+            if not self._everything:
+                shown &= snapshot.members.keys()
+            yield from _muted(snapshot, windows, self.marks(snapshot), self.now_s, shown=shown)
         names = {snapshot.model.name for snapshot in snapshots}
         newest: dict[tuple[str, str, str], float] = {}
         for mark in self._marks:
@@ -143,7 +153,12 @@ def _in_force(
 
 
 def _muted(
-    snapshot: Snapshot, windows: Sequence[WindowSpec], marks: tuple[Mark, ...], now_s: float
+    snapshot: Snapshot,
+    windows: Sequence[WindowSpec],
+    marks: tuple[Mark, ...],
+    now_s: float,
+    *,
+    shown: set[str],
 ) -> Iterator[GaugePoint]:
     if not marks or (snapshot.schema and not snapshot.compared):
         return
@@ -153,12 +168,12 @@ def _muted(
         if verdict is None or not mine:
             continue
         names = {mark.feature for mark in mine}
-        shown = set(snapshot.members) if spec == windows[0] else set[str]()
-        yield from _series(verdict, (*head, snapshot.layout.reference), names, shown)
+        named = shown if spec == windows[0] else set[str]()
+        yield from _series(verdict, (*head, snapshot.layout.reference), names, named)
         versus = snapshot.versus.get(spec)
         if versus is not None and versus.window.baseline is not None:
             at = (*head, label(versus.window.baseline))
-            yield from _series(versus.verdict, at, names, shown, (OUTPUTS,))
+            yield from _series(versus.verdict, at, names, named, (OUTPUTS,))
 
 
 def _series(

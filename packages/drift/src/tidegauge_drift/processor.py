@@ -89,7 +89,7 @@ class DriftProcessor:
         self._now_s: float | None = None
         self._news: deque[Event] = deque(maxlen=_MAXIMUM_NEWS)
         self._status = StatusFiles()
-        self._muting = Muting()
+        self._muting = Muting(everything=self._settings.fleet or bool(self._settings.streams))
         self._weeks = WeekFiles()
         spec = self._settings.warmup
         self._warmup = None if spec is None else Warmup(spec, self._settings)
