@@ -1,4 +1,4 @@
-"""A real Alertmanager that sends every alert to a webhook at once."""
+"""A real Alertmanager: of a given configuration, or with every alert to a webhook at once."""
 
 from __future__ import annotations
 
@@ -20,35 +20,20 @@ _READY_S = 30.0
 class Alertmanager(Process):
     """Alertmanager on a free port, with its data in a temporary folder and no gossip.
 
-    Each alert goes out by itself and at once, so that the webhook's clock tells the delay.
+    Without a ``configuration`` each alert goes out by itself and at once, so that the webhook's
+    clock tells the delay.
     """
 
     name = "alertmanager"
 
-    def __init__(self, folder: Path, webhook_url: str) -> None:
+    def __init__(
+        self, folder: Path, webhook_url: str = "", *, configuration: str | None = None
+    ) -> None:
         self.port = free_port()
         self.address = f"{LOOPBACK}:{self.port}"
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / "alertmanager.yml"
-        file.write_text(
-            yaml.safe_dump(
-                {
-                    "route": {
-                        "receiver": "webhook",
-                        "group_by": ["..."],
-                        "group_wait": "0s",
-                        "group_interval": "1s",
-                        "repeat_interval": "1h",
-                    },
-                    "receivers": [
-                        {
-                            "name": "webhook",
-                            "webhook_configs": [{"url": webhook_url, "send_resolved": True}],
-                        }
-                    ],
-                }
-            )
-        )
+        file.write_text(configuration or _to_a_webhook(webhook_url))
         super().__init__(
             [
                 find("prometheus-alertmanager"),
@@ -66,3 +51,20 @@ class Alertmanager(Process):
         """Wait until alerts are taken."""
         ready = f"http://{self.address}/-/ready"
         self.wait_for(lambda: web.answers(ready), "Alertmanager is ready", _READY_S)
+
+
+def _to_a_webhook(url: str) -> str:
+    return yaml.safe_dump(
+        {
+            "route": {
+                "receiver": "webhook",
+                "group_by": ["..."],
+                "group_wait": "0s",
+                "group_interval": "1s",
+                "repeat_interval": "1h",
+            },
+            "receivers": [
+                {"name": "webhook", "webhook_configs": [{"url": url, "send_resolved": True}]}
+            ],
+        }
+    )
