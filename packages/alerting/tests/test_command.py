@@ -7,7 +7,7 @@ import pytest
 import yaml
 from tidegauge.command import CommandError
 from tidegauge_alerting import render_prometheus
-from tidegauge_alerting.alert_file import load
+from tidegauge_alerting.alert_file import load, own_sources
 from tidegauge_alerting.command import RENDER
 from tidegauge_testkit.contracts import commands
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 DEFAULT_ALERTS = load().alerts
 NAMES = ", ".join(each.name for each in DEFAULT_ALERTS)
-FLEET_ALERTS = load().off
+FLEET_ALERTS = load(sources=own_sources()).off
 
 
 def run(*words: str) -> Recorder:

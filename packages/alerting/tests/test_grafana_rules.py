@@ -15,7 +15,7 @@ from grafana_foundation_sdk.models.alerting import Rule
 from hypothesis import given
 from hypothesis import strategies as st
 from tidegauge_alerting import AlertDefinition, Comparison, Severity
-from tidegauge_alerting.alert_file import load
+from tidegauge_alerting.alert_file import load, own_sources
 from tidegauge_alerting.channels import Channel, Secret
 from tidegauge_alerting.dashboard_files import load_dashboards
 from tidegauge_alerting.grafana import contacts, texts
@@ -25,7 +25,7 @@ from tidegauge_alerting.vendors import Request
 from tidegauge_testkit.contracts import commands
 
 SCHEMA = json.loads(Path(__file__).with_name("grafana_alerting.schema.json").read_text())
-DEFAULT_ALERTS, FLEET_ALERTS = load().alerts, load().off
+DEFAULT_ALERTS, FLEET_ALERTS = load().alerts, load(sources=own_sources()).off
 (HIGH_ERROR_RATE,) = (alert for alert in DEFAULT_ALERTS if alert.name == "HighErrorRate")
 CHANNELS = {
     channel.name: channel
