@@ -31,6 +31,7 @@ from tidegauge_exporter_datadog.cost import FeatureBudget
 from tidegauge_exporter_datadog.dogstatsd import DogStatsD
 from tidegauge_exporter_datadog.intake import Intake
 from tidegauge_exporter_datadog.mapping import points
+from tidegauge_exporter_datadog.muted import mark
 from tidegauge_exporter_datadog.naming import tag
 from tidegauge_exporter_datadog.unified import UnifiedTags
 
@@ -96,7 +97,7 @@ class DatadogExporter(MetricExporter):
         result = MetricExportResult.FAILURE
         if self._transport is not None:
             with guard.guarded("datadog.export"):
-                fewer = self._features.trim(metrics_data)
+                fewer = self._features.trim(mark(metrics_data))
                 found = points(fewer, self._unified, time.time(), self._of_app())
                 self._transport.send(found)
                 self._introduce(metrics_data)

@@ -19,6 +19,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tidegauge_exporter_datadog import muted
 from tidegauge_exporter_datadog.naming import metric_name
 from tidegauge_semconv import attributes as a
 from tidegauge_semconv import metrics
@@ -198,7 +199,7 @@ def _missing(definition: AlertDefinition, scope: Scope, by: Sequence[str]) -> Co
 def _last(definition: AlertDefinition, scope: Scope, *, high: bool) -> str:
     where = definition.measure.where if isinstance(definition.measure, Last) else ()
     keys = scope.keys(definition.metric.attributes, where)
-    value = select(definition.metric, where, scope.tags, groups(keys))
+    value = select(definition.metric, where, scope.tags, groups(keys), _unmuted(definition.metric))
     value = f"{'max' if high else 'min'}:{value}"
     match definition.guard:
         case None:
@@ -224,14 +225,13 @@ def _across(definition: AlertDefinition, measure: Across, scope: Scope) -> str:
     if measure.each == measure.over and measure.each in ("max", "min", "sum"):
         if definition.guard is not None:
             raise NotExpressibleError("a guard on it has no query")
-        inner = select(definition.metric, measure.where, scope.tags, groups(keys))
-        return f"{measure.each}:{inner}"
+        return f"{measure.each}:{_series(definition, measure, scope, keys)}"
     if keys or measure.each not in ("max", "min", "sum", "avg"):
         raise NotExpressibleError(
             f"{measure.over} by {', '.join(keys) or 'nothing'} of {measure.each} by "
             f"{', '.join(per)} would be two aggregations; monitors have one"
         )
-    inner = f"{measure.each}:{select(definition.metric, measure.where, scope.tags, groups(per))}"
+    inner = f"{measure.each}:{_series(definition, measure, scope, per)}"
     # Verdicts are 0 or 1: those that are 1 are as many as their sum.
     yes = f"count_nonzero({inner})"
     everything = f"count_not_null({inner})"
@@ -255,6 +255,16 @@ def _across(definition: AlertDefinition, measure: Across, scope: Scope) -> str:
             return f"({value}) * {_indicator(yes, minimum)}"
         case _:
             raise TypeError(_guard_message(definition))
+
+
+def _series(definition: AlertDefinition, measure: Across, scope: Scope, keys: Sequence[str]) -> str:
+    unmuted = _unmuted(definition.metric)
+    return select(definition.metric, measure.where, scope.tags, groups(keys), unmuted)
+
+
+def _unmuted(metric: MetricSpec) -> tuple[Where, ...]:
+    """Return what leaves out the series that the exporter has marked as muted."""
+    return (Where(muted.KEY, (muted.VALUE,)),) if a.FEATURE in metric.attributes else ()
 
 
 def _indicator(value: str, minimum: float) -> str:
