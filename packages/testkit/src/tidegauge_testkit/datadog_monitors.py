@@ -7,6 +7,7 @@ pages on filters, distributions and functions; it knows what we use and refuses 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -68,6 +69,35 @@ def check_query(query: str, kind: str) -> None:
         raise ValueError("the time aggregation percentile needs a percentile")
     if len({each["groups"] for each in seen}) > 1:
         raise ValueError("the queries of a formula have different groups")
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """One series of a query: what it is called, how it is read, and the tags that it needs."""
+
+    metric: str
+    space: str
+    modifier: str
+    keys: frozenset[str]
+
+
+def read_by(text: str) -> list[Read]:
+    """Return the series that a query of a monitor or a picture reads."""
+    return [
+        Read(
+            found["metric"],
+            found["space"],
+            found["count"] or "",
+            frozenset(_keys(found)),
+        )
+        for found in _LINE.finditer(re.sub(r"\$(\w+)", r"\1:any", text))
+    ]
+
+
+def _keys(found: re.Match[str]) -> set[str]:
+    keys = set(re.findall(r"([\w.-]+):", found["filter"]))
+    keys |= set(re.findall(r"([\w.-]+) (?:NOT )?IN \(", found["filter"]))
+    return keys | set((found["groups"] or "").split(",")) - {""}
 
 
 def check_dashboard(body: Any) -> None:
