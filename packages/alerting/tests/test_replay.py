@@ -285,7 +285,6 @@ def test_an_expression_that_is_refused_costs_its_own_alert(server: Callable[...,
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ((), "--replay: got nothing from the arguments; expected the address of a Prometheus."),
         (("--replay", "ftp://x"), "--replay: got 'ftp://x' from the argument; expected the http"),
         (("--replay", "http://u:p@x"), "--replay: got more than an address of x from the argument"),
         (("--replay", "http://x", "--days", "0"), "--days: got 0 from the argument; expected an"),

@@ -7,11 +7,11 @@ from argparse import Namespace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from tidegauge.command import Command, CommandError
+from tidegauge.command import CommandError
 
 from tidegauge_alerting import replay
 from tidegauge_alerting.channels import Secret, SecretError
-from tidegauge_alerting.command import add_choice, chosen
+from tidegauge_alerting.command import chosen
 from tidegauge_alerting.definitions import by_name
 from tidegauge_alerting.prometheus_api import PrometheusApi, ServerError
 from tidegauge_alerting.replay_past import Outcome, Past, Span
@@ -57,6 +57,11 @@ def add_options(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--auth-env", metavar="NAME", help="the variable that holds user:password or a token"
+    )
+    parser.add_argument(
+        "--against",
+        metavar="FILE",
+        help="the alerts as they are now (default: those that come with the installed packages)",
     )
 
 
@@ -203,35 +208,10 @@ def _credentials(arguments: Namespace) -> str:
     return secret
 
 
-def _arguments(parser: ArgumentParser) -> None:
-    add_options(parser)
-    parser.add_argument(
-        "--against",
-        metavar="FILE",
-        help="the alerts as they are now (default: those that come with the installed packages)",
-    )
-    add_choice(parser)
-
-
-def _check(arguments: Namespace, terminal: Terminal) -> int:
-    if arguments.replay is None:
-        raise CommandError(
-            "--replay: got nothing from the arguments; expected the address of a Prometheus. "
-            "For example: --replay http://localhost:9090."
-        )
+def replayed(arguments: Namespace, terminal: Terminal) -> int:
+    """Replay the alerts that the options mean against those that are in force now."""
     unchanged = {"alerts": arguments.against, "threshold": [], "minimum": []}
     present = Namespace(**{**vars(arguments), **unchanged})
     return run(
         arguments, chosen(present, "").definitions, chosen(arguments, "").definitions, terminal
     )
-
-
-#: What the entry point ``rules check`` finds.
-CHECK = Command(
-    summary="Say how often changed alerts would have fired in the last days.",
-    example=(
-        "tidegauge rules check --replay http://localhost:9090 --threshold DataDriftDetected=0.3"
-    ),
-    arguments=_arguments,
-    run=_check,
-)
