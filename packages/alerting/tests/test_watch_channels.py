@@ -14,7 +14,6 @@ from typing import Any, Self
 
 import pytest
 import trustme
-from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, Envelope, Session
 from tidegauge_alerting import Severity
 from tidegauge_alerting.channels import Channel, Secret
@@ -27,6 +26,7 @@ from tidegauge_alerting.watch.transport import DeliveryError, post_json, send_ma
 from tidegauge_testkit.alert_receivers import AlertReceiver
 from tidegauge_testkit.backends import free_port, wait_until
 from tidegauge_testkit.backends.loopback_server import Reply
+from tidegauge_testkit.backends.mail_server import MailServer
 
 LIMIT_S = 60.0
 KEY = "0123456789abcdef0123456789abcdef"
@@ -333,7 +333,7 @@ class Post:
         self.mailbox = Mailbox()
         # port 0 is not taken by the library: it connects to itself.
         self.port = free_port()
-        self._controller = Controller(
+        self._controller = MailServer(
             self.mailbox, hostname="localhost", port=self.port, ready_timeout=LIMIT_S, **options
         )
 
