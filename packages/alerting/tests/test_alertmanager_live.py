@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from aiosmtpd.controller import Controller
 from tidegauge_alerting import load, render_prometheus
 from tidegauge_alerting.alert_file import own_sources
 from tidegauge_alerting.alertmanager import configuration
@@ -23,6 +22,7 @@ from tidegauge_semconv import metrics
 from tidegauge_testkit.alert_receivers import check_pagerduty, check_webhook
 from tidegauge_testkit.backends import Prometheus, free_port, wait_until
 from tidegauge_testkit.backends.alertmanager import Alertmanager
+from tidegauge_testkit.backends.mail_server import MailServer
 from tidegauge_testkit.backends.ports import LOOPBACK
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def world(tmp_path: Path) -> Iterator[World]:
     found = World()
     thread = threading.Thread(target=found.serve_forever, args=(0.05,))
     thread.start()
-    mail = Controller(found, hostname=LOOPBACK, port=free_port())
+    mail = MailServer(found, hostname=LOOPBACK, port=free_port())
     mail.start()
     (tmp_path / "key").write_text(KEY)
     (tmp_path / "url").write_text(f"http://{found.address}/slack")

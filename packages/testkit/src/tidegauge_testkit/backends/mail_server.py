@@ -21,7 +21,7 @@ class MailServer(Controller):
 
     def factory(self) -> SMTP:
         """Return what serves one connection."""
-        session: SMTP = super().factory()
+        session: SMTP = super().factory()  # type: ignore[no-untyped-call]
         self._sessions.append(session)
         return session
 
@@ -31,5 +31,5 @@ class MailServer(Controller):
             # The second is the one below TLS.
             for transport in (session.transport, session._original_transport):  # noqa: SLF001
                 if transport is not None:
-                    transport.abort()
+                    transport.close()
         super().cancel_tasks(stop_loop)
