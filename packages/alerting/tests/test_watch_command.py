@@ -61,7 +61,7 @@ def once(service: Service, file: Path, *words: str) -> Recorder:
     """Look once."""
     state = file.parent / "state"
     return commands.run(
-        "alerts watch", "--once", "--url", service.url, "--file", file, "--state", state, *words
+        "alerts watch", "--once", "--url", service.url, "--alerts", file, "--state", state, *words
     )
 
 
@@ -109,7 +109,7 @@ def test_no_target_that_answers_is_no_success(file: Path, tmp_path: Path) -> Non
     url = f"http://127.0.0.1:{free_port()}/metrics"
     with pytest.raises(CommandError, match="no target answers: nothing could be judged"):
         commands.run(
-            "alerts watch", "--once", "--url", url, "--file", file, "--state", tmp_path / "s"
+            "alerts watch", "--once", "--url", url, "--alerts", file, "--state", tmp_path / "s"
         )
 
 
@@ -140,7 +140,7 @@ def test_a_wrong_option_is_one_clear_line(words: list[str], message: str, tmp_pa
 def test_a_file_that_is_not_there_is_one_clear_line(tmp_path: Path) -> None:
     """A name that was given is never taken for none."""
     with pytest.raises(CommandError, match=r"missing\.yaml"):
-        commands.run("alerts watch", "--file", tmp_path / "missing.yaml")
+        commands.run("alerts watch", "--alerts", tmp_path / "missing.yaml")
 
 
 def test_a_channel_can_be_tried(
@@ -153,22 +153,22 @@ def test_a_channel_can_be_tried(
         entry = f"pd: {{type: pagerduty, routing_key_env: ROUTING, address: '{pager.url}'}}"
         file.write_text(text.replace("{hook:", f"{{{entry}, hook:"))
         assert ["hook: took a test notice."] == (
-            commands.run("alerts test", "hook", "--file", file).lines
+            commands.run("alerts test", "hook", "--alerts", file).lines
         )
-        commands.run("alerts test", "pd", "--file", file)
+        commands.run("alerts test", "pd", "--alerts", file)
         actions = [body["event_action"] for body in pager.taken()]
         assert ["trigger", "resolve"] == actions
     (body,) = receiver.taken()
     assert "TidegaugeTest" == body["groupLabels"]["alertname"]
     receiver.replies.append(Reply(403))
     with pytest.raises(CommandError) as caught:
-        commands.run("alerts test", "hook", "--file", file)
+        commands.run("alerts test", "hook", "--alerts", file)
     assert str(caught.value) == (
         "hook: got status 403; expected it to take a test notice. Correct the channel's address "
         "or secret."
     )
     with pytest.raises(CommandError, match="got 'ml'; expected one of pd, hook"):
-        commands.run("alerts test", "ml", "--file", file)
+        commands.run("alerts test", "ml", "--alerts", file)
 
 
 @pytest.mark.parametrize("command", [WATCH, TEST])
@@ -193,7 +193,7 @@ class Watching(Process):
         command = [sys.executable, "-m", "tidegauge_distro", "alerts", "watch", "--interval", "1s"]
         state = str(file.parent / "state")
         super().__init__(
-            [*command, "--url", service.url, "--file", str(file), "--state", state],
+            [*command, "--url", service.url, "--alerts", str(file), "--state", state],
             file.parent,
             environment={**os.environ, "PYTHONUNBUFFERED": "1"},
         )
@@ -235,6 +235,6 @@ def test_interrupted_while_a_channel_hangs(
         watching.wait_for(lambda: bool(receiver.posted), "the attempt that hangs", LIMIT_S)
         watching.signal(signal.SIGINT)
         assert 0 == watching.wait_exit(LIMIT_S)
-    assert "Stopped. 1 notices are kept for the next run.\n" in watching.output()
+    assert "Stopped. 1 notice is kept for the next run.\n" in watching.output()
     once(service, file)
     assert ["firing"] == [body["status"] for body in receiver.taken()]

@@ -19,8 +19,6 @@ from tidegauge_alerting.definitions import AlertDefinition, Severity, moved
 from tidegauge_alerting.sections import AlertFileError, Section, nearest, read
 
 GROUP = "tidegauge_alerts"
-#: The file that is looked for where none is named.
-FILE_NAME = "tidegauge-alerts.yaml"
 _VERSION = 1
 
 

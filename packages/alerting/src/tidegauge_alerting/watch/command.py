@@ -16,10 +16,9 @@ from types import FrameType
 from tidegauge import state_folder
 from tidegauge.command import Command, CommandError, Terminal
 
-from tidegauge_alerting import alert_file
 from tidegauge_alerting.alert_file import AlertFile
+from tidegauge_alerting.command import add_file, in_force
 from tidegauge_alerting.definitions import AlertDefinition, Severity
-from tidegauge_alerting.sections import AlertFileError
 from tidegauge_alerting.watch import judge
 from tidegauge_alerting.watch.alerts import Change
 from tidegauge_alerting.watch.notice import Item, Notice
@@ -50,7 +49,7 @@ def _watch_arguments(parser: ArgumentParser) -> None:
         metavar="URL",
         help=f"a service's metrics; may be repeated (default: {_URL})",
     )
-    _file_argument(parser)
+    add_file(parser)
     parser.add_argument(
         "--interval",
         default="15s",
@@ -74,14 +73,6 @@ def _watch_arguments(parser: ArgumentParser) -> None:
     )
 
 
-def _file_argument(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "--file",
-        metavar="FILE",
-        help=f"alerts, channels and routes (default: {alert_file.FILE_NAME} where it is there)",
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class _Plan:
     """What a command line asks for."""
@@ -100,7 +91,7 @@ class _Plan:
 def _watch(arguments: Namespace, terminal: Terminal) -> int:
     plan = _Plan(
         _targets(arguments.url or [_URL]),
-        _load(arguments.file),
+        in_force(arguments.alerts),
         _seconds(arguments.interval),
         arguments.once,
         arguments.dry_run,
@@ -111,7 +102,9 @@ def _watch(arguments: Namespace, terminal: Terminal) -> int:
             files = None if folder is None else stack.enter_context(StateFiles(folder))
         except StateError as error:
             raise CommandError(str(error)) from error
-        return _run(plan, files, stack.enter_context(_signals()), terminal)
+        # What looks once is ended by a signal as any program: its state is written by then.
+        stopped = threading.Event() if plan.once else stack.enter_context(_signals())
+        return _run(plan, files, stopped, terminal)
 
 
 def _run(
@@ -145,7 +138,8 @@ def _run(
         watcher.close(clock(), _CLOSE_S)
     left = sum(len(outbox.waiting()) for outbox in outboxes.values())
     kept = "kept for the next run" if files is not None else "lost"
-    terminal.print(f"Stopped.{f' {left} notices are {kept}.' if left else ''}")
+    number = f"{left} {'notice is' if left == 1 else 'notices are'}"
+    terminal.print(f"Stopped.{f' {number} {kept}.' if left else ''}")
     return QUIET
 
 
@@ -190,7 +184,9 @@ def _once(
 def _about(plan: _Plan) -> Iterator[str]:
     judged = [each for each in plan.alerts.alerts if judge.can_judge(each)]
     names = ", ".join(channel.name for channel in plan.alerts.channels)
-    where = f"to {names}" if names else "to nobody but this terminal: no channels in the file"
+    where = (
+        f"to {names}" if names else "to this terminal alone, for want of channels (--alerts FILE)"
+    )
     if plan.dry_run:
         where += " (dry run: nothing is sent)"
     number = len(plan.targets)
@@ -276,25 +272,22 @@ def _targets(urls: Sequence[str]) -> tuple[Target, ...]:
     return found
 
 
-def _load(file: str | None) -> AlertFile:
-    path = Path(file) if file is not None else Path(alert_file.FILE_NAME)
-    try:
-        return alert_file.load(path if file is not None or path.exists() else None)
-    except AlertFileError as error:
-        raise CommandError(str(error)) from error
-
-
 def _folder(state: str | None) -> Path | None:
-    return Path(state) if state is not None else state_folder.folder()
+    if state is not None:
+        return Path(state)
+    try:
+        return state_folder.made()
+    except state_folder.StateFolderError as error:
+        raise CommandError(str(error)) from error
 
 
 def _test_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("channel", metavar="CHANNEL", help="the channel's name in the file")
-    _file_argument(parser)
+    add_file(parser)
 
 
 def _test(arguments: Namespace, terminal: Terminal) -> int:
-    alerts = _load(arguments.file)
+    alerts = in_force(arguments.alerts)
     channels = {channel.name: channel for channel in alerts.channels}
     channel = channels.get(arguments.channel)
     if channel is None:
@@ -332,7 +325,7 @@ def _example(now_s: float, ends_s: float | None) -> Notice:
 #: What the entry point ``alerts watch`` finds.
 WATCH = Command(
     summary="Watch services' metrics and send alerts, without Prometheus or any other backend.",
-    example="tidegauge alerts watch --url http://127.0.0.1:9464/metrics --interval 30s",
+    example="tidegauge alerts watch --alerts tidegauge-alerts.yaml --interval 30s",
     arguments=_watch_arguments,
     run=_watch,
 )
@@ -340,7 +333,7 @@ WATCH = Command(
 #: What the entry point ``alerts test`` finds.
 TEST = Command(
     summary="Send a test notice to one channel of the alerts' file.",
-    example="tidegauge alerts test oncall --file tidegauge-alerts.yaml",
+    example="tidegauge alerts test oncall --alerts tidegauge-alerts.yaml",
     arguments=_test_arguments,
     run=_test,
 )

@@ -91,6 +91,7 @@ class History:
         self.keep_s = {UP: 0.0, **keep_s}
         self._most = most
         self._names: dict[str, Tracks] = {name: {} for name in self.keep_s}
+        self._of: dict[Labels, dict[tuple[str, Labels], Track]] = {}
         self._full = False
         #: Since when there has been no gap that hides what happened, and when the last scrape was.
         self.since_s: float | None = None
@@ -121,11 +122,10 @@ class History:
         for name, labels, value in samples or ():
             if name in self.keep_s and name != UP:
                 self._put(at_s, name, labels, value, target)
-        for name, tracks in self._names.items():
-            if name != UP:
-                for track in tracks.values():
-                    if track.target == target and track.present:
-                        track.add(at_s, math.nan)
+        # Of the target's own alone: with many targets the others' are many more.
+        for track in self._of.get(target, {}).values():
+            if track.present:
+                track.add(at_s, math.nan)
         self._put(at_s, UP, target, 0.0 if samples is None else 1.0, target)
 
     def put(self, at_s: float, sample: Sample) -> None:
@@ -135,14 +135,15 @@ class History:
     def put_track(self, name: str, track: Track) -> None:
         """Take back a series that an earlier process has kept."""
         if track.times:
-            self._names[name][track.labels] = track
+            self._take(name, track)
 
     def forget(self, now_s: float) -> None:
         """Let go of what no alert can read any more."""
         for name, tracks in self._names.items():
             before_s = now_s - self.keep_s[name] - LOOKBACK_S
-            for labels in [each for each, track in tracks.items() if track.times[-1] < before_s]:
-                del tracks[labels]
+            for track in [each for each in tracks.values() if each.times[-1] < before_s]:
+                del tracks[track.labels]
+                self._of.get(track.target, {}).pop((name, track.labels), None)
             for track in tracks.values():
                 track.forget(before_s)
 
@@ -176,8 +177,14 @@ class History:
             if name != UP and self._size() >= self._most:
                 self._say_full()
                 return
-            track = tracks[labels] = Track(labels, target)
+            track = Track(labels, target)
+            self._take(name, track)
         track.add(at_s, value)
+
+    def _take(self, name: str, track: Track) -> None:
+        self._names[name][track.labels] = track
+        if name != UP:
+            self._of.setdefault(track.target, {})[name, track.labels] = track
 
     def _size(self) -> int:
         return sum(len(tracks) for name, tracks in self._names.items() if name != UP)

@@ -144,7 +144,7 @@ class Outbox:
         self.sent += 1
         self._in_a_row = 0
         if self._said:
-            _logger.info("%s: takes notices again after %d failures.", self.name, self.failures)
+            _logger.warning("%s: takes notices again after %d failures.", self.name, self.failures)
             self._said.clear()
         self._leave(notice)
         return 0.0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import fcntl
 import json
 import logging
 import os
@@ -16,6 +15,11 @@ from typing import IO, Any, Self
 
 from tidegauge_alerting.watch.history import History, Track
 from tidegauge_alerting.watch.register import labels_from
+
+try:
+    import fcntl
+except ImportError:  # not Unix: nobody looks whether there is another watcher
+    fcntl = None  # type: ignore[assignment]
 
 _logger = logging.getLogger("tidegauge.watch")
 
@@ -46,13 +50,15 @@ class StateFiles:
         try:
             self._folder.mkdir(0o700, parents=True, exist_ok=True)
             found = self._folder.stat()
-            if found.st_uid != os.geteuid() or found.st_mode & _OTHERS_MAY_WRITE:
+            mine = getattr(os, "geteuid", lambda: found.st_uid)()
+            if found.st_uid != mine or (fcntl is not None and found.st_mode & _OTHERS_MAY_WRITE):
                 # Whoever could write there could have any text sent to the channels.
                 raise PermissionError(1, "others can write there")
             if not stat.S_ISDIR(found.st_mode):
                 raise NotADirectoryError(20, "no folder")
             self._lock = (self._folder / _LOCK).open("ab")
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if fcntl is not None:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             self.__exit__()
             raise StateError(
