@@ -195,21 +195,39 @@ def test_only_what_has_our_tags_is_ours() -> None:
     assert (Kind.DELETE, 5) == (second.kind, second.number)
 
 
-def test_what_is_no_longer_defined_goes_with_prune_alone(there: DatadogOrganisation) -> None:
+def test_what_is_no_longer_defined_goes_with_prune_alone(
+    there: DatadogOrganisation, tmp_path: Path
+) -> None:
     """A composite before its parts, for Datadog keeps what is referred to."""
     apply("--yes")
-    lines = apply("--yes", "--severity", "warning").lines
+    file = tmp_path / "alerts.yaml"
+    file.write_text("version: 1\nalerts:\n  - {name: HighErrorRate, enabled: false}\n")
+    lines = apply("--yes", "--alerts", str(file)).lines
     gone = there.named("Tidegauge: HighErrorRate")["id"]
     left = f"? Tidegauge: HighErrorRate (monitor {gone}): not defined, --prune deletes it"
     assert left in lines
     assert MONITORS == len(there.monitors)
     there.asked.clear()
-    apply("--yes", "--severity", "warning", "--prune")
+    apply("--yes", "--alerts", str(file), "--prune")
     assert f"/api/v1/monitor/{gone}" == there.writes()[0].path
-    assert {"DELETE"} == {each.method for each in there.writes()}
-    assert {"severity:warning"} == {
-        tag for each in there.monitors.values() for tag in each["tags"] if "severity" in tag
-    }
+    assert ["DELETE"] * 4 == [each.method for each in there.writes()]
+    assert not any("HighErrorRate" in each["name"] for each in there.monitors.values())
+
+
+def test_severities_that_were_not_asked_about_stay(
+    there: DatadogOrganisation, tmp_path: Path
+) -> None:
+    """They are not gone: --prune leaves them."""
+    apply("--yes")
+    file = tmp_path / "alerts.yaml"
+    off = "\n".join(
+        f"  - {{name: {name}, enabled: false}}" for name in ("StreamDrift", "InputDrift")
+    )
+    file.write_text(f"version: 1\nalerts:\n{off}\n")
+    lines = apply("--yes", "--prune", "--severity", "info", "--alerts", str(file)).lines
+    assert "1 written, 0 failed." == lines[-1]
+    assert MONITORS - 1 == len(there.monitors)
+    assert not any("StreamDrift" in each["name"] for each in there.monitors.values())
 
 
 def test_a_type_is_changed_with_prune_alone(there: DatadogOrganisation) -> None:

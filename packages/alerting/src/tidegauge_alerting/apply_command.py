@@ -65,7 +65,7 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
         raise CommandError(str(error)) from error
     tell_left_out(made.left_out)
     try:
-        changes = applying.look(api, made.monitors, scope)
+        changes = applying.look(api, made.monitors, scope, arguments.severity or ())
         _show(changes, terminal, prune=arguments.prune)
         for name in applying.without_percentiles(api, made.monitors):
             terminal.print(

@@ -31,15 +31,17 @@ class Done:
     failed: list[tuple[str, str]] = field(default_factory=list)
 
 
-def look(api: Api, wanted: Sequence[Monitor], scope: Scope) -> list[Change]:
-    """Return what would change.
+def look(
+    api: Api, wanted: Sequence[Monitor], scope: Scope, severities: Sequence[str] = ()
+) -> list[Change]:
+    """Return what would change; of other severities, where some are named, nothing.
 
     Raises
     ------
     ApiError
         Datadog does not say what there is.
     """
-    return plan(wanted, ours(list(api.monitors(MANAGED)), scope))
+    return plan(wanted, ours(list(api.monitors(MANAGED)), scope), severities)
 
 
 def refusals(api: Api, changes: Sequence[Change]) -> list[tuple[str, str]]:

@@ -113,6 +113,11 @@ def filter_of(tags: Sequence[str]) -> str:
     return next((each.partition(":")[2] for each in tags if each.startswith(f"{FILTER}:")), "")
 
 
+def severity_tag(severity: str) -> str:
+    """Return the tag of a severity."""
+    return f"severity:{severity}"
+
+
 def filter_text(scope: Scope) -> str:
     """Return what the tags of a scope's monitors say that they are limited to."""
     return "/".join(sorted(scope.tags))
@@ -197,5 +202,5 @@ def _key(name: str, side: str) -> str:
 
 def _tags(key: str, scope: Scope, severity: Severity) -> list[str]:
     limited = filter_text(scope)
-    found = [MANAGED, f"{IDENTITY}:{key}", f"severity:{severity.value}"]
+    found = [MANAGED, f"{IDENTITY}:{key}", severity_tag(severity.value)]
     return sorted((*found, f"{FILTER}:{limited}") if limited else found)

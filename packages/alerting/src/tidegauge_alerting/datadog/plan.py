@@ -9,7 +9,13 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from tidegauge_alerting.datadog.monitors import MANAGED, filter_of, filter_text, key_of
+from tidegauge_alerting.datadog.monitors import (
+    MANAGED,
+    filter_of,
+    filter_text,
+    key_of,
+    severity_tag,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -69,7 +75,11 @@ def numbers_of(found: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     return numbers
 
 
-def plan(wanted: Sequence[Monitor], found: Sequence[Mapping[str, Any]]) -> list[Change]:
+def plan(
+    wanted: Sequence[Monitor],
+    found: Sequence[Mapping[str, Any]],
+    severities: Sequence[str] = (),
+) -> list[Change]:
     """Return what each monitor needs, in the order in which it can be done.
 
     Parameters
@@ -78,6 +88,8 @@ def plan(wanted: Sequence[Monitor], found: Sequence[Mapping[str, Any]]) -> list[
         Parts before what is made of them.
     found : sequence of mapping
         Our monitors, as the API has them, the oldest first.
+    severities : sequence of str, optional
+        Nothing else was asked about: others that are not wanted are not gone.
     """
     by_key: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for each in found:
@@ -89,8 +101,12 @@ def plan(wanted: Sequence[Monitor], found: Sequence[Mapping[str, Any]]) -> list[
         there, *_ = by_key.get(monitor.key, [None])
         changes.append(_change(monitor, there, keys))
     known = {monitor.key for monitor in wanted}
+    about = {severity_tag(each) for each in severities}
     gone = [
-        each for key, those in by_key.items() for each in (those[1:] if key in known else those)
+        each
+        for key, those in by_key.items()
+        for each in (those[1:] if key in known else those)
+        if not about or about & set(each["tags"])
     ]
     # What is made of others has to go before them.
     gone.sort(key=lambda each: each.get("type") != "composite")
