@@ -195,6 +195,23 @@ def test_a_broken_file_is_one_warning_and_keeps_the_last_good_one(
     assert {"x2"} == {feature for feature, _, _ in muted(leader)}
 
 
+def test_a_file_that_cannot_be_looked_at_unmutes_nothing(
+    served: Callable[..., Any], state: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A disk that fails for a moment must wake nobody."""
+    leader, now_s, _ = served(before=(mute(),))
+    good = muted(leader)
+    (state / FILE).unlink()
+    (state / FILE).symlink_to(state / FILE)  # a loop
+    with caplog.at_level(logging.WARNING, "tidegauge"):
+        leader.tick(now_s + 1)
+        leader.tick(now_s + 2)
+    (line,) = [r.getMessage() for r in caplog.records if r.name.startswith("tidegauge")]
+
+    assert good == muted(leader)
+    assert line.startswith(f"{state / FILE}: got 'Too many levels of symbolic links' from the file")
+
+
 @pytest.mark.parametrize("workers", [1, 3])
 def test_of_several_workers_the_leader_alone_speaks_and_its_successor_goes_on(
     served: Callable[..., Any], workers: int

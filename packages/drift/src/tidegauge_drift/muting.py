@@ -51,8 +51,16 @@ class Muting:
             return
         try:
             found = (place / FILE).stat()
-        except OSError:  # nobody has muted anything, or it is over
+        except (FileNotFoundError, NotADirectoryError):  # nobody has muted anything, or it is over
             self._marks, self._seen = (), None
+            return
+        except OSError as error:
+            guard.once(
+                "drift.mutes",
+                "%s: got %r from the file system; expected a file that can be read. What was muted "
+                "before stays so; repair it, or remove it to unmute all.",
+                place / FILE, error.strerror, level=logging.WARNING,
+            )  # fmt: skip
             return
         seen = (found.st_mtime_ns, found.st_ino, found.st_size)
         if seen == self._seen:
