@@ -20,6 +20,8 @@ _COUNTED = {
     m.TIDEGAUGE_ROWS.name: 3,
     m.MODEL_ERRORS.name: 0,
     m.MODEL_FEATURE_BIN.name: 0,  # of drift
+    m.MODEL_ENERGY_USAGE.name: 0,  # of resources, a few for all operations together
+    m.MODEL_CARBON_EMISSIONS.name: 0,
 }
 # Exporters to which each bucket of a histogram is a series.
 _BY_BUCKET = (exporters.OURS, "prometheus")
