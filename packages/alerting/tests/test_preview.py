@@ -233,6 +233,19 @@ def test_those_that_need_somebody_come_first() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(("number", "look"), [(0.0, "calm"), (1.0, "warning"), (7.0, "warning")])
+def test_several_models_that_differ_are_as_bad_as_one(number: float, look: str) -> None:
+    """Verdicts that are added up are coloured from the first on."""
+
+    def answers(expression: str) -> list[tuple[Labels, float]]:
+        return [({}, number)] if 'family="inputs"' in expression else []
+
+    with Listener(answers) as listener:
+        parts = draw.sections(DASHBOARDS[:1], ())
+        page = draw.page(PrometheusApi(listener.url), parts, ALERTS, SPAN)[0]
+    assert f'<h4>Inputs differ</h4><p class="big {look}">{number:g}</p>' in page
+
+
 @pytest.mark.parametrize(
     ("value", "unit", "text"),
     [

@@ -16,6 +16,7 @@ from tidegauge_alerting.preview.figures import escape, figure
 # Rows of a table that are seen at once; the others are a click away.
 _SEEN_ROWS = 50
 _SEEN_LINES = 6
+_SEEN_MARKS = 5
 _SEVERITIES = ("critical", "warning", "info")
 
 
@@ -110,7 +111,7 @@ def render(
         f"<title>Models in production</title><style>{style}</style></head><body>"
         f"<header><h1>Models in production</h1><p>{shown[0]} to {shown[1]} UTC, "
         f"from {escape(source)}</p><nav>{links}</nav></header><main>"
-        f"{_fires(fires)}{body}</main></body></html>\n"
+        f"{_alerts(fires)}{body}</main></body></html>\n"
     )
 
 
@@ -118,7 +119,7 @@ def _moment(at_s: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M", time.gmtime(at_s))
 
 
-def _fires(fires: Sequence[Fire] | None) -> str:
+def _alerts(fires: Sequence[Fire] | None) -> str:
     if fires is None:
         text = (
             '<p class="note">This server has no alert rules of Tidegauge. '
@@ -149,9 +150,13 @@ def _section(section: Section, anchor: str, around: _Around) -> str:
             answer = section.answers[f"{number}.{place}"]
             panels.append(_panel(panel, answer, section.marks, around))
         rows.append(f'<h3>{escape(row.title)}</h3><div class="row">{"".join(panels)}</div>')
+    marks = "".join(
+        f'<p class="marked">{drawing.clock(at_s, around.span)} {escape(text)}</p>'
+        for at_s, text in section.marks[-_SEEN_MARKS:]
+    )
     return (
         f'<section id="{anchor}"><h2>{escape(section.title)}</h2>'
-        f"<p>{escape(section.dashboard.description)}</p>{''.join(rows)}</section>"
+        f"<p>{escape(section.dashboard.description)}</p>{marks}{''.join(rows)}</section>"
     )
 
 
@@ -186,9 +191,15 @@ def _panel(
 
 def _severity(value: float, alerts: Sequence[AlertDefinition]) -> str:
     for severity in _SEVERITIES:
-        if any(each.severity == severity and each.fires_at(value) for each in alerts):
+        if any(each.severity == severity and _fires(each, value) for each in alerts):
             return severity
     return "calm" if alerts else ""
+
+
+def _fires(alert: AlertDefinition, value: float) -> bool:
+    # Of verdicts that were added up two are as bad as one.
+    many = alert.comparison is Comparison.EQUAL and 0 < alert.threshold < value
+    return many or alert.fires_at(value)
 
 
 def _legend(answer: Answer, alerts: Sequence[AlertDefinition]) -> str:
