@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,10 +13,18 @@ from pathlib import Path
 import pytest
 from tidegauge_alerting.dashboard_files import load_dashboards
 from tidegauge_alerting.panel_promql import series
+from tidegauge_alerting.panels import Aggregate, Query
 from tidegauge_exporter_prometheus import prometheus_name
 from tidegauge_semconv import all_metrics
 from tidegauge_semconv import metrics as m
-from tidegauge_testkit.backends import Process, Prometheus, free_port, wait_until
+from tidegauge_testkit.backends import (
+    Process,
+    Prometheus,
+    PromqlServer,
+    VictoriaMetrics,
+    free_port,
+    wait_until,
+)
 from tidegauge_testkit.contracts import commands
 
 pytestmark = pytest.mark.backends
@@ -42,10 +50,11 @@ OF_THE_HOST = {
 
 @dataclass(frozen=True)
 class Live:
-    """An app that serves, and the Prometheus that scrapes it."""
+    """An app that serves, and what scrapes it: only Prometheus evaluates our rules."""
 
     folder: Path
     prometheus: Prometheus
+    storage: VictoriaMetrics
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +81,11 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     text = commands.run("rules render", "prometheus", "--fleet", "--fleet-window", "1m").written
     app = Process([sys.executable, str(APP)], folder, environment=environment, name="app")
     targets = {"serve": f"127.0.0.1:{port}"}
-    with app, Prometheus(folder / "prometheus", targets, rules=text, interval_s=3) as prometheus:
+    with (
+        app,
+        Prometheus(folder / "prometheus", targets, rules=text, interval_s=3) as prometheus,
+        VictoriaMetrics(folder / "vm", targets, interval_s=3) as storage,
+    ):
         mute = ("mute", "churn", "--for", "2h", "--reason", "a test")
         mark = ("marker", "deploy", "fraud_detection", "--version", "3", "--for", "2h")
         for words in (mute, mark):
@@ -88,7 +101,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
             )
 
         wait_until(everything, "drift, a mute, a mark and the fleet's index", READY_S, 0.5)
-        yield Live(folder, prometheus)
+        yield Live(folder, prometheus, storage)
     assert "Traceback" not in app.log.read_text()
 
 
@@ -99,32 +112,34 @@ def run(folder: Path, words: Sequence[str]) -> bool:
     return done.returncode == 0
 
 
-def test_every_panel_has_data(live: Live) -> None:
-    """All expressions, but those of metrics that a healthy app does not export."""
+def places(wanted: Callable[[Query], bool]) -> set[str]:
+    """Return where the queries of some kind stand, as the command says it."""
+    return {
+        f"{dashboard.name}: {panel.title}"
+        for dashboard in load_dashboards()
+        for panel in dashboard.panels
+        for query in panel.queries
+        if wanted(query)
+    }
+
+
+@pytest.mark.parametrize("name", ["prometheus", "storage"])
+def test_every_panel_has_data(live: Live, name: str) -> None:
+    """All expressions, but those of what a healthy app or this host does not export."""
+    server: PromqlServer = getattr(live, name)
 
     def checked() -> commands.Recorder | None:
-        words = ("--prometheus", live.prometheus.url, "--since", "5m")
-        found = commands.run("dashboards check", *words)
+        found = commands.run("dashboards check", "--prometheus", server.url, "--since", "5m")
         return found if found.status == 0 else None
 
     # What has been scraped for less than the step of a picture is in none yet.
     terminal = wait_until(checked, "data for every panel", READY_S, 2.0)
     print("\n".join(terminal.lines))
-    absent = {
-        f"{dashboard.name}: {panel.title}"
-        for dashboard in load_dashboards()
-        for panel in dashboard.panels
-        for query in panel.queries
-        if query.metric in ABSENT and query.zero_beside is None
-    }
-    of_the_host = {
-        f"{dashboard.name}: {panel.title}"
-        for dashboard in load_dashboards()
-        for panel in dashboard.panels
-        if OF_THE_HOST & set(panel.metrics)
-    }
+    absent = places(lambda query: query.metric in ABSENT and query.zero_beside is None)
+    if name == "storage":
+        absent |= places(lambda query: query.aggregate is Aggregate.STABILITY)
     told = terminal.tables["No data: nothing exports the metric"][1:]
-    assert {row[0] for row in told} - of_the_host == absent
+    assert {row[0] for row in told} - places(lambda query: query.metric in OF_THE_HOST) == absent
     assert terminal.tables.keys() == {"No data: nothing exports the metric"}
 
 
