@@ -93,10 +93,8 @@ def holds(evaluator: dict[str, Any], value: float) -> bool:
     first, last = evaluator["params"][0], evaluator["params"][-1]
     found: bool = {
         "gt": value > first,
-        "gte": value >= first,
         "lt": value < first,
-        "lte": value <= first,
-        "eq": value == first,
+        "within_range": first < value < last,
         "outside_range": value < first or value > last,
     }[evaluator["type"]]
     return found

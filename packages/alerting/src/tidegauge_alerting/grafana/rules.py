@@ -6,6 +6,7 @@ rule itself: a provisioned tree of notification policies would replace the organ
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -33,15 +34,8 @@ _LOOK_BACK_S = 600
 _RECORDED = (
     "its index is recorded by rules of Prometheus: render those with --fleet, they alert on it too"
 )
-# Grafana's words for the comparison, and for the opposite one that ends it.
-_EVALUATORS = {
-    Comparison.ABOVE: ("gt", "lte"),
-    Comparison.AT_LEAST: ("gte", "lt"),
-    Comparison.BELOW: ("lt", "gte"),
-    Comparison.AT_MOST: ("lte", "gt"),
-    Comparison.EQUAL: ("eq", ""),
-    Comparison.OUTSIDE: ("outside_range", ""),
-}
+# Verdicts are 0 or 1: what is so near to one is one.
+_NEAR = 0.001
 _EXPRESSION = {"type": "__expr__", "uid": "__expr__"}
 
 
@@ -137,13 +131,9 @@ def _measure(definition: AlertDefinition) -> dict[str, Any]:
 
 
 def _comparison(definition: AlertDefinition) -> dict[str, Any]:
-    begins, ends = _EVALUATORS[definition.comparison]
-    limits = [definition.threshold]
-    if definition.low is not None:
-        limits.insert(0, definition.low)
-    condition: dict[str, Any] = {"evaluator": {"type": begins, "params": limits}}
+    condition: dict[str, Any] = {"evaluator": _begins(definition)}
     if definition.recovery is not None:
-        condition["unloadEvaluator"] = {"type": ends, "params": [definition.recovery]}
+        condition["unloadEvaluator"] = _ends(definition.comparison, definition.recovery)
     return {
         "refId": "B",
         "relativeTimeRange": {"from": 0, "to": 0},
@@ -158,6 +148,49 @@ def _comparison(definition: AlertDefinition) -> dict[str, Any]:
             "maxDataPoints": 43200,
         },
     }
+
+
+def _begins(definition: AlertDefinition) -> dict[str, Any]:
+    """Return the comparison, in the four words that every version of Grafana has.
+
+    Where a value itself counts, the limit is the next number beside it.
+    """
+    value = definition.threshold
+    match definition.comparison:
+        case Comparison.ABOVE:
+            return _evaluator("gt", value)
+        case Comparison.AT_LEAST:
+            return _evaluator("gt", math.nextafter(value, -math.inf))
+        case Comparison.BELOW:
+            return _evaluator("lt", value)
+        case Comparison.AT_MOST:
+            return _evaluator("lt", math.nextafter(value, math.inf))
+        case Comparison.EQUAL:
+            return _evaluator("within_range", value - _NEAR, value + _NEAR)
+        case Comparison.OUTSIDE:
+            low = value if definition.low is None else definition.low
+            return _evaluator("outside_range", low, value)
+
+
+def _ends(comparison: Comparison, value: float) -> dict[str, Any]:
+    """Return when an alert that fires ends: the opposite, at the recovery."""
+    match comparison:
+        case Comparison.ABOVE:
+            return _evaluator("lt", math.nextafter(value, math.inf))
+        case Comparison.AT_LEAST:
+            return _evaluator("lt", value)
+        case Comparison.BELOW:
+            return _evaluator("gt", math.nextafter(value, -math.inf))
+        case Comparison.AT_MOST:
+            return _evaluator("gt", value)
+        case _:
+            raise TypeError(
+                f"recovery: got {value:g} with {comparison!r}; expected a comparison with one side."
+            )
+
+
+def _evaluator(kind: str, *limits: float) -> dict[str, Any]:
+    return {"type": kind, "params": list(limits)}
 
 
 @cache
