@@ -66,3 +66,18 @@ def test_texts_are_no_templates_and_notify_nobody(text: str, shown: str) -> None
 def test_no_tag_of_ours_is_a_template_or_a_handle(attributes: dict[str, str]) -> None:
     """So a model's name can be put into a message as it is."""
     assert not any(sign in each for each in attribute_tags(attributes) for sign in "@{}")
+
+
+def test_a_key_with_dots_is_in_brackets() -> None:
+    """As Datadog's reference of variables has it."""
+    gpu = AlertDefinition(
+        name="GpuFull",
+        metric=metrics.HW_GPU_MEMORY_UTILIZATION,
+        measure=Last(),
+        comparison=Comparison.ABOVE,
+        threshold=0.9,
+        severity=Severity.WARNING,
+        summary="{hw.id} is full",
+        description="Look.",
+    )
+    assert "{{[hw.id].name}} is full" in message(gpu, (a.HW_ID,), ())

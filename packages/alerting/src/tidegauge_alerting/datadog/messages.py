@@ -120,7 +120,8 @@ def _template(
 
 
 def _tag(key: str) -> str:
-    return f"{{{{{key}.name}}}}"
+    # A dot would otherwise lead into the tag.
+    return f"{{{{[{key}].name}}}}" if "." in key else f"{{{{{key}.name}}}}"
 
 
 def _value(form: str, *, composite: bool) -> str:
