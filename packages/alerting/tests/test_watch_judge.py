@@ -357,3 +357,14 @@ def test_the_watcher_agrees_with_prometheus(number: int, tmp_path: Path) -> None
     print(f"{alert.name}: {begins} onsets, {ends} ends")
     assert min(begins, ends) >= 3
     play(found, rule_groups([alert]), tmp_path, labels={"severity": alert.severity.value})
+
+
+@pytest.mark.parametrize("alert", [*load().alerts, *load().off], ids=lambda alert: alert.name)
+def test_every_installed_alert_is_judged_or_said_not_to_be(alert: AlertDefinition) -> None:
+    """A new measure or guard, of whatever package, is noticed."""
+    history = History(judge.reads([alert]))
+    if judge.can_judge(alert):
+        assert {} == judge.judge(alert, history, 0.0)
+    else:
+        with pytest.raises(TypeError, match="expected one that can be computed from scrapes"):
+            judge.judge(alert, history, 0.0)

@@ -118,7 +118,7 @@ def _run(
         plan.channels_of,
         timeout_s=min(_SCRAPE_S, plan.interval_s),
         files=files,
-        say=_speaker(terminal, show_notices=plan.dry_run),
+        say=_speaker(terminal, plan),
     )
     for channel in () if plan.dry_run else plan.alerts.channels:
         outboxes[channel.name] = Outbox(
@@ -190,10 +190,11 @@ def _about(plan: _Plan) -> Iterator[str]:
     if plan.dry_run:
         where += " (dry run: nothing is sent)"
     number = len(plan.targets)
-    yield (
-        f"Watching {number} {'target' if number == 1 else 'targets'} every {plan.interval_s} s "
-        f"for {len(judged)} alerts, {where}."
+    targets = f"{number} {'target' if number == 1 else 'targets'}"
+    doing = (
+        f"Looking at {targets}" if plan.once else f"Watching {targets} every {plan.interval_s} s"
     )
+    yield f"{doing} for {len(judged)} alerts, {where}."
     left_out = [each.name for each in plan.alerts.alerts if not judge.can_judge(each)]
     if left_out:
         yield (
@@ -205,12 +206,14 @@ def _about(plan: _Plan) -> Iterator[str]:
         yield f"Shown here alone, for want of a route: {', '.join(nowhere)}."
 
 
-def _speaker(terminal: Terminal, *, show_notices: bool) -> Callable[[Change | Notice], None]:
+def _speaker(terminal: Terminal, plan: _Plan) -> Callable[[Change | Notice], None]:
     def say(what: Change | Notice) -> None:
         match what:
             case Change(alert=alert, fires=fires, at_s=at_s):
-                terminal.print(_line("fires" if fires else "ended", alert.name, alert.labels, at_s))
-            case Notice() if show_notices:
+                if not (fires and plan.once):  # all that fires is shown at the end
+                    state = "fires" if fires else "ended"
+                    terminal.print(_line(state, alert.name, alert.labels, at_s))
+            case Notice() if plan.dry_run:
                 terminal.print(f"would send: {what.title}")
 
     return say
