@@ -17,6 +17,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TypeAlias
@@ -94,7 +95,8 @@ def serve(port: int, began_s: float) -> None:
             self.send_header("Content-Type", "text/plain; version=0.0.4")
             self.send_header("Content-Length", str(len(text) + 1))
             self.end_headers()
-            self.wfile.write(text + b"\n")
+            with suppress(OSError):  # Prometheus may end in the middle of a scrape
+                self.wfile.write(text + b"\n")
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""

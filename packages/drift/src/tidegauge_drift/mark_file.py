@@ -22,6 +22,7 @@ except ImportError:  # not Unix: of two commands at once one may be lost
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_AVAILABLE = fcntl is not None
 _WAIT_S = 10.0
 _POLL_S = 0.01
 # The service may be another user's: it must read the file, and nobody else must write it.
@@ -81,7 +82,7 @@ def change(folder: Path, edit: Callable[[tuple[Mark, ...]], Iterable[Mark]]) -> 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Keep other commands out; the folder itself is what is locked, so that nothing is left."""
-    if fcntl is None:
+    if not _AVAILABLE:
         yield
         return
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
