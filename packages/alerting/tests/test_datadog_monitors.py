@@ -165,6 +165,12 @@ def test_the_last_value_of_a_gauge() -> None:
     )
 
 
+def test_what_may_have_no_value_is_no_group() -> None:
+    """A monitor grouped by a tag does not see the series without it: most GPUs have no parent."""
+    found = definition(metric=metrics.HW_GPU_MEMORY_UTILIZATION, summary="{value:percent}")
+    assert "by {hw.id,hw.name} >" in queries(found)["value"]
+
+
 def test_a_filter_of_several_values_is_of_words() -> None:
     """Datadog takes no "!" or "," beside IN; values are as the exporter sends them."""
     where = (Where(a.WINDOW, ("1d", "Last Day")), Where(a.FEATURE, ("", "Amount, EUR")))

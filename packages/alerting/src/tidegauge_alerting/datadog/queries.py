@@ -55,6 +55,8 @@ if TYPE_CHECKING:
 # Gauges come once a minute by OpenTelemetry's default, and some come late.
 _GAUGE_WINDOW_S = 300
 _GONE_S = 900
+# What has no value where there is none: a GPU that is no partition of another has no parent.
+_MAY_BE_EMPTY = {a.HW_PARENT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ class Scope:
 
     def keys(self, attributes: Sequence[str], where: Sequence[Where] = ()) -> tuple[str, ...]:
         """Return the tags to group by, those left out that the series may not have."""
-        absent = {each.attribute for each in where if "" in each.values}
+        absent = {each.attribute for each in where if "" in each.values} | _MAY_BE_EMPTY
         if not self.by_version:
             absent.add(a.MODEL_VERSION)
         return tuple(key for key in attributes if key not in absent)
