@@ -60,6 +60,8 @@ def test_the_alerts_are_the_promised_ones() -> None:
         "ModelDrift": ("==", 1, 0, "critical"),
         "InputDrift": ("==", 1, 0, "warning"),
         "DataDriftDetected": (">", 0.2, 60, "warning"),
+        "SegmentDrift": ("==", 1, 0, "warning"),
+        "CorrelationDrift": ("==", 1, 0, "warning"),
         "ManyModelsDrift": (">", 0.2, 300, "warning"),
         "ReferenceMismatch": (">", 0, 0, "warning"),
         "ReferenceOld": (">", 15_552_000, 0, "info"),

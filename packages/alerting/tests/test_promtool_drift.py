@@ -112,6 +112,24 @@ STORIES = (
         ),
         (Firing(15), Firing(24)),
     ),
+    *(
+        story
+        for name, family in (("SegmentDrift", "segments"), ("CorrelationDrift", "correlation"))
+        for story in (
+            Story(
+                name,
+                "for three windows",
+                (Series(DETECTED, "0x2 1x5 0x5", {**WINDOW, "family": family, **POD}),),
+                (Firing(2), Firing(5, ({**WINDOW, "family": family, **POD},)), Firing(9)),
+            ),
+            Story(
+                name,
+                "the inputs are another family",
+                (Series(DETECTED, "1x5", {**WINDOW, "family": "inputs", **POD}),),
+                (Firing(4),),
+            ),
+        )
+    ),
     Story(
         "ReferenceMismatch",
         "all features differ from the first window on, until the reference is replaced",
@@ -188,6 +206,30 @@ QUALITY_STEPS = (
 )
 # What a person reads at the first firing of each alert's first story: summary, description, steps.
 TEXTS = {
+    "SegmentDrift": (
+        "A segment of fraud version 3 differs from the reference",
+        (
+            "At least one feature or output of fraud version 3 differs from reference 0a1b2c3d "
+            "among the rows of one segment, in two 1000rows windows in a row, by more than chance "
+            "explains."
+        ),
+        (
+            "`tidegauge explain 'fraud'` on its host says which segment and which feature; look "
+            "for what is special about that customer, country or device."
+        ),
+    ),
+    "CorrelationDrift": (
+        "The inputs of fraud version 3 do not go together as they did",
+        (
+            "At least two features of fraud version 3 correlate otherwise than in reference "
+            "0a1b2c3d, in two 1000rows windows in a row, by more than chance explains, while each "
+            "of them looks as ever."
+        ),
+        (
+            "`tidegauge explain 'fraud'` on its host names the pairs. Look for a join that went "
+            "wrong, a unit that was changed for a part of the rows, a sensor that repeats another."
+        ),
+    ),
     "ManyModelsDrift": (
         "30% of the models drift together",
         (

@@ -60,7 +60,7 @@ VALUES = {
     "feature": ("", "age", "sex"),
     "window": ("1d",),
     "detector": ("adwin", "ddm"),
-    "family": ("inputs", "outputs", "data_quality"),
+    "family": ("inputs", "outputs", "data_quality", "segments", "correlation"),
     "cause": ("otlp", "record:KeyError"),
     "state": ("seen", "dropped", "reference_mismatch"),
 }
