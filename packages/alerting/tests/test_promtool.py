@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +11,7 @@ from tidegauge_alerting.alert_file import load, own_sources
 from tidegauge_exporter_prometheus import prometheus_name
 from tidegauge_semconv import metrics
 from tidegauge_testkit.backends import Promtool
+from tidegauge_testkit.backends.binaries import find
 from tidegauge_testkit.backends.stories import Firing, Series, Story, play
 
 if TYPE_CHECKING:
@@ -42,3 +44,18 @@ def test_promtool_refuses_what_does_not_happen(firing: Firing, tmp_path: Path) -
     story = Story("InputDrift", "drift", (series,), (firing,))
     with pytest.raises(AssertionError, match="InputDrift"):
         play([story], rule_groups(DEFAULT_ALERTS), tmp_path, labels={"severity": "warning"})
+
+
+def test_vmalert_accepts_the_rules(tmp_path: Path) -> None:
+    """VictoriaMetrics' rule engine refuses a file with any field that it does not know."""
+    file = load(sources=own_sources())
+    path = tmp_path / "rules.yml"
+    path.write_text(render_prometheus((*file.alerts, *file.off)))
+    done = subprocess.run(
+        [find("vmalert"), "-dryRun", f"-rule={path}"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, "fatal" in done.stderr) == (0, False)
