@@ -205,6 +205,7 @@ def test_a_process_killed_in_mid_upload_loses_nothing(folder: Path) -> None:
         assert [] == served.faults
 
 
+@pytest.mark.backends
 def test_a_disk_that_takes_nothing_keeps_no_profile_from_the_platform(folder: Path) -> None:
     """It is sent from memory."""
     with WhylabsPlatform() as served:
@@ -215,6 +216,7 @@ def test_a_disk_that_takes_nothing_keeps_no_profile_from_the_platform(folder: Pa
         assert 20 == counted(DatasetProfileView.deserialize(sent.content))
 
 
+@pytest.mark.backends
 def test_profiles_are_closed_while_the_service_runs(folder: Path) -> None:
     """When their interval is over, without anybody asking."""
     process = subprocess.Popen(

@@ -55,14 +55,15 @@ def test_a_missing_package_is_named_with_the_line_to_run(
 ) -> None:
     """Once, and no row is taken."""
     monkeypatch.setitem(sys.modules, "whylogs", None)
-    monkeypatch.setattr(sys, "version_info", (3, 12, 1))
     monkeypatch.setenv("TIDEGAUGE_WHYLABS_WRITER", "local")
     processor = WhylabsProcessor()
     begin(processor)
-    assert [
+    message = requirement.missing("TIDEGAUGE_WHYLABS_WRITER=local")
+    assert [f"{message}\n{_OFF}"] == said(logging.ERROR)
+    assert (
         "TIDEGAUGE_WHYLABS_WRITER=local needs whylogs, which is not installed. "
-        "pip install 'tidegauge-exporter-whylabs[whylogs]'\n" + _OFF
-    ] == said(logging.ERROR)
+        "pip install 'tidegauge-exporter-whylabs[whylogs]'"
+    ) == requirement.missing("TIDEGAUGE_WHYLABS_WRITER=local", (3, 12))
 
 
 def test_on_python_3_13_the_message_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

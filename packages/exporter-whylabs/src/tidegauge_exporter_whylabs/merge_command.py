@@ -38,7 +38,7 @@ Of = tuple[str, str, str]
 
 
 def _run(arguments: Namespace, terminal: Terminal) -> int:
-    if message := requirement.missing("tidegauge profiles merge"):
+    if message := requirement.missing("this command"):
         raise CommandError(message)
     folder = Path(arguments.folder)
     paths = sorted(path for path in folder.glob(f"*{SUFFIX}") if path.is_file())

@@ -10,7 +10,7 @@ BUILD = "pip install 'whylogs>=1.6.4,<2'"
 _FIRST_WITHOUT = (3, 13)
 
 
-def missing(subject: str, python: tuple[int, int] = sys.version_info[:2]) -> str:
+def missing(subject: str, python: tuple[int, ...] = sys.version_info[:2]) -> str:
     """Return one message where whylogs is missing, empty where it is there."""
     if importlib.util.find_spec("whylogs") is not None:
         return ""

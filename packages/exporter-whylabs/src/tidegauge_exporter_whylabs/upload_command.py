@@ -43,7 +43,7 @@ def _arguments(parser: ArgumentParser) -> None:
 
 
 def _run(arguments: Namespace, terminal: Terminal) -> int:
-    if message := requirement.missing("tidegauge reference upload"):
+    if message := requirement.missing("this command"):
         raise CommandError(message)
     path = Path(arguments.file)
     try:
