@@ -145,3 +145,23 @@ def test_what_is_set_up_wrongly_is_one_message(
         begin(processor)
     assert [f"{message} {_OFF}"] == said(logging.ERROR)
     assert "super-secret-key" not in repr(vars(processor)) + "".join(said(logging.DEBUG))
+
+
+def test_a_forked_child_keeps_no_lock_of_its_parent(folder: Path) -> None:
+    """Or the parent would seem to live as long as the child does."""
+    pytest.importorskip("whylogs", reason="needs whylogs, which has no wheels above Python 3.12")
+    from tidegauge_exporter_whylabs.settings import WhylabsSettings
+    from tidegauge_exporter_whylabs.spool import Spool
+
+    settings = WhylabsSettings(writer="local", folder=str(folder))
+    processor = WhylabsProcessor(settings=settings)
+    assert processor._begin(settings) is not None
+    spool = processor._spool
+    assert spool is not None
+    assert spool.lead()
+    spool.checkpoint("one", b"1")
+    processor.reset()
+    other = Spool(spool.folder, 100_000, lambda *_: None)
+    assert other.lead()
+    assert 1 == other.recover()
+    other.abandon()

@@ -310,6 +310,17 @@ def test_a_column_that_stands_for_nothing_has_no_verdict(tmp_path: Path) -> None
     assert "" == said["x"]
 
 
+def test_integers_in_a_wide_range_are_not_taken_for_row_numbers(tmp_path: Path) -> None:
+    """Though the quantiles that stand for them only rise, they have no order."""
+    paths = [
+        profile(batch(np.random.default_rng(seed).integers(0, 100_000, (60_000, 1)).astype(float),
+                      names=("postcode",)),
+                folder=tmp_path, worker=f"w{seed}")
+        for seed in range(2)
+    ]  # fmt: skip
+    assert {"postcode": False} == verdicts(run("drift report", *paths, "--json", "-"))
+
+
 def test_clean_profiles_are_not_flagged(tmp_path: Path) -> None:
     """Large ones, of which only sketches are left, a hundred features at once."""
     names = tuple(f"f{j}" for j in range(100))

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 class SketchedTable:
     """Columns of values that stand for the rows of a table which are no longer there.
 
-    They have one length, and no order: nothing says which values were one row. There are at most as
-    many as the sketch is exact for, so that whoever tests them is as sure as it may be. ``rows`` is
-    how many rows the table had. ``outputs`` are the columns that a model has answered, with their
-    names there; ``left_out`` are columns that stand for nothing, with the reason.
+    They have one length, and their order means nothing: nobody knows which values were one row.
+    There are at most as many as the sketch is exact for, so that whoever tests them is as sure as
+    it may be. ``rows`` is how many rows the table had. ``outputs`` are the columns that a model has
+    answered, with their names there; ``left_out`` are those that stand for nothing, and why.
     """
 
     kind: str
