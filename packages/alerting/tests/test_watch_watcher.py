@@ -146,6 +146,30 @@ def test_begin_and_end_are_told(live: Live, service: Service, receiver: AlertRec
     assert [] == receiver.faults
 
 
+def test_what_a_page_says_is_not_said_twice(
+    live: Live, service: Service, receiver: AlertReceiver
+) -> None:
+    """While a model's outputs drift its inputs say nothing, those of another model do."""
+    run = live(START_S)
+    outputs = DRIFT + "1\n"
+    inputs = outputs.replace("outputs", "inputs")
+    service.text = outputs + inputs + inputs.replace("fraud", "churn")
+    run.watcher.round(START_S)
+    service.text = inputs
+    for i in range(1, 25):
+        run.watcher.round(START_S + i * STEP_S)
+    assert run.outbox.wait_empty(LIMIT_S)
+    found = [
+        (*each, b["groupLabels"]["model_name"])
+        for each, b in zip(told(receiver), receiver.taken(), strict=True)
+    ]
+    assert [
+        ("firing", "ModelDrift", "fraud"), ("firing", "InputDrift", "churn"),
+        ("firing", "InputDrift", "fraud"),
+        ("resolved", "InputDrift", "churn"), ("resolved", "ModelDrift", "fraud"),
+    ] == [*found[:3], *sorted(found[3:])]  # fmt: skip
+
+
 @pytest.mark.parametrize("end", ["end", "die"])
 def test_a_restart_repeats_nothing_and_loses_no_end(
     end: str, live: Live, service: Service, receiver: AlertReceiver

@@ -10,12 +10,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from tidegauge_alerting.definitions import AlertDefinition, Severity
-from tidegauge_alerting.watch.alerts import Active, Change
+from tidegauge_alerting.watch.alerts import Active, Change, Key
 from tidegauge_alerting.watch.notice import Item, Notice, clean, group_of, item, item_from_json
 from tidegauge_alerting.watch.vector import Labels
 
@@ -44,11 +44,15 @@ class Group:
     members: dict[Labels, Member] = field(default_factory=dict)
     last_s: float | None = None
 
-    def due(self, at_s: float) -> Notice | None:
+    def due(self, at_s: float, inhibited: Collection[Key] = ()) -> Notice | None:
         """Return what is to be said now, and take it as said."""
         if self.was_said(at_s):
             return None
-        firing = [each for each in self.members.values() if each.item.fires]
+        firing = [
+            each
+            for labels, each in self.members.items()
+            if each.item.fires and (self.name, labels) not in inhibited
+        ]
         ended = [each for each in self.members.values() if not each.item.fires and _unsaid(each)]
         if not ended and not any(self._wants(each, at_s) for each in firing):
             return None
@@ -110,10 +114,15 @@ class Register:
         if member is not None and member.item.fires:
             member.item = dataclasses.replace(member.item, ends_s=change.at_s)
 
-    def due(self, at_s: float) -> Iterator[tuple[Notice, tuple[str, ...]]]:
-        """Yield the notices that are due, and the names of the channels that they go to."""
+    def due(
+        self, at_s: float, inhibited: Collection[Key] = ()
+    ) -> Iterator[tuple[Notice, tuple[str, ...]]]:
+        """Yield the notices that are due, and the names of the channels that they go to.
+
+        Of what is inhibited nothing is said but, where it was said before, its end.
+        """
         for key, group in list(self.groups.items()):
-            notice = group.due(at_s)
+            notice = group.due(at_s, inhibited)
             group.forget(at_s)
             if not group.members and not group.was_said(at_s):
                 del self.groups[key]

@@ -11,6 +11,7 @@ from tidegauge_alerting.definitions import AlertDefinition, by_name
 from tidegauge_alerting.watch import judge
 from tidegauge_alerting.watch.alerts import Active, Alerts, Change
 from tidegauge_alerting.watch.history import History
+from tidegauge_alerting.watch.inhibition import Inhibition
 from tidegauge_alerting.watch.notice import Notice, from_json, to_json
 from tidegauge_alerting.watch.outbox import Outbox, close_all
 from tidegauge_alerting.watch.register import Register, labels_from
@@ -65,6 +66,7 @@ class Watcher:
         self.scraper = Scraper(targets, self.history.names, timeout_s)
         self.alerts = Alerts()
         self._register = Register(channels_of)
+        self._inhibition = Inhibition(self._definitions.values())
         self._outboxes = outboxes
         self._files = files
         self._say = say
@@ -112,7 +114,8 @@ class Watcher:
                 if not change.fires:
                     self._register.end(change)
                 self._say(change)
-            due = list(self._register.due(at_s))
+            inhibited = self._inhibition.inhibited(self.alerts.firing())
+            due = list(self._register.due(at_s, inhibited))
             self.history.forget(at_s)
             for notice, _ in due:
                 self._say(notice)
