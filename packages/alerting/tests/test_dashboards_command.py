@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -188,8 +189,13 @@ def test_a_server_without_our_metrics_is_one_clear_line(tmp_path: Path) -> None:
         ),
         (
             ["--prometheus", "localhost:9090"],
-            "Prometheus: got 'localhost:9090'; expected an http or https address. For example: "
-            "http://localhost:9090.",
+            "--prometheus: got 'localhost:9090' from the argument; expected the http or https "
+            "address of a Prometheus. For example: http://localhost:9090.",
+        ),
+        (
+            ["--prometheus", "http://me:secret@localhost:9090"],
+            "--prometheus: got more than an address of localhost from the argument; expected no "
+            "credentials and no query in it. Pass credentials by --auth-file or --auth-env.",
         ),
     ],
 )  # fmt: skip
@@ -222,3 +228,39 @@ def test_a_folder_is_no_page(tmp_path: Path) -> None:
         f"{tmp_path}: got a folder; expected a file. Name the page: page.html."
     )
     assert "-o page.html" in PREVIEW.example
+
+
+@pytest.mark.parametrize(
+    ("words", "library", "extra"),
+    [
+        (["dashboards render", "grafana", "-o", "x"], "grafana_foundation_sdk", "grafana"),
+        (["dashboards check"], "promql_parser", "check"),
+    ],
+)
+def test_a_library_that_is_not_installed_is_one_clear_line(
+    words: list[str], library: str, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message has the command that installs it."""
+    for name in list(sys.modules):
+        if name.startswith(("tidegauge_alerting.grafana.", f"{library}.")):
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(CommandError) as caught:
+        commands.run(*words)
+    assert str(caught.value) == (
+        f"{library}: not installed; expected it for this command. "
+        f"pip install 'tidegauge-alerting[{extra}]'"
+    )
+
+
+def test_a_token_is_sent(tmp_path: Path) -> None:
+    """Most hosted Prometheus let nobody in without one; it stands in a file, never in a page."""
+    token = tmp_path / "token"
+    token.write_text("glc_secret\n")
+    page = tmp_path / "page.html"
+    with Listener(full) as listener:
+        words = ("--prometheus", listener.url, "-o", page, "--auth-file", token)
+        terminal = commands.run("dashboards preview", *words)
+    assert terminal.status == 0
+    assert set(listener.authorizations) == {"Bearer glc_secret"}
+    assert "glc_secret" not in page.read_text()

@@ -146,7 +146,8 @@ def test_colours_are_the_alerts(
 def test_every_metric_has_a_unit_for_grafana() -> None:
     """A unit that Grafana has no name for is written behind the number."""
     assert [spec.name for spec in all_metrics() if not looks.unit(spec.unit)] == []
-    assert looks.unit("{row}/s") == "suffix: rows/s"
+    assert looks.unit("{row}/s") == "rowsps"
+    assert looks.unit("{error}/s") == "suffix: errors/s"
     assert looks.unit("{model}") == "short"
     assert looks.unit("Ohm") == "suffix: Ohm"
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tidegauge.command import Command, CommandError, Terminal
 
-from tidegauge_alerting import dashboard_vendors
+from tidegauge_alerting import dashboard_vendors, server_options
 from tidegauge_alerting.command import add_file, in_force
 from tidegauge_alerting.dashboard_files import DashboardError, load_dashboards
 from tidegauge_alerting.definitions import AlertDefinition
@@ -67,6 +67,7 @@ def _prometheus(parser: ArgumentParser, *, required: bool) -> None:
         default="6h",
         help="how much of the past to look at, such as 30m, 6h or 7d (default: 6h)",
     )
+    server_options.add_credentials(parser)
 
 
 def _server(arguments: Namespace) -> tuple[PrometheusApi, Span]:
@@ -77,10 +78,8 @@ def _server(arguments: Namespace) -> tuple[PrometheusApi, Span]:
             f"--since: got {arguments.since!r}; expected 5m to 31d, with m, h or d. "
             "Leave it out for 6h."
         )
-    try:
-        return PrometheusApi(arguments.prometheus), draw.now(length_s)
-    except ServerError as error:
-        raise CommandError(str(error)) from error
+    server = server_options.server("--prometheus", arguments.prometheus, arguments)
+    return server, draw.now(length_s)
 
 
 # --- render

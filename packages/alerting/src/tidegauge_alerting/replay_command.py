@@ -5,15 +5,13 @@ from __future__ import annotations
 import time
 from argparse import Namespace
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from tidegauge.command import CommandError
 
-from tidegauge_alerting import replay
-from tidegauge_alerting.channels import Secret, SecretError
+from tidegauge_alerting import replay, server_options
 from tidegauge_alerting.command import chosen
 from tidegauge_alerting.definitions import by_name
-from tidegauge_alerting.prometheus_api import PrometheusApi, ServerError
+from tidegauge_alerting.prometheus_api import ServerError
 from tidegauge_alerting.replay_past import Outcome, Past, Span
 
 if TYPE_CHECKING:
@@ -52,12 +50,7 @@ def add_options(parser: ArgumentParser) -> None:
         metavar="SECONDS",
         help="the evaluation interval of the rules (default: %(default)s)",
     )
-    parser.add_argument(
-        "--auth-file", metavar="FILE", help="holds user:password or a bearer token for URL"
-    )
-    parser.add_argument(
-        "--auth-env", metavar="NAME", help="the variable that holds user:password or a token"
-    )
+    server_options.add_credentials(parser)
     parser.add_argument(
         "--against",
         metavar="FILE",
@@ -75,8 +68,7 @@ def run(
 ) -> int:
     """Replay present and changed definitions, and print what differs; returns the exit status."""
     span = _span(arguments, time.time() if now_s is None else now_s)
-    credentials = _credentials(arguments)
-    api = PrometheusApi(_url(arguments.replay), timeout_s=_TIMEOUT_S, credentials=credentials)
+    api = server_options.server("--replay", arguments.replay, arguments, timeout_s=_TIMEOUT_S)
     before, after = by_name(present), by_name(changed)
     names = list(dict.fromkeys((*before, *after)))
     past = Past(api, span)
@@ -176,36 +168,6 @@ def _span(arguments: Namespace, now_s: float) -> Span:
         )
     last = int(now_s // step_s)
     return Span(last - days * _DAY_S // step_s, last, step_s)
-
-
-def _url(given: str) -> str:
-    parts = urlsplit(given)
-    if parts.scheme not in ("http", "https") or not parts.hostname or not given.isprintable():
-        raise CommandError(
-            f"--replay: got {given!r} from the argument; expected the http or https address of a "
-            "Prometheus. For example: http://localhost:9090."
-        )
-    if parts.username is not None or parts.query or parts.fragment:
-        raise CommandError(
-            f"--replay: got more than an address of {parts.hostname} from the argument; expected "
-            "no credentials and no query in it. Pass credentials by --auth-file or --auth-env."
-        )
-    return given.rstrip("/")
-
-
-def _credentials(arguments: Namespace) -> str:
-    if arguments.auth_file is None and arguments.auth_env is None:
-        return ""
-    try:
-        secret = Secret(file=arguments.auth_file or "", env=arguments.auth_env or "").read()
-    except (SecretError, ValueError) as error:
-        raise CommandError(f"--auth-file, --auth-env: {error}") from error
-    if not secret.isprintable():
-        raise CommandError(
-            "--auth-file, --auth-env: got more than one line; expected user:password or a token. "
-            "Write it alone."
-        )
-    return secret
 
 
 def replayed(arguments: Namespace, terminal: Terminal) -> int:

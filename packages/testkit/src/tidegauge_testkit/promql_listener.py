@@ -19,12 +19,14 @@ class Listener(LoopbackServer):
 
     def __init__(self, answers: Answers, rules: Sequence[Mapping[str, Any]] = ()) -> None:
         self.asked: list[str] = []
+        self.authorizations: list[str] = []
         self._answers = answers
         self._rules = rules
         super().__init__(self._answer)
 
     def _answer(self, request: Request) -> Reply:
         path = urlsplit(request.path).path
+        self.authorizations.append(request.headers.get("Authorization", ""))
         if request.method == "POST":
             fields = parse_qs(request.body.decode())
             return self._query(path, {key: each[0] for key, each in fields.items()})

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from grafana_foundation_sdk.builders import dashboard as build
 from grafana_foundation_sdk.models import dashboard as model
+from grafana_foundation_sdk.models import units
 
 from tidegauge_alerting.definitions import AlertDefinition, Comparison, Severity
 from tidegauge_alerting.panels import FLAG_UNIT, SHARE_UNIT
@@ -14,20 +15,21 @@ GREEN = "green"
 COLOURS = {Severity.CRITICAL: "red", Severity.WARNING: "orange", Severity.INFO: "blue"}
 
 _UNITS = {
-    SHARE_UNIT: "percentunit",
-    FLAG_UNIT: "none",
-    "": "short",
-    "s": "s",
-    "%": "percent",
-    "By": "bytes",
-    "By/s": "Bps",
-    "W": "watt",
-    "J": "joule",
-    "g": "massg",
-    "Cel": "celsius",
-    "Hz": "rothz",
-    "{request}/s": "reqps",
-    "{event}/s": "ops",
+    SHARE_UNIT: units.PercentUnit,
+    FLAG_UNIT: units.NoUnit,
+    "": units.Short,
+    "s": units.Seconds,
+    "%": units.Percent,
+    "By": units.BytesIEC,
+    "By/s": units.BytesPerSecondSI,
+    "W": units.Watt,
+    "J": units.Joule,
+    "g": units.Gram,
+    "Cel": units.Celsius,
+    "Hz": units.Hertz,
+    "{request}/s": units.RequestsPerSecond,
+    "{row}/s": units.RowsPerSecond,
+    "{event}/s": units.OpsPerSecond,
 }
 # Grafana colours from a value on; an alert above 0 must not colour 0.
 _JUST_ABOVE_ZERO = 0.001
