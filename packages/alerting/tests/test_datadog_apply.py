@@ -18,7 +18,7 @@ from tidegauge_alerting.datadog.api import Api, ApiError
 from tidegauge_alerting.datadog.applying import Done, Writer, look
 from tidegauge_alerting.datadog.monitors import MANAGED, key_of, monitors
 from tidegauge_alerting.datadog.plan import Kind, differences, ours, plan
-from tidegauge_alerting.datadog.queries import Scope
+from tidegauge_alerting.datadog.scope import Scope
 from tidegauge_alerting.datadog.settings import Access, read
 from tidegauge_testkit.backends.process import wait_until
 from tidegauge_testkit.contracts import commands

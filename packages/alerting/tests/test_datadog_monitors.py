@@ -16,13 +16,14 @@ from hypothesis import strategies as st
 from tidegauge_alerting.alert_file import load
 from tidegauge_alerting.channels import Channel, Secret
 from tidegauge_alerting.datadog.monitors import Rendered, monitors
-from tidegauge_alerting.datadog.queries import Scope, conditions
+from tidegauge_alerting.datadog.queries import conditions
 from tidegauge_alerting.datadog.query_language import (
     NotExpressibleError,
     filter_tag,
     number,
     window,
 )
+from tidegauge_alerting.datadog.scope import Scope
 from tidegauge_alerting.definitions import (
     Across,
     AlertDefinition,

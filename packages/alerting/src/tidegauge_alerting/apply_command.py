@@ -52,9 +52,9 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
 
     from tidegauge_alerting.datadog import applying, settings  # noqa: PLC0415
     from tidegauge_alerting.datadog.api import Api, ApiError  # noqa: PLC0415
-    from tidegauge_alerting.datadog.queries import Scope  # noqa: PLC0415
     from tidegauge_alerting.datadog.query_language import filter_tag  # noqa: PLC0415
     from tidegauge_alerting.datadog.rendering import rendered  # noqa: PLC0415
+    from tidegauge_alerting.datadog.scope import Scope  # noqa: PLC0415
 
     try:
         tags = tuple(sorted({filter_tag(text) for text in arguments.filter}))

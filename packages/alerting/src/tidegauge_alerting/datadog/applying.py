@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from tidegauge_alerting.datadog.monitors import Monitor
-    from tidegauge_alerting.datadog.queries import Scope
+    from tidegauge_alerting.datadog.scope import Scope
 
 # What percentiles are needed for: themselves, and numbers of values beyond one.
 _PERCENTILES = re.compile(r"(?:\bp[\d.]+|count\(v: [^)]*\)):([\w.]+)\{")

@@ -10,8 +10,9 @@ from tidegauge_exporter_datadog.naming import tag
 from tidegauge_semconv import attributes as a
 
 from tidegauge_alerting.datadog.messages import message
-from tidegauge_alerting.datadog.queries import Condition, Scope, conditions, group_keys, sides
+from tidegauge_alerting.datadog.queries import Condition, conditions, group_keys, sides
 from tidegauge_alerting.datadog.query_language import NotExpressibleError
+from tidegauge_alerting.datadog.scope import Scope
 from tidegauge_alerting.definitions import Severity, Vanished, by_name
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from tidegauge_alerting.datadog.monitors import Monitor
-    from tidegauge_alerting.datadog.queries import Scope
+    from tidegauge_alerting.datadog.scope import Scope
 
 # Two words of the API for one type.
 _TYPES = {"metric alert": "query alert"}

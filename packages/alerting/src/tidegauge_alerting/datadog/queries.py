@@ -19,11 +19,11 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tidegauge_exporter_datadog import muted
 from tidegauge_exporter_datadog.naming import metric_name
 from tidegauge_semconv import attributes as a
 from tidegauge_semconv import metrics
 
+from tidegauge_alerting.datadog.across import across
 from tidegauge_alerting.datadog.query_language import (
     NotExpressibleError,
     groups,
@@ -31,6 +31,7 @@ from tidegauge_alerting.datadog.query_language import (
     select,
     window,
 )
+from tidegauge_alerting.datadog.scope import Scope, guard_message, indicator, unmuted
 from tidegauge_alerting.definitions import (
     Across,
     AlertDefinition,
@@ -55,8 +56,6 @@ if TYPE_CHECKING:
 # Gauges come once a minute by OpenTelemetry's default, and some come late.
 _GAUGE_WINDOW_S = 300
 _GONE_S = 900
-# What has no value where there is none: a GPU that is no partition of another has no parent.
-_MAY_BE_EMPTY = {a.HW_PARENT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,21 +78,6 @@ class Condition:
     def text(self) -> str:
         """The monitor's query."""
         return f"{self.query} {self.comparison.value} {number(self.threshold)}"
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """What all queries have in common: tags that they are limited to, and how they are grouped."""
-
-    tags: tuple[str, ...] = ()
-    by_version: bool = False
-
-    def keys(self, attributes: Sequence[str], where: Sequence[Where] = ()) -> tuple[str, ...]:
-        """Return the tags to group by, those left out that the series may not have."""
-        absent = {each.attribute for each in where if "" in each.values} | _MAY_BE_EMPTY
-        if not self.by_version:
-            absent.add(a.MODEL_VERSION)
-        return tuple(key for key in attributes if key not in absent)
 
 
 def conditions(definition: AlertDefinition, scope: Scope) -> tuple[Condition, ...]:
@@ -172,7 +156,7 @@ def _gauge(definition: AlertDefinition, scope: Scope) -> Condition:
     comparison, threshold, recovery = _side(definition)
     high = comparison in (Comparison.ABOVE, Comparison.AT_LEAST)
     if isinstance(definition.measure, Across):
-        value = _across(definition, definition.measure, scope)
+        value = across(definition, definition.measure, scope)
     else:
         value = _last(definition, scope, high=high)
     if definition.for_s:
@@ -201,7 +185,7 @@ def _missing(definition: AlertDefinition, scope: Scope, by: Sequence[str]) -> Co
 def _last(definition: AlertDefinition, scope: Scope, *, high: bool) -> str:
     where = definition.measure.where if isinstance(definition.measure, Last) else ()
     keys = scope.keys(definition.metric.attributes, where)
-    value = select(definition.metric, where, scope.tags, groups(keys), _unmuted(definition.metric))
+    value = select(definition.metric, where, scope.tags, groups(keys), unmuted(definition.metric))
     value = f"{'max' if high else 'min'}:{value}"
     match definition.guard:
         case None:
@@ -215,65 +199,11 @@ def _last(definition: AlertDefinition, scope: Scope, *, high: bool) -> str:
             shared = tuple(each for each in where if each.attribute in metric.attributes)
             of_guard = (*shared, *chosen)
             rows = f"min:{select(metric, of_guard, scope.tags, groups(keys))}"
-            return f"{value} * {_indicator(rows, minimum)}"
+            return f"{value} * {indicator(rows, minimum)}"
         case RowGuard():
             raise NotExpressibleError("a guarded value would be 0, which is below the threshold")
         case _:
-            raise TypeError(_guard_message(definition))
-
-
-def _across(definition: AlertDefinition, measure: Across, scope: Scope) -> str:
-    keys, per = scope.keys(measure.by), scope.keys(measure.per, measure.where)
-    if measure.each == measure.over and measure.each in ("max", "min", "sum"):
-        if definition.guard is not None:
-            raise NotExpressibleError("a guard on it has no query")
-        return f"{measure.each}:{_series(definition, measure, scope, keys)}"
-    if keys or measure.each not in ("max", "min", "sum", "avg"):
-        raise NotExpressibleError(
-            f"{measure.over} by {', '.join(keys) or 'nothing'} of {measure.each} by "
-            f"{', '.join(per)} would be two aggregations; monitors have one"
-        )
-    inner = f"{measure.each}:{_series(definition, measure, scope, per)}"
-    # Verdicts are 0 or 1: those that are 1 are as many as their sum.
-    yes = f"count_nonzero({inner})"
-    everything = f"count_not_null({inner})"
-    is_verdict = definition.metric.name.endswith("detected") and measure.each in ("max", "min")
-    match measure.over:
-        case "count":
-            value = everything
-        case "sum" if is_verdict:
-            value = yes
-        case "avg" if is_verdict:
-            value = f"{yes} / {everything}"
-        case _:
-            raise NotExpressibleError(
-                f"{measure.over} of {measure.each} by {', '.join(per)} would be two aggregations; "
-                "monitors have one"
-            )
-    match definition.guard:
-        case None:
-            return value
-        case EventGuard(minimum=minimum) if is_verdict:
-            return f"({value}) * {_indicator(yes, minimum)}"
-        case _:
-            raise TypeError(_guard_message(definition))
-
-
-def _series(definition: AlertDefinition, measure: Across, scope: Scope, keys: Sequence[str]) -> str:
-    unmuted = _unmuted(definition.metric)
-    return select(definition.metric, measure.where, scope.tags, groups(keys), unmuted)
-
-
-def _unmuted(metric: MetricSpec) -> tuple[Where, ...]:
-    """Return what leaves out the series that the exporter has marked as muted."""
-    return (Where(muted.KEY, (muted.VALUE,)),) if a.FEATURE in metric.attributes else ()
-
-
-def _indicator(value: str, minimum: float) -> str:
-    """Return a formula that is 1 from ``minimum`` on, and 0 up to 1 below it."""
-    if minimum == 1:
-        return f"clamp_max({value}, 1)"  # no value of a guard is negative
-    return f"clamp_max(clamp_min({value} - {number(minimum - 1)}, 0), 1)"
+            raise TypeError(guard_message(definition))
 
 
 def _windows(definition: AlertDefinition, scope: Scope) -> Iterator[Condition]:
@@ -321,17 +251,10 @@ def _events(definition: AlertDefinition, scope: Scope) -> Iterator[Condition]:
             beyond = f"v{Comparison.ABOVE.value}{number(definition.threshold)}"
             counted = f"count(v: {beyond}):{inner}.as_count()"
         case _:
-            raise TypeError(_guard_message(definition))
+            raise TypeError(guard_message(definition))
     query = f"sum({window(window_s)}):{counted}"
     yield Condition("events", query, Comparison.AT_LEAST, minimum)
 
 
 def _count(metric: MetricSpec, where: Sequence[Where], scope: Scope, by: str) -> str:
     return f"sum:{select(metric, where, scope.tags, by)}.as_count()"
-
-
-def _guard_message(definition: AlertDefinition) -> str:
-    return (
-        f"guard of {definition.name}: got {definition.guard!r} on {definition.measure!r}; "
-        "expected one that tidegauge_alerting.datadog has a query for. Add it there."
-    )

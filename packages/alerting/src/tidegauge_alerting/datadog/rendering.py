@@ -10,7 +10,7 @@ from tidegauge_alerting.datadog.monitors import Rendered, monitors
 from tidegauge_alerting.vendors import Request, Vendor, Written
 
 if TYPE_CHECKING:
-    from tidegauge_alerting.datadog.queries import Scope
+    from tidegauge_alerting.datadog.scope import Scope
 
 #: The first words of every file that we wrote.
 HEADER = '{\n  "datadog_monitors": "made by tidegauge'
