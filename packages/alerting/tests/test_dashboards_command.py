@@ -233,14 +233,15 @@ def test_a_folder_is_no_page(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "library", "extra"),
     [
-        (["dashboards render", "grafana", "-o", "x"], "grafana_foundation_sdk", "grafana"),
+        (["dashboards render", "grafana", "-o", "."], "grafana_foundation_sdk", "grafana"),
         (["dashboards check"], "promql_parser", "check"),
     ],
 )
 def test_a_library_that_is_not_installed_is_one_clear_line(
-    words: list[str], library: str, extra: str, monkeypatch: pytest.MonkeyPatch
+    words: list[str], library: str, extra: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The message has the command that installs it."""
+    """The message has the command that installs it; nothing is written."""
+    monkeypatch.chdir(tmp_path)
     for name in list(sys.modules):
         if name.startswith(("tidegauge_alerting.grafana.", f"{library}.")):
             monkeypatch.delitem(sys.modules, name)
@@ -251,6 +252,7 @@ def test_a_library_that_is_not_installed_is_one_clear_line(
         f"{library}: not installed; expected it for this command. "
         f"pip install 'tidegauge-alerting[{extra}]'"
     )
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_token_is_sent(tmp_path: Path) -> None:
