@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import WriteTransport
 from typing import Any
 
 from aiosmtpd.controller import Controller
@@ -30,6 +31,6 @@ class MailServer(Controller):
         for session in self._sessions:
             # The second is the one below TLS.
             for transport in (session.transport, session._original_transport):  # noqa: SLF001
-                if transport is not None:
-                    transport.close()
+                if isinstance(transport, WriteTransport):
+                    transport.abort()
         super().cancel_tasks(stop_loop)
