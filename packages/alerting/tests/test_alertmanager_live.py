@@ -6,9 +6,7 @@ import itertools
 import json
 import re
 import threading
-import time
 from email import message_from_bytes, policy
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,12 +14,13 @@ import yaml
 from tidegauge_alerting import load, render_prometheus
 from tidegauge_alerting.alert_file import own_sources
 from tidegauge_alerting.alertmanager import configuration
-from tidegauge_alerting.vendors import Request
+from tidegauge_alerting.vendors import Request as Asked
 from tidegauge_exporter_prometheus import prometheus_name
 from tidegauge_semconv import metrics
 from tidegauge_testkit.alert_receivers import check_pagerduty, check_webhook
 from tidegauge_testkit.backends import Prometheus, free_port, wait_until
 from tidegauge_testkit.backends.alertmanager import Alertmanager
+from tidegauge_testkit.backends.loopback_server import LoopbackServer, Reply, Request
 from tidegauge_testkit.backends.mail_server import MailServer
 from tidegauge_testkit.backends.ports import LOOPBACK
 
@@ -62,38 +61,23 @@ alerts:
 """
 
 
-class World(ThreadingHTTPServer):
+class World(LoopbackServer):
     """Shows metrics, takes what is sent, and keeps it with its time."""
 
     def __init__(self) -> None:
         self.page: dict[str, float] = {}
         self.came: list[tuple[float, str, dict[str, Any]]] = []
-        world = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                lines = [f"{series} {value}\n" for series, value in world.page.items()]
-                self._answer("".join(lines).encode(), "text/plain; version=0.0.4")
-
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                world.came.append((time.monotonic(), self.path, body))
-                pages = self.path == "/pagerduty/v2/enqueue"
-                self._answer(b'{"status":"success"}' if pages else b"ok", "text/plain", 202 * pages)
-
-            def _answer(self, body: bytes, kind: str, status: int = 0) -> None:
-                self.send_response(status or 200)
-                self.send_header("Content-Type", kind)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *arguments: object) -> None:
-                """Say nothing."""
-
-        super().__init__((LOOPBACK, 0), Handler)
-        self.address = f"{LOOPBACK}:{self.server_port}"
         self.mails: list[Any] = []
+        super().__init__(self._answer)
+
+    def _answer(self, request: Request) -> Reply:
+        if request.method == "GET":
+            lines = [f"{series} {value}\n" for series, value in list(self.page.items())]
+            kind = {"Content-Type": "text/plain; version=0.0.4"}
+            return Reply(200, kind, "".join(lines).encode())
+        self.came.append((request.at_s, request.path, json.loads(request.body)))
+        # PagerDuty says that it has queued an event; Slack says ok.
+        return Reply(202) if request.path.startswith("/pagerduty") else Reply(200, body=b"ok")
 
     async def handle_DATA(self, _server: object, _session: object, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
         """Take a mail."""
@@ -124,26 +108,23 @@ class World(ThreadingHTTPServer):
 def world(tmp_path: Path) -> Iterator[World]:
     """Run everything from the metric to whoever is told."""
     found = World()
-    thread = threading.Thread(target=found.serve_forever, args=(0.05,))
-    thread.start()
     mail = MailServer(found, hostname=LOOPBACK, port=free_port())
     mail.start()
     (tmp_path / "key").write_text(KEY)
-    (tmp_path / "url").write_text(f"http://{found.address}/slack")
+    (tmp_path / "url").write_text(f"{found.url}/slack")
     source = tmp_path / "alerts.yaml"
-    source.write_text(
-        FILE.format(folder=tmp_path, url=f"http://{found.address}", smtp=f"{LOOPBACK}:{mail.port}")
-    )
+    source.write_text(FILE.format(folder=tmp_path, url=found.url, smtp=f"{LOOPBACK}:{mail.port}"))
     file = load(source, sources=own_sources())
     channels = {channel.name: channel for channel in file.channels}
-    plain = configuration(Request(file.alerts, "x", channels=channels, routes=file.routes))
+    plain = configuration(Asked(file.alerts, "x", channels=channels, routes=file.routes))
     plain["route"] |= {"group_wait": "0s", "group_interval": "1s"}
     try:
         with (
+            found,
             Alertmanager(tmp_path / "am", configuration=yaml.safe_dump(plain)) as alertmanager,
             Prometheus(
                 tmp_path / "p",
-                {"serve": found.address},
+                {"serve": f"{LOOPBACK}:{found.port}"},
                 rules=render_prometheus(file.alerts),
                 alertmanager=alertmanager.address,
                 interval_s=EVALUATION_S,
@@ -155,9 +136,6 @@ def world(tmp_path: Path) -> Iterator[World]:
                 DOCUMENTED[path](body)
     finally:
         mail.stop()
-        found.shutdown()
-        found.server_close()
-        thread.join()
 
 
 def test_outputs_page_and_end(world: World) -> None:
