@@ -72,7 +72,9 @@ def shown(families: list[Family]) -> Shown:
         )
         for family in families
         # Nor what models of other tests in this process were asked.
-        if not family.name.startswith(("tidegauge", "model_", "drift_", "otel_sdk"))
+        if not family.name.startswith(
+            ("tidegauge", "model_", "drift_", "process_", "container_", "hw_", "otel_sdk")
+        )
     }
 
 

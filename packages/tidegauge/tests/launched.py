@@ -22,6 +22,7 @@ from opentelemetry import metrics
 from opentelemetry.sdk.metrics import Counter, Histogram, MeterProvider
 from opentelemetry.sdk.metrics.export import (
     AggregationTemporality,
+    Gauge,
     MetricExporter,
     MetricExportResult,
     PeriodicExportingMetricReader,
@@ -85,7 +86,7 @@ class Lines(MetricExporter):
 
 
 def _points(resource: Any) -> list[Any]:
-    """Return our points: their series, start, end and number."""
+    """Return our counts: their series, start, end and number."""
     return [
         (
             (metric.name, *(point.attributes or {}).values()),
@@ -96,6 +97,7 @@ def _points(resource: Any) -> list[Any]:
         for scope in resource.scope_metrics
         if scope.scope.name == "tidegauge"
         for metric in scope.metrics
+        if not isinstance(metric.data, Gauge) and getattr(metric.data, "is_monotonic", True)
         for point in metric.data.data_points
     ]
 
