@@ -23,6 +23,7 @@ NEVER_MS = "3600000"
 KINDS = {
     Kind.COUNTER: {"sum"},
     Kind.GAUGE: {"gauge"},
+    Kind.UPDOWN: {"sum"},
     Kind.HISTOGRAM: {"histogram", "exponential_histogram"},
 }
 
