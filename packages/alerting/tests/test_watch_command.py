@@ -211,6 +211,7 @@ class Watching(Process):
         )
 
 
+@pytest.mark.backends  # needs no service, but long
 def test_killed_and_started_again(service: Service, receiver: AlertReceiver, file: Path) -> None:
     """SIGKILL while an alert fires: the next process repeats nothing; SIGTERM ends it with 0."""
     service.drifts = 1

@@ -130,6 +130,7 @@ def test_an_alert_fires_in_the_real_prometheus(tidegauge: Run) -> None:
     assert "DataDriftDetected" in summary
 
 
+@pytest.mark.backends  # needs no service, but long
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_children_are_stopped_when_the_demo_is(

@@ -38,6 +38,7 @@ def _draw(rng: np.random.Generator, n: int) -> Matrix:
     )
 
 
+@pytest.mark.backends  # needs no service, but long
 @pytest.mark.parametrize(("seed", "rows"), [(1, 300), (2, 1000)])
 def test_clean_rows_raise_no_alarm(replay: MakeReplay, seed: int, rows: int) -> None:
     """8 models, each with a reference of its own, 40 windows: no onset in any family."""

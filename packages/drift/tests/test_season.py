@@ -102,6 +102,7 @@ def _daily_reference(rng: np.random.Generator, season: str) -> Any:
     return replace(profile, named=False, columns=1)
 
 
+@pytest.mark.backends  # needs no service, but long
 @pytest.mark.parametrize("season", ["hour", "hour_of_week"])
 def test_an_hour_is_compared_with_the_same_hour(season: str, replay: Callable[..., Any]) -> None:
     """Hourly windows of two days: clean ones are not flagged, a shift of half a sd in all are."""

@@ -168,6 +168,7 @@ def test_a_folder_that_cannot_be_written_is_one_error(
     assert len(made.seen) >= 4
 
 
+@pytest.mark.backends  # needs no service, but long
 def test_hundreds_of_features_have_a_status_of_bounded_size(tmp_path: Path, state: Path) -> None:
     """The hundred that matter most are listed, twenty of them with their bins."""
     rng = np.random.default_rng(2)

@@ -107,6 +107,7 @@ def test_a_job_leaves_its_profile(folder: Path) -> None:
     assert [] == list((folder / ".spool" / "waiting").iterdir())
 
 
+@pytest.mark.backends  # needs no service, but long
 def test_a_killed_process_loses_what_came_after_its_checkpoint(folder: Path) -> None:
     """The next one on this host sends the rest, as a profile of its own."""
     killed = run(
@@ -177,6 +178,7 @@ def to_platform(served: WhylabsPlatform) -> dict[str, str]:
     }
 
 
+@pytest.mark.backends  # needs no service, but long
 def test_a_process_killed_in_mid_upload_loses_nothing(folder: Path) -> None:
     """It predicts while the platform hangs; the next process sends what was closed, whole."""
     with WhylabsPlatform() as served:

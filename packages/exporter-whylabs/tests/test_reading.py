@@ -321,6 +321,7 @@ def test_integers_in_a_wide_range_are_not_taken_for_row_numbers(tmp_path: Path) 
     assert {"postcode": False} == verdicts(run("drift report", *paths, "--json", "-"))
 
 
+@pytest.mark.backends  # needs no service, but long
 def test_clean_profiles_are_not_flagged(tmp_path: Path) -> None:
     """Large ones, of which only sketches are left, forty features at once."""
     names = tuple(f"f{j}" for j in range(40))
