@@ -21,7 +21,7 @@ import pandas as pd
 import pytest
 import yaml
 from tidegauge_alerting import alert_file, render_prometheus
-from tidegauge_alerting.definitions import StabilityIndex
+from tidegauge_alerting.measures import StabilityIndex
 from tidegauge_drift import ReferenceProfile, load
 from tidegauge_drift.profile import NumericFeature
 from tidegauge_exporter_prometheus import prometheus_name

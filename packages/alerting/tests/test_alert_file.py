@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tidegauge_alerting import AlertFileError, Severity, alert_file, load
 from tidegauge_alerting.alert_file import Source, installed_sources, own_sources
-from tidegauge_alerting.definitions import EventGuard, RowGuard, StabilityIndex, Where
+from tidegauge_alerting.measures import EventGuard, RowGuard, StabilityIndex, Where
 from tidegauge_alerting.schema import schema
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from tidegauge_alerting.dashboard_files import load_dashboards
 from tidegauge_alerting.datadog.dashboards import draw, render_dashboard
 from tidegauge_alerting.datadog.panel_queries import Asked, asked
 from tidegauge_alerting.datadog.query_language import NotExpressibleError
-from tidegauge_alerting.definitions import Where
+from tidegauge_alerting.measures import Where
 from tidegauge_alerting.panels import Aggregate, Over, Query
 from tidegauge_semconv import attributes as a
 from tidegauge_semconv import metrics

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tidegauge_alerting.datadog.messages import message
-from tidegauge_alerting.definitions import AlertDefinition, Comparison, Last, Severity
+from tidegauge_alerting.definitions import AlertDefinition, Comparison, Severity
+from tidegauge_alerting.measures import Last
 from tidegauge_exporter_datadog.naming import attribute_tags
 from tidegauge_semconv import attributes as a
 from tidegauge_semconv import metrics

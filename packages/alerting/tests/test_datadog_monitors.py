@@ -24,16 +24,14 @@ from tidegauge_alerting.datadog.query_language import (
     window,
 )
 from tidegauge_alerting.datadog.scope import Scope
-from tidegauge_alerting.definitions import (
+from tidegauge_alerting.definitions import AlertDefinition, Comparison, Severity
+from tidegauge_alerting.measures import (
     Across,
-    AlertDefinition,
-    Comparison,
     EffectiveGuard,
     EventGuard,
     Increase,
     Last,
     Quantile,
-    Severity,
     Share,
     Vanished,
     Where,

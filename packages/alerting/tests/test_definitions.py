@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from tidegauge_alerting import AlertDefinition, Comparison, Severity
 from tidegauge_alerting.alert_file import load, own_sources
-from tidegauge_alerting.definitions import (
+from tidegauge_alerting.definitions import by_name
+from tidegauge_alerting.measures import (
     Across,
     EffectiveGuard,
     EventGuard,
@@ -20,7 +21,6 @@ from tidegauge_alerting.definitions import (
     StabilityIndex,
     Vanished,
     Where,
-    by_name,
 )
 from tidegauge_semconv import Kind, MetricSpec, all_metrics
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import promql_parser
 import pytest
 from tidegauge_alerting.dashboard_files import load_dashboards
-from tidegauge_alerting.definitions import Where
+from tidegauge_alerting.measures import Where
 from tidegauge_alerting.panel_promql import GRAFANA, Times, expression, values_of
 from tidegauge_alerting.panels import Aggregate, Dashboard, Over, Query
 from tidegauge_semconv import metrics as m

@@ -17,7 +17,7 @@ from tidegauge_alerting import (
     rule_groups,
 )
 from tidegauge_alerting.alert_file import load, own_sources
-from tidegauge_alerting.definitions import Across, EffectiveGuard, EventGuard, Last, Where
+from tidegauge_alerting.measures import Across, EffectiveGuard, EventGuard, Last, Where
 from tidegauge_alerting.prometheus_expression import expression
 from tidegauge_alerting.promql import duration
 from tidegauge_exporter_prometheus import prometheus_name

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from tidegauge_alerting import render_prometheus, rule_groups
 from tidegauge_alerting.alert_file import load, own_sources
-from tidegauge_alerting.definitions import StabilityIndex
+from tidegauge_alerting.measures import StabilityIndex
 from tidegauge_exporter_prometheus import prometheus_name
 from tidegauge_semconv import metrics
 from tidegauge_testkit.backends import Promtool

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 from tidegauge_alerting import AlertDefinition, load, rule_groups
 from tidegauge_alerting.alert_file import own_sources
-from tidegauge_alerting.definitions import (
+from tidegauge_alerting.definitions import Comparison
+from tidegauge_alerting.measures import (
     Across,
-    Comparison,
     EventGuard,
     Last,
     Quantile,

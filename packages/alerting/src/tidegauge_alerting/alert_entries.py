@@ -8,11 +8,9 @@ from urllib.parse import urlsplit
 
 from tidegauge_semconv import Kind, MetricSpec, all_metrics
 
-from tidegauge_alerting.definitions import (
-    COOLDOWN_S,
+from tidegauge_alerting.definitions import COOLDOWN_S, AlertDefinition, Comparison, Severity
+from tidegauge_alerting.measures import (
     Across,
-    AlertDefinition,
-    Comparison,
     EffectiveGuard,
     EventGuard,
     Guard,
@@ -22,7 +20,6 @@ from tidegauge_alerting.definitions import (
     Quantile,
     Reachable,
     RowGuard,
-    Severity,
     Share,
     StabilityIndex,
     Vanished,

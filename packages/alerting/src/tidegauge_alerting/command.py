@@ -17,7 +17,8 @@ from tidegauge.command import Command, CommandError, Terminal
 
 from tidegauge_alerting import vendors
 from tidegauge_alerting.alert_file import AlertFile, load
-from tidegauge_alerting.definitions import AlertDefinition, Severity, StabilityIndex
+from tidegauge_alerting.definitions import AlertDefinition, Severity
+from tidegauge_alerting.measures import StabilityIndex
 from tidegauge_alerting.sections import AlertFileError, nearest
 
 if TYPE_CHECKING:

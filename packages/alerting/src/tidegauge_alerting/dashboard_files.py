@@ -14,7 +14,7 @@ import yaml
 from tidegauge_semconv import Kind as Metric
 from tidegauge_semconv import MetricSpec, all_metrics, attributes
 
-from tidegauge_alerting.definitions import Where
+from tidegauge_alerting.measures import Where
 from tidegauge_alerting.panels import (
     Aggregate,
     Dashboard,

@@ -9,7 +9,7 @@ from tidegauge_exporter_prometheus.naming import label_name, prometheus_name
 from tidegauge_semconv import Kind, MetricSpec
 
 from tidegauge_alerting import prometheus_fleet
-from tidegauge_alerting.definitions import Where
+from tidegauge_alerting.measures import Where
 from tidegauge_alerting.panels import Aggregate, Query
 from tidegauge_alerting.prometheus_expression import UP
 from tidegauge_alerting.promql import duration, matcher, names, number

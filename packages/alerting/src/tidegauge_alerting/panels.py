@@ -48,7 +48,7 @@ from enum import StrEnum
 
 from tidegauge_semconv import MetricSpec
 
-from tidegauge_alerting.definitions import Where
+from tidegauge_alerting.measures import Where
 
 #: A unit of our own, beside UCUM's: a share in [0, 1], shown in percent; 0 or 1, shown as words.
 SHARE_UNIT = "share"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tidegauge_alerting import block_yaml, prometheus_fleet, prometheus_text
-from tidegauge_alerting.definitions import AlertDefinition, Reachable, StabilityIndex, by_name
+from tidegauge_alerting.definitions import AlertDefinition, by_name
+from tidegauge_alerting.measures import Reachable, StabilityIndex
 from tidegauge_alerting.prometheus_expression import KNOWN, expression, known
 from tidegauge_alerting.promql import duration
 from tidegauge_alerting.vendors import Request, Vendor, Written

@@ -9,10 +9,9 @@ from tidegauge_semconv import attributes as a
 from tidegauge_semconv import metrics
 
 from tidegauge_alerting import prometheus_fleet
-from tidegauge_alerting.definitions import (
+from tidegauge_alerting.definitions import AlertDefinition, Comparison
+from tidegauge_alerting.measures import (
     Across,
-    AlertDefinition,
-    Comparison,
     EffectiveGuard,
     EventGuard,
     Increase,

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from tidegauge_exporter_prometheus.naming import label_name, prometheus_name
 from tidegauge_semconv import attributes as a
 
-from tidegauge_alerting.definitions import AlertDefinition, EffectiveGuard, StabilityIndex
+from tidegauge_alerting.definitions import AlertDefinition
+from tidegauge_alerting.measures import EffectiveGuard, StabilityIndex
 from tidegauge_alerting.promql import duration, matcher, names, number
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from tidegauge_semconv import MetricSpec
 
-    from tidegauge_alerting.definitions import Where
+    from tidegauge_alerting.measures import Where
 
 # What RE2 reads as more than itself. re.escape would escape more, and read worse.
 _SPECIAL = re.compile(r"([\\.+*?()|\[\]{}^$])")

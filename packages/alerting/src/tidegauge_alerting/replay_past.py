@@ -10,7 +10,7 @@ from tidegauge_exporter_prometheus.naming import prometheus_name
 from tidegauge_semconv import Kind
 
 from tidegauge_alerting import prometheus_fleet, replay
-from tidegauge_alerting.definitions import Reachable, StabilityIndex
+from tidegauge_alerting.measures import Reachable, StabilityIndex
 from tidegauge_alerting.prometheus_api import RefusedError, ServerError
 from tidegauge_alerting.prometheus_expression import KNOWN
 

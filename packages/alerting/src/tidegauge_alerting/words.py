@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tidegauge_alerting.definitions import (
+from tidegauge_alerting.definitions import AlertDefinition, Comparison
+from tidegauge_alerting.measures import (
     Across,
-    AlertDefinition,
-    Comparison,
     EffectiveGuard,
     EventGuard,
     Increase,

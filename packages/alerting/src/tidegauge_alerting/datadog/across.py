@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from tidegauge_alerting.datadog.query_language import NotExpressibleError, groups, select
 from tidegauge_alerting.datadog.scope import Scope, guard_message, indicator, unmuted
-from tidegauge_alerting.definitions import Across, AlertDefinition, EventGuard
+from tidegauge_alerting.definitions import AlertDefinition
+from tidegauge_alerting.measures import Across, EventGuard
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

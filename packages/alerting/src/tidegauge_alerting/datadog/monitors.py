@@ -13,7 +13,8 @@ from tidegauge_alerting.datadog.messages import message
 from tidegauge_alerting.datadog.queries import Condition, conditions, group_keys, sides
 from tidegauge_alerting.datadog.query_language import NotExpressibleError
 from tidegauge_alerting.datadog.scope import Scope
-from tidegauge_alerting.definitions import Severity, Vanished, by_name
+from tidegauge_alerting.definitions import Severity, by_name
+from tidegauge_alerting.measures import Vanished
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

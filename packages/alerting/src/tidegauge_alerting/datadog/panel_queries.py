@@ -19,7 +19,7 @@ from tidegauge_alerting.panels import Aggregate, Query
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tidegauge_alerting.definitions import Where
+    from tidegauge_alerting.measures import Where
 
 _GAUGES = (Aggregate.SUM, Aggregate.AVG, Aggregate.MIN, Aggregate.MAX)
 

@@ -32,10 +32,9 @@ from tidegauge_alerting.datadog.query_language import (
     window,
 )
 from tidegauge_alerting.datadog.scope import Scope, guard_message, indicator, unmuted
-from tidegauge_alerting.definitions import (
+from tidegauge_alerting.definitions import AlertDefinition, Comparison
+from tidegauge_alerting.measures import (
     Across,
-    AlertDefinition,
-    Comparison,
     EventGuard,
     Increase,
     Last,

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from tidegauge_semconv import MetricSpec
 
-    from tidegauge_alerting.definitions import Where
+    from tidegauge_alerting.measures import Where
 
 _MINUTE = 60
 _HOUR = 3600

@@ -9,7 +9,8 @@ from tidegauge_exporter_datadog import muted
 from tidegauge_semconv import attributes as a
 
 from tidegauge_alerting.datadog.query_language import number
-from tidegauge_alerting.definitions import AlertDefinition, Where
+from tidegauge_alerting.definitions import AlertDefinition
+from tidegauge_alerting.measures import Where
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

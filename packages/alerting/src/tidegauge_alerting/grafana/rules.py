@@ -15,8 +15,9 @@ from tidegauge_semconv import attributes as a
 
 from tidegauge_alerting import block_yaml
 from tidegauge_alerting.dashboard_files import load_dashboards
-from tidegauge_alerting.definitions import AlertDefinition, Comparison, Severity, StabilityIndex
+from tidegauge_alerting.definitions import AlertDefinition, Comparison, Severity
 from tidegauge_alerting.grafana import contacts, grid, texts
+from tidegauge_alerting.measures import StabilityIndex
 from tidegauge_alerting.panels import Panel
 from tidegauge_alerting.prometheus_expression import uncompared
 from tidegauge_alerting.promql import duration

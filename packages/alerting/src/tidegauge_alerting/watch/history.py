@@ -15,7 +15,7 @@ from tidegauge_exporter_prometheus.naming import label_name
 from tidegauge_alerting.watch.vector import Labels, Vector, increase
 
 if TYPE_CHECKING:
-    from tidegauge_alerting.definitions import Where
+    from tidegauge_alerting.measures import Where
 
 _logger = logging.getLogger("tidegauge.watch")
 

@@ -14,9 +14,9 @@ from tidegauge_exporter_prometheus.naming import prometheus_name
 from tidegauge_semconv import MetricSpec, metrics
 from tidegauge_semconv import attributes as a
 
-from tidegauge_alerting.definitions import (
+from tidegauge_alerting.definitions import AlertDefinition
+from tidegauge_alerting.measures import (
     Across,
-    AlertDefinition,
     EffectiveGuard,
     EventGuard,
     Increase,
