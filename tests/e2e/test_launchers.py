@@ -1,6 +1,7 @@
 """Each launcher with real servers: what was sent is what is counted, whatever happens to workers.
 
-``LAUNCHERS=all`` runs every launcher; else those run that most people use.
+``LAUNCHERS=all`` runs every launcher, with and without code; else those run that most people use,
+each in one of the two ways by turns.
 """
 
 from __future__ import annotations
@@ -19,7 +20,12 @@ from tidegauge_testkit.launches.launchers import RECYCLED_AFTER, WORKERS
 
 pytestmark = [pytest.mark.backends, pytest.mark.launchers]
 
-LAUNCHERS = ALL if os.environ.get("LAUNCHERS") == "all" else USUAL
+EVERY = os.environ.get("LAUNCHERS") == "all"
+LAUNCHES = [
+    (launcher, started)
+    for number, launcher in enumerate(ALL if EVERY else USUAL)
+    for started in (STARTS if EVERY else [STARTS[number % len(STARTS)]])
+]
 FEW = 60
 # Where each request brings the end of a worker nearer, a slower pace leaves time for new ones.
 RENEWING, RENEWING_PER_S = 40, 25.0
@@ -32,8 +38,13 @@ SCRAPE_LIMIT_S = 10.0
 # As the documentation promises.
 LISTENS_AGAIN_S = 5.0
 
-each_launcher = pytest.mark.parametrize("launcher", LAUNCHERS, ids=lambda each: each.name)
-each_start = pytest.mark.parametrize("started", STARTS)
+
+def name(part: Launcher | str) -> str:
+    """Return how a part of a launch is called in the name of its test."""
+    return part if isinstance(part, str) else part.name
+
+
+each_launch = pytest.mark.parametrize(("launcher", "started"), LAUNCHES, ids=name)
 
 
 def place(folder: Path, launcher: Launcher, started: str, what: str) -> Path:
@@ -41,8 +52,7 @@ def place(folder: Path, launcher: Launcher, started: str, what: str) -> Path:
     return folder / f"{launcher.name} {started} {what}".replace(" ", "_")
 
 
-@each_start
-@each_launcher
+@each_launch
 def test_totals_are_what_was_sent(
     stage: Stage, launcher: Launcher, started: str, tmp_path: Path
 ) -> None:
@@ -65,9 +75,8 @@ def test_totals_are_what_was_sent(
         assert (2 if launcher.upgrades else 1) == trial.instances()
 
 
-@each_start
 @pytest.mark.parametrize(
-    "launcher", [each for each in LAUNCHERS if not each.upgrades], ids=lambda each: each.name
+    ("launcher", "started"), [each for each in LAUNCHES if not each[0].upgrades], ids=name
 )
 def test_workers_are_renewed_and_the_launch_ends(
     stage: Stage, launcher: Launcher, started: str, tmp_path: Path
