@@ -36,9 +36,9 @@ def api() -> Iterator[DatadogIntake]:
 
 
 @pytest.fixture
-def make() -> Iterator[MakeIntake]:
+def make(from_zero: list[Intake]) -> Iterator[MakeIntake]:
     """Make intakes that wait for hundredths of a second, and close them after the test."""
-    made: list[Intake] = []
+    made = from_zero
 
     def intake(url: str, **options: Any) -> Intake:
         options = {"host": "box", "first_wait_s": 0.02, "timeout_s": HANG_S, **options}
@@ -51,11 +51,16 @@ def make() -> Iterator[MakeIntake]:
 
 
 @pytest.fixture(autouse=True)
-def _from_zero() -> Iterator[None]:
-    """Let every test count from zero."""
+def from_zero() -> Iterator[list[Intake]]:
+    """Let every test count from zero; what an intake of the test loses at its end is its own."""
+    made: list[Intake] = []
     for module in (guard, unsent, misconfiguration):
         module.reset()
-    yield
+    yield made
+    for each in made:
+        # The API is gone by now, and with it what hung.
+        if each._thread is not None:
+            each._thread.join(HANG_S / 2)
     for module in (guard, unsent, misconfiguration):
         module.reset()
 
