@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from tidegauge_exporter_prometheus.naming import label_name, prometheus_name
 from tidegauge_semconv import attributes as a
 
-from tidegauge_alerting.texts import Placeholder, constant, parts
+from tidegauge_alerting import go_templates
 
 if TYPE_CHECKING:
     from tidegauge_alerting.definitions import AlertDefinition
@@ -38,10 +37,7 @@ def translate(text: str, definition: AlertDefinition) -> str:
     ValueError
         A placeholder names nothing that the alert carries.
     """
-    return "".join(
-        escape(part) if isinstance(part, str) else _template(part, definition)
-        for part in parts(text, definition)
-    )
+    return go_templates.translate(text, definition, _DIALECT)
 
 
 def escape(text: str) -> str:
@@ -49,18 +45,4 @@ def escape(text: str) -> str:
     return _BRACES.sub(lambda found: f'{{{{ "{found[0]}" }}}}', text)
 
 
-def _template(placeholder: Placeholder, definition: AlertDefinition) -> str:
-    fixed = constant(placeholder, definition)
-    if fixed is not None:
-        return fixed
-    match placeholder:
-        case Placeholder("model"):
-            return _MODEL
-        case Placeholder("target"):
-            return _TARGET
-        case Placeholder("see"):
-            return " and ".join(prometheus_name(spec) for spec in definition.see)
-        case Placeholder("value", form):
-            return _VALUE[form]
-        case _:
-            return f"{{{{ $labels.{label_name(placeholder.name)} }}}}"
+_DIALECT = go_templates.Dialect(_MODEL, _TARGET, "$labels.", _VALUE, escape)

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import re
 
-from tidegauge_exporter_prometheus.naming import label_name, prometheus_name
 from tidegauge_semconv import attributes as a
 
+from tidegauge_alerting import go_templates
 from tidegauge_alerting.definitions import AlertDefinition
-from tidegauge_alerting.texts import Placeholder, constant, parts
 
 # A version may be unknown, and "version" without one reads as a mistake.
 _MODEL = (
@@ -38,10 +37,7 @@ def translate(text: str, definition: AlertDefinition) -> str:
     ValueError
         A placeholder names nothing that the alert carries.
     """
-    return "".join(
-        escape(part) if isinstance(part, str) else _template(part, definition)
-        for part in parts(text, definition)
-    )
+    return go_templates.translate(text, definition, _DIALECT)
 
 
 def escape(text: str) -> str:
@@ -54,18 +50,4 @@ def _said(found: re.Match[str]) -> str:
     return '{{ "\\x24" }}' if found[0] == "$" else f'{{{{ "{found[0]}" }}}}'
 
 
-def _template(placeholder: Placeholder, definition: AlertDefinition) -> str:
-    fixed = constant(placeholder, definition)
-    if fixed is not None:
-        return fixed
-    match placeholder:
-        case Placeholder("model"):
-            return _MODEL
-        case Placeholder("target"):
-            return _TARGET
-        case Placeholder("see"):
-            return " and ".join(prometheus_name(spec) for spec in definition.see)
-        case Placeholder("value", form):
-            return _VALUE[form]
-        case _:
-            return f"{{{{ .Labels.{label_name(placeholder.name)} }}}}"
+_DIALECT = go_templates.Dialect(_MODEL, _TARGET, ".Labels.", _VALUE, escape)
