@@ -13,17 +13,14 @@ import json
 import re
 import threading
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tidegauge_testkit.backends.ports import LOOPBACK
-from tidegauge_testkit.datadog_intake import Reply
+from tidegauge_testkit.backends.loopback_server import LoopbackServer, Reply, Request
 from tidegauge_testkit.datadog_monitors import check_dashboard, check_monitor, groups_of
 
-_LIMIT_S = 60.0
 _DEFAULT_PAGE = 100
 _DEFAULTS = {
     "notify_audit": False, "silenced": {}, "new_host_delay": 300, "notify_no_data": False,
@@ -48,7 +45,7 @@ class _RefusedError(Exception):
         self.status = status
 
 
-class DatadogOrganisation:
+class DatadogOrganisation(LoopbackServer):
     """The server, on a free port of loopback, in threads of this process.
 
     Answers in ``replies`` are given in their order, in the place of the real ones; ``None`` in it
@@ -57,6 +54,7 @@ class DatadogOrganisation:
     """
 
     def __init__(self, api_key: str, app_key: str, *, takes_duplicates: bool = False) -> None:
+        super().__init__(self._answer)
         check_monitor(_ANY)  # now: whoever asks first would wait for the models
         self.keys = (api_key, app_key)
         self.takes_duplicates = takes_duplicates
@@ -70,62 +68,6 @@ class DatadogOrganisation:
         self.asked: list[Asked] = []
         self._numbers = itertools.count(1001)
         self._lock = threading.Lock()
-        self._stopped = threading.Event()
-        organisation = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def _do(self) -> None:
-                raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                body = json.loads(raw) if raw else None
-                reply = organisation._answer(self.command, self.path, dict(self.headers), body)
-                if reply.hangs:
-                    organisation._stopped.wait(_LIMIT_S)
-                    return
-                self.send_response(reply.status)
-                for name, value in reply.headers.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(reply.body)))
-                self.end_headers()
-                self.wfile.write(reply.body)
-
-            def do_GET(self) -> None:
-                self._do()
-
-            def do_POST(self) -> None:
-                self._do()
-
-            def do_PUT(self) -> None:
-                self._do()
-
-            def do_DELETE(self) -> None:
-                self._do()
-
-            def log_message(self, *arguments: object) -> None:
-                """Say nothing: what came is kept."""
-
-        class Server(ThreadingHTTPServer):
-            def handle_error(self, request: Any, address: Any) -> None:
-                """Say nothing: who does not wait for the answer goes, and that is tested."""
-
-        self._server = Server((LOOPBACK, 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://{LOOPBACK}:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
-        self._stopped.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
     def writes(self) -> list[Asked]:
         """Return the requests that would change something."""
@@ -145,10 +87,12 @@ class DatadogOrganisation:
         with self._lock:
             return int(self._create({**_ANY, **body})["id"])
 
-    def _answer(self, method: str, path: str, headers: dict[str, str], body: Any) -> Reply:
+    def _answer(self, request: Request) -> Reply:
+        method, path = request.method, request.path
+        body = json.loads(request.body) if request.body else None
         with self._lock:
             scripted = self.replies.popleft() if self.replies else None
-            reply = scripted or self._real(method, path, headers, body)
+            reply = scripted or self._real(method, path, request.headers, body)
             if scripted is None and self.loses_answers and method != "GET":
                 self.loses_answers -= 1
                 reply = Reply(hangs=True)
@@ -156,7 +100,7 @@ class DatadogOrganisation:
             self.asked.append(Asked(method, path, body, status))
             return reply
 
-    def _real(self, method: str, path: str, headers: dict[str, str], body: Any) -> Reply:
+    def _real(self, method: str, path: str, headers: Mapping[str, str], body: Any) -> Reply:
         lower = {name.lower(): value for name, value in headers.items()}
         if (lower.get("dd-api-key"), lower.get("dd-application-key")) != self.keys:
             return Reply(403, body=b'{"errors":["Forbidden"]}')
