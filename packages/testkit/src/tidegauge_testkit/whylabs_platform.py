@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import json
 import re
-import threading
-import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from email.message import Message
 from functools import cache
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-from tidegauge_testkit.backends.ports import LOOPBACK
+from tidegauge_testkit.backends import loopback_server
+from tidegauge_testkit.backends.loopback_server import LoopbackServer, Request
 from tidegauge_testkit.backends.process import wait_until
 
 KEY = "0123456789.abcdefghijklmnop"
@@ -51,13 +49,14 @@ class Upload:
     content: bytes = b""
 
 
-class WhylabsPlatform:
+class WhylabsPlatform(LoopbackServer):
     """The server, on a free port of loopback, in threads of this process.
 
     ``replies`` are given to requests in their order, then it answers as the platform does.
     """
 
     def __init__(self) -> None:
+        super().__init__(self._answer)
         _models()  # now: whoever sends first would wait for them
         self.replies: deque[Reply] = deque()
         #: What was wrong with requests.
@@ -65,42 +64,6 @@ class WhylabsPlatform:
         #: Method, path and time (monotonic) of each request.
         self.requests: list[tuple[str, str, float]] = []
         self._announced: list[Upload] = []
-        self._stopped = threading.Event()
-        platform = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                platform._answer(self)
-
-            def do_PUT(self) -> None:
-                platform._answer(self)
-
-            def log_message(self, *arguments: object) -> None:
-                """Say nothing: what came is kept."""
-
-        class Server(ThreadingHTTPServer):
-            def handle_error(self, request: Any, address: Any) -> None:
-                """Say nothing: who does not wait for the answer goes, and that is tested."""
-
-        self._server = Server((LOOPBACK, 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://{LOOPBACK}:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
-        self._stopped.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
     def uploads(self) -> list[Upload]:
         """Return the profiles that have come whole, in the order of their announcement."""
@@ -114,37 +77,29 @@ class WhylabsPlatform:
             _LIMIT_S,
         )
 
-    def _answer(self, request: BaseHTTPRequestHandler) -> None:
-        self.requests.append((request.command, request.path, time.monotonic()))
-        raw = request.rfile.read(int(request.headers["Content-Length"]))
+    def _answer(self, request: Request) -> loopback_server.Reply:
+        self.requests.append((request.method, request.path, request.at_s))
         reply = self.replies.popleft() if self.replies else Reply()
-        if reply.hangs:
-            self._stopped.wait(_LIMIT_S)
-            return
-        if reply.drops:
-            request.close_connection = True
-            return
         body = reply.body
-        if reply.status == HTTPStatus.OK and body is None:
+        if reply.status == HTTPStatus.OK and body is None and not (reply.hangs or reply.drops):
             try:
-                body = self._take(request, raw)
+                body = self._take(request)
             except ValueError as error:
-                self.faults.append(f"{request.command} {request.path}: {error}")
+                self.faults.append(f"{request.method} {request.path}: {error}")
                 reply, body = Reply(400), str(error).encode()
-        request.send_response(reply.status)
-        for name, value in reply.headers.items():
-            request.send_header(name, value)
-        request.send_header("Content-Length", str(len(body or b"")))
-        request.end_headers()
-        request.wfile.write(body or b"")
+        return loopback_server.Reply(
+            reply.status, reply.headers, body or b"", hangs=reply.hangs, drops=reply.drops
+        )
 
-    def _take(self, request: BaseHTTPRequestHandler, raw: bytes) -> bytes:
-        headers = request.headers
-        if request.command == "PUT":
-            return self._put(request.path, headers, raw)
+    def _take(self, request: Request) -> bytes:
+        headers = Message()  # names in any case
+        for name, value in request.headers.items():
+            headers[name] = value
+        if request.method == "PUT":
+            return self._put(request.path, headers, request.body)
         _expect("X-API-Key", headers["X-API-Key"], KEY)
         _expect("Content-Type", headers["Content-Type"], "application/json")
-        body = json.loads(raw)
+        body = json.loads(request.body)
         reference = _REFERENCE.fullmatch(request.path)
         if reference is not None:
             checked("reference", body)

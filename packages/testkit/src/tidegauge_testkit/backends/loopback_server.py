@@ -32,13 +32,15 @@ class Request:
 class Reply:
     """One answer.
 
-    ``hangs``: none comes before the server stops. ``slow_s``: it takes so long, in small pieces.
+    ``hangs``: none comes before the server stops. ``drops``: none comes, the connection ends.
+    ``slow_s``: it takes so long, in small pieces.
     """
 
     status: int = 202
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b'{"status":"ok"}'
     hangs: bool = False
+    drops: bool = False
     slow_s: float = 0.0
 
 
@@ -57,8 +59,9 @@ class LoopbackServer:
                 body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
                 now_s = time.monotonic()
                 reply = answer(Request(now_s, self.command, self.path, dict(self.headers), body))
-                if reply.hangs:
-                    stopped.wait(_LIMIT_S)
+                if reply.hangs or reply.drops:
+                    stopped.wait(_LIMIT_S if reply.hangs else 0.0)
+                    self.close_connection = True
                     return
                 self.send_response(reply.status)
                 for name, value in reply.headers.items():
