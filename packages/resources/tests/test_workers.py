@@ -107,8 +107,8 @@ def test_one_worker_measures_the_host(workers: list[Ask]) -> None:
         until(partial(has_rate, ask))
     values = [scrape(ask) for ask in workers]
     threads = [ask("threads") for ask in workers]
-    assert 1 == sum("tidegauge-CostSource" in names for names in threads)
-    assert all("tidegauge-ProcessSource" in names for names in threads)
+    assert 1 == sum("tidegauge-ContainerSource" in names for names in threads)
+    assert all("tidegauge-GpuMemorySource" in names for names in threads)
     for found in values[1:]:
         # Of one container: three times as much would be a sum.
         assert found.get(HOST, 0.0) <= 1.5 * values[0].get(HOST, 0.0)

@@ -29,16 +29,19 @@ class Source:
 
     says: list[GaugePoint | CountPoint] = field(default_factory=list)
     host_wide: bool = False
+    may_hang: bool = True
     moments: list[Moment] = field(default_factory=list)
     resets: int = 0
     free: threading.Event = field(default_factory=threading.Event)
     threads: list[str] = field(default_factory=list)
+    begun: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
         self.free.set()
 
     def read(self, moment: Moment) -> Iterable[GaugePoint | CountPoint]:
         """Answer, when it is free to."""
+        self.begun.set()
         self.free.wait()
         self.moments.append(moment)
         self.threads.append(threading.current_thread().name)
@@ -113,6 +116,38 @@ def test_a_source_is_read_with_each_collection_on_a_thread_of_its_own(
         assert {"test.own": 5.0} == values(producer)
     assert ["tidegauge-Source"] * 2 == source.threads
     assert [1.0] == [use.requests for use in source.moments[-1].models.values()]
+
+
+def test_a_source_that_cannot_hang_is_read_by_whoever_collects(
+    core: Any, use: Callable[..., Sources]
+) -> None:
+    """It has no thread, and a fault of it costs what it says alone."""
+    quick, broken = Source([own()], may_hang=False), Failing(may_hang=False)
+    use(quick, broken)
+    core.model().predict([[1.0]])
+    assert {"a": 5.0} == points(Producer())
+    assert [threading.current_thread().name] == quick.threads
+    assert 1 == guard.counts()["source.Failing:OSError"]
+
+
+def test_a_source_without_a_thread_is_read_by_one_at_a_time(use: Callable[..., Sources]) -> None:
+    """Who comes meanwhile takes what it said last."""
+    source = Source([own()], may_hang=False)
+    made = use(source)
+    now = Moment(0.0, 0.0, {})
+    made.ask(lambda: now, None)
+    source.free.clear()
+    source.begun.clear()
+    first = threading.Thread(target=made.ask, args=(lambda: now, None))
+    first.start()
+    try:
+        assert source.begun.wait(10.0)
+        made.ask(lambda: now, None)
+        assert [own()] == made.points()
+    finally:
+        source.free.set()
+        first.join(10.0)
+    assert 2 == len(source.moments)
 
 
 def test_a_source_that_was_stopped_is_read_again(core: Any, use: Callable[..., Sources]) -> None:

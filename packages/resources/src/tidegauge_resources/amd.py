@@ -80,6 +80,7 @@ class AmdSource:
     """Reads each device; what one has no sensor for is absent."""
 
     host_wide = True
+    may_hang = True
 
     def __init__(self) -> None:
         self._settings = settings.read()

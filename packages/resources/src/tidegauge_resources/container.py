@@ -27,6 +27,7 @@ class ContainerSource:
     """
 
     host_wide = True
+    may_hang = True
 
     def __init__(self, root: Path = Path("/"), clock: Callable[[], float] = time.monotonic) -> None:
         self._settings = settings.read()

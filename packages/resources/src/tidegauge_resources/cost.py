@@ -26,6 +26,7 @@ class CostSource:
     """
 
     host_wide = True
+    may_hang = False
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._settings = settings.read()

@@ -48,6 +48,7 @@ class EnergySource:
     """
 
     host_wide = True
+    may_hang = True
 
     def __init__(self, root: Path = Path("/"), clock: Callable[[], float] = time.monotonic) -> None:
         self._settings = settings.read()

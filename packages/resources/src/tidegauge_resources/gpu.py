@@ -25,6 +25,7 @@ class GpuSource:
     """Reads each device; what one has no sensor for is absent."""
 
     host_wide = True
+    may_hang = True
 
     def __init__(self) -> None:
         self._settings = settings.read()

@@ -34,6 +34,7 @@ class GpuMemorySource:
     """Reads what this process holds; every worker says it of itself."""
 
     host_wide = False
+    may_hang = True
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._settings = settings.read()

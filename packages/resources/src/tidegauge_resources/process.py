@@ -39,6 +39,7 @@ class ProcessSource:
     """
 
     host_wide = False
+    may_hang = False
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._settings = settings.read()

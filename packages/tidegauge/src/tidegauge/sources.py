@@ -1,8 +1,9 @@
 """Metric sources: gauges that are read when somebody collects, never while somebody predicts.
 
-A driver may hang. So each source is read on a thread of its own, for which a collection waits a
-moment only; then it shows what the source said last, and after a minute nothing. There is no such
-thread before the first collection, nor in a forked child.
+A driver may hang. So a source that asks one is read on a thread of its own, for which a collection
+waits a moment only; then it shows what the source said last, and after a minute nothing. There is
+no such thread before the first collection, nor in a forked child. What cannot hang is read by
+whoever collects, for two threads take longer to hand over than a process to say what it uses.
 """
 
 from __future__ import annotations
@@ -58,9 +59,13 @@ class MetricSource(Protocol):
 
     #: Whether one process of a launch reads it for all: what it measures is the host's.
     host_wide: bool
+    #: Whether what it asks may not answer: a driver, a device, a network. If in doubt, it may.
+    may_hang: bool
 
     def read(self, moment: Moment) -> Iterable[GaugePoint | CountPoint]:
-        """Return what stands now; on a thread of the source's own, one reading at a time.
+        """Return what stands now; on a thread of the source's own if it may hang.
+
+        There is one reading at a time.
 
         What cannot be read is left out: it is never 0. An exception is counted and costs all that
         the source has.
@@ -77,13 +82,45 @@ class _Reading:
 
     def __init__(self, source: MetricSource) -> None:
         self.source = source
+        self._said: tuple[GaugePoint | CountPoint, ...] = ()
+        self._said_s = 0.0
+        self._reads = threading.Lock()
+
+    def ask(self, moment: Moment) -> None:
+        """Have the source read, unless it still is."""
+        if self._reads.acquire(blocking=False):
+            try:
+                self._read(moment)
+            finally:
+                self._reads.release()
+
+    def wait(self, deadline: float) -> None:
+        """Wait for the answer: it is there."""
+
+    def said(self) -> tuple[GaugePoint | CountPoint, ...]:
+        """Return what the source said last, unless that was too long ago."""
+        return self._said if time.monotonic() - self._said_s < STALE_S else ()
+
+    def stop(self) -> None:
+        """End what reads."""
+
+    def _read(self, moment: Moment) -> None:
+        points: tuple[GaugePoint | CountPoint, ...] = ()
+        with guarded(f"source.{type(self.source).__name__}"):
+            points = tuple(self.source.read(moment))
+        self._said_s, self._said = time.monotonic(), points
+
+
+class _ThreadedReading(_Reading):
+    """A source that may hang, read on a thread of its own."""
+
+    def __init__(self, source: MetricSource) -> None:
+        super().__init__(source)
         self._thread: threading.Thread | None = None
         # Queues of C: an Event takes as long as a whole source.
         self._asked: SimpleQueue[Moment | None] = SimpleQueue()
         self._answers: SimpleQueue[None] = SimpleQueue()
         self._open = self._late = False
-        self._said: tuple[GaugePoint | CountPoint, ...] = ()
-        self._said_s = 0.0
 
     def ask(self, moment: Moment) -> None:
         """Have the source read, unless it still is."""
@@ -118,21 +155,18 @@ class _Reading:
             self._open = False
         return True
 
-    def said(self) -> tuple[GaugePoint | CountPoint, ...]:
-        """Return what the source said last, unless that was too long ago."""
-        return self._said if time.monotonic() - self._said_s < STALE_S else ()
-
     def stop(self) -> None:
         """End the thread as soon as the source has answered."""
         self._asked.put(None)
 
     def _run(self, asked: SimpleQueue[Moment | None], answers: SimpleQueue[None]) -> None:
         while (moment := asked.get()) is not None:
-            points: tuple[GaugePoint | CountPoint, ...] = ()
-            with guarded(f"source.{type(self.source).__name__}"):
-                points = tuple(self.source.read(moment))
-            self._said_s, self._said = time.monotonic(), points
+            self._read(moment)
             answers.put(None)
+
+
+def _reading(source: MetricSource) -> _Reading:
+    return _ThreadedReading(source) if source.may_hang else _Reading(source)
 
 
 class Sources:
@@ -145,7 +179,7 @@ class Sources:
     """
 
     def __init__(self, given: Iterable[MetricSource] | None = None) -> None:
-        self._readings = None if given is None else list(map(_Reading, given))
+        self._readings = None if given is None else list(map(_reading, given))
 
     def _all(self) -> list[_Reading]:
         found = self._readings
@@ -153,11 +187,11 @@ class Sources:
             with late_import():  # nobody else builds them meanwhile, and no fork cuts it short
                 found = self._readings
                 if found is None:
-                    found = self._readings = list(map(_Reading, load_sources()))
+                    found = self._readings = list(map(_reading, load_sources()))
         return found
 
     def ask(self, own: Callable[[], Moment], whole: Callable[[], Moment] | None) -> None:
-        """Have all sources read, and wait for none.
+        """Have all sources read, and wait for none that may hang.
 
         ``own`` returns the moment of this process, ``whole`` that of its launch; each is asked at
         most once, and only where a source needs it. Without the latter nobody reads what is the
@@ -191,7 +225,7 @@ class Sources:
             for reading in self._readings:
                 with guarded(f"source.{type(reading.source).__name__}"):
                     reading.source.reset()
-            self._readings = [_Reading(reading.source) for reading in self._readings]
+            self._readings = [_reading(reading.source) for reading in self._readings]
 
 
 def moment(now_s: float, start_s: float, points: Iterable[Point]) -> Moment:
