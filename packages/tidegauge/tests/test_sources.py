@@ -76,6 +76,14 @@ def use(core: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., So
         made.stop()
 
 
+def thread_of(made: Sources) -> sources._ThreadedReading:
+    """Return the first source as that which reads it on a thread."""
+    assert made._readings is not None
+    first = made._readings[0]
+    assert isinstance(first, sources._ThreadedReading)
+    return first
+
+
 def own(value: float = 5.0, part: str = "a") -> GaugePoint:
     """Return a gauge of one process."""
     return GaugePoint(OWN, (part,), value)
@@ -155,8 +163,7 @@ def test_a_source_that_was_stopped_is_read_again(core: Any, use: Callable[..., S
     made = use(Source([own()]))
     producer = Producer()
     assert {"test.own": 5.0} == values(producer)
-    assert made._readings is not None
-    thread = made._readings[0]._thread
+    thread = thread_of(made)._thread
     assert thread is not None
     made.stop()
     thread.join(20.0)
@@ -205,8 +212,7 @@ def test_a_source_that_hangs_delays_one_collection_a_little(
     waited_s = time.monotonic() - begun_s
     assert {"a": 1.0, "b": 20.0} == produced
     assert sources.PATIENCE_S <= waited_s < 10 * sources.PATIENCE_S
-    assert made._readings is not None
-    assert made._readings[0]._late
+    assert thread_of(made)._late
     assert {"a": 1.0, "b": 20.0} == points(producer)
     hanging.free.set()
     until(lambda: points(producer)["a"] == 10.0)
@@ -291,8 +297,7 @@ def test_a_process_that_ends_keeps_what_was_said(
     producer = Producer()
     assert {"a": 3.0} == points(producer)
     made.stop()
-    assert made._readings is not None
-    thread = made._readings[0]._thread
+    thread = thread_of(made)._thread
     assert thread is not None
     thread.join(20.0)
 
