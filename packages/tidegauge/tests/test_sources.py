@@ -168,7 +168,7 @@ def test_a_source_that_was_stopped_is_read_again(core: Any, use: Callable[..., S
     made.stop()
     thread.join(20.0)
     assert not thread.is_alive()
-    made._readings[0]._said = ()
+    thread_of(made)._said = ()
     assert {"test.own": 5.0} == values(producer)
 
 
