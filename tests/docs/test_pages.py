@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,25 @@ def test_the_examples_of_a_page_run(page: Path, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert not done.stdout.splitlines()[-1].startswith("0 ")
+
+
+def test_what_is_installed_from_folders_is_complete() -> None:
+    """The folders that README hands to pip hold each other's requirements: no index has them."""
+    lines = (ROOT / "README.md").read_text("utf-8").replace("\\\n", " ").splitlines()
+    folders = [
+        tomllib.loads((ROOT / folder / "pyproject.toml").read_text("utf-8"))["project"]
+        for line in lines
+        if line.startswith("pip install ./")
+        for folder in line.split()[2:]
+    ]
+    needed = {
+        re.split(r"[^\w-]", requirement)[0]
+        for project in folders
+        for requirement in project.get("dependencies", ())
+    }
+    ours = {name for name in needed if name.startswith("tidegauge")}
+    assert ours
+    assert set() == ours - {project["name"] for project in folders}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
