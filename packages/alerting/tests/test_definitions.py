@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,11 +24,13 @@ from tidegauge_alerting.measures import (
     Vanished,
     Where,
 )
+from tidegauge_alerting.prometheus_expression import expression
 from tidegauge_semconv import Kind, MetricSpec, all_metrics
 
 DEFAULT_ALERTS = load(sources=own_sources()).alerts
 FLEET_ALERTS = load(sources=own_sources()).off
 BY_NAME = {definition.name: definition for definition in DEFAULT_ALERTS}
+ALL = {definition.name: definition for definition in (*DEFAULT_ALERTS, *FLEET_ALERTS)}
 each_alert = pytest.mark.parametrize("alert", DEFAULT_ALERTS, ids=lambda alert: alert.name)
 
 KINDS: dict[type[Measure], Kind] = {
@@ -48,6 +52,22 @@ def _where(alert: AlertDefinition) -> tuple[Where, ...]:
             return part
         case _:
             return ()
+
+
+def test_every_alert_about_a_model_can_be_muted_or_its_page_says_why_not() -> None:
+    """`tidegauge mute` is for drift: what it leaves alone is in the table of its page."""
+    page = Path(__file__).parents[3] / "docs" / "how-to" / "mute.md"
+    table = page.read_text("utf-8").partition("| why not |")[2].partition("\n\n")[0]
+    models = {
+        each.name
+        for each in (*DEFAULT_ALERTS, *FLEET_ALERTS)
+        if any(key.startswith("model_") for key in each.metric.attributes)
+    }
+    spared = {name for name in re.findall(r"`(\w+)`", table) if name[0].isupper()}
+    muted = {name for name in models if "drift_muted" in expression(ALL[name])}
+    assert {"ReferenceOld", "ReferenceMismatch", "ModelDrift", "FleetDrift"} <= muted
+    assert models - muted <= spared
+    assert set() == muted & spared
 
 
 def test_the_alerts_are_the_promised_ones() -> None:

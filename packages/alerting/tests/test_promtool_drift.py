@@ -8,6 +8,7 @@ import pytest
 from tidegauge_alerting import AlertDefinition, rule_groups
 from tidegauge_alerting.alert_file import load, own_sources
 from tidegauge_exporter_prometheus import prometheus_name
+from tidegauge_semconv import attributes as a
 from tidegauge_semconv import metrics
 from tidegauge_testkit.backends.stories import Firing, Series, Story, play
 
@@ -36,6 +37,8 @@ POD = {"job": "serve", "instance": "10.0.0.1:9464"}
 MISMATCH = {**WINDOW, "state": "reference_mismatch", **POD}
 DETECTOR = {**REFERENCE, "feature": "age", "detector": "adwin", **POD}
 QUALITY = {**FEATURE, "family": "data_quality", **POD}
+# What mutes the words about a reference; Prometheus has no label with an empty value.
+WHOLE = {**REFERENCE, "family": a.OF_REFERENCE, **POD}
 CHECKS: dict[str, tuple[MetricSpec, str, str]] = {
     "MissingValues": (metrics.DATA_QUALITY_MISSING_RATIO, "missing", "are missing"),
     "OutOfRangeValues": (
@@ -143,6 +146,22 @@ STORIES = (
         (Firing(5),),
     ),
     Story(
+        "ReferenceMismatch",
+        "muted with the model, and for another kind of window; a family alone mutes nothing",
+        (
+            Series(FEATURES, "40x20", MISMATCH),
+            Series(MUTED, "_x2 1x2 stale", {**WHOLE, "window": "1d"}),
+            Series(MUTED, "_x5 1x2 stale", {**WINDOW, "family": "inputs", **POD}),
+            Series(MUTED, "_x8 1x3 stale", {**WHOLE, "window": "1000rows"}),
+        ),
+        (
+            Firing(3, (MISMATCH,)),
+            Firing(6, (MISMATCH,)),
+            Firing(9),
+            Firing(13, (MISMATCH,)),
+        ),
+    ),
+    Story(
         "ReferenceOld",
         "it passes 180 days, and is built again",
         (
@@ -150,6 +169,22 @@ STORIES = (
             Series(AGE, "_x6 60+60x5", {**REFERENCE, "reference": "11112222", **POD}),
         ),
         (Firing(2), Firing(4, ({**REFERENCE, **POD},)), Firing(8)),
+    ),
+    Story(
+        "ReferenceOld",
+        "muted with the model, not by one kind of window or a feature",
+        (
+            Series(AGE, "15552060+60x20", {**REFERENCE, **POD}),
+            Series(MUTED, "_x2 1x2 stale", {**WHOLE, "window": "1000rows"}),
+            Series(MUTED, "_x5 1x2 stale", {**FEATURE, "family": "inputs", **POD}),
+            Series(MUTED, "_x8 1x3 stale", WHOLE),
+        ),
+        (
+            Firing(3, ({**REFERENCE, **POD},)),
+            Firing(6, ({**REFERENCE, **POD},)),
+            Firing(9),
+            Firing(13, ({**REFERENCE, **POD},)),
+        ),
     ),
     Story(
         "StreamDrift",

@@ -60,7 +60,7 @@ VALUES = {
     "feature": ("", "age", "sex"),
     "window": ("1d",),
     "detector": ("adwin", "ddm"),
-    "family": ("inputs", "outputs", "data_quality", "segments", "correlation"),
+    "family": ("inputs", "outputs", "data_quality", "segments", "correlation", "reference"),
     "cause": ("otlp", "record:KeyError"),
     "state": ("seen", "dropped", "reference_mismatch"),
 }
@@ -250,7 +250,7 @@ def stories(alert: AlertDefinition, chance: random.Random) -> Iterator[Story]:
             series += of_metric(alert, alert.metric, pod, chance)
             if isinstance(alert.guard, RowGuard):
                 series += of_metric(alert, alert.guard.metric, pod, chance)
-            if "feature" in alert.metric.attributes and chance.random() < 0.5:
+            if "reference" in alert.metric.attributes and chance.random() < 0.5:
                 series += of_metric(alert, metrics.DRIFT_MUTED, pod, chance, share=0.3)
         yield Story(alert.name, f"{alert.name} {number}", tuple(series), ())
 
@@ -262,7 +262,10 @@ def of_metric(
     """Yield series of a metric with some of the values that its labels can have."""
     sets: list[dict[str, str]] = [pod]
     for key in metric.attributes:
-        sets = [{**each, key: value} for each in sets for value in VALUES.get(key, ("",))]
+        values = VALUES.get(key, ("",))
+        if metric is metrics.DRIFT_MUTED and key == "window":
+            values = (*values, "")  # of all kinds at once
+        sets = [{**each, key: value} for each in sets for value in values]
     # A model is gone where all its series are: few of them.
     share = 0.2 if isinstance(alert.measure, Vanished) else share
     name = prometheus_name(metric)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from tidegauge_drift.marks import BACKFILL, DEPLOY, FILE, MUTE, Mark, dump
+from tidegauge_semconv import attributes as a
 from tidegauge_semconv import metrics as m
 
 if TYPE_CHECKING:
@@ -50,6 +51,11 @@ def muted(process: Any) -> set[tuple[str, str, str]]:
     assert len({point.attributes for point in points}) == len(points)
     assert all(p.attributes[:2] == ("fraud", "3") and len(p.attributes[2]) == 8 for p in points)
     return {point.attributes[3:] for point in points}
+
+
+def of_verdicts(process: Any) -> set[tuple[str, str, str]]:
+    """Return the muted series of verdicts, without what mutes the words about the reference."""
+    return {each for each in muted(process) if each[2] != a.OF_REFERENCE}
 
 
 def detected(process: Any, *, on: bool = False) -> set[tuple[str, str, str]]:
@@ -97,7 +103,40 @@ def test_a_whole_model_is_muted_in_each_series_of_its_verdicts(
     leader.tick(now_s + 1)
 
     assert before == detected(leader, on=True)
-    assert detected(leader) == muted(leader)
+    assert detected(leader) == of_verdicts(leader)
+
+
+def test_what_is_said_of_the_reference_is_muted_with_the_whole_model(
+    served: Callable[..., Any], state: Path
+) -> None:
+    """By window and without one; of one kind of window only there, of one feature not at all."""
+    leader, now_s, _ = served()
+
+    def of_reference(second: int, **more: Any) -> set[str]:
+        say(state, mute(**more))
+        leader.tick(now_s + second)
+        return {window for feature, window, family in muted(leader) if family == a.OF_REFERENCE}
+
+    assert {"", "100rows", "60s"} == of_reference(1)
+    assert {"60s"} == of_reference(2, window="60s")
+    assert set() == of_reference(3, feature="x0")
+    assert set() == of_reference(4, kind=DEPLOY)
+    assert {"", "100rows", "60s"} == of_reference(5, until_s=now_s + 7)
+    leader.tick(now_s + 8)
+    assert set() == muted(leader)
+
+
+def test_the_age_of_a_reference_is_muted_before_any_window_has_closed(
+    launch: Callable[..., Any], state: Path
+) -> None:
+    """There is no verdict yet, but the reference is old already."""
+    say(state, mute())
+    made = launch(windows=_windows("5000rows"))
+    process = made.process(alone=True)
+    now_s = made.settle([process], made.replay([process], stream()), seconds=20)
+    process.tick(now_s + 1)
+    assert set() == detected(process)
+    assert {("", "", a.OF_REFERENCE)} == muted(process)
 
 
 def test_a_muted_feature_mutes_its_family_where_it_alarms_alone(
@@ -219,7 +258,7 @@ def test_of_several_workers_the_leader_alone_speaks_and_its_successor_goes_on(
     """All series of one process are those of a launch; a dead leader's mute is not lost."""
     leader, now_s, processes = served(workers, before=(mute(),))
     alone = muted(leader)
-    assert alone == detected(leader)
+    assert detected(leader) == of_verdicts(leader)
     assert [set()] * (workers - 1) == [muted(p) for p in processes if p is not leader]
     if workers == 1:
         return
@@ -229,7 +268,8 @@ def test_of_several_workers_the_leader_alone_speaks_and_its_successor_goes_on(
         for process in processes:
             process.tick(now_s + second)
     (successor,) = [process for process in processes if process.group.leads]
-    assert alone == muted(successor) == detected(successor)
+    assert alone == muted(successor)
+    assert detected(successor) == of_verdicts(successor)
 
 
 def test_events_of_what_is_muted_say_so(

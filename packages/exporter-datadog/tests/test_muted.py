@@ -18,6 +18,7 @@ from tidegauge_exporter_datadog.mapping import points
 from tidegauge_exporter_datadog.muted import mark
 from tidegauge_exporter_datadog.unified import UnifiedTags
 from tidegauge_semconv import MetricSpec, metrics
+from tidegauge_semconv import attributes as a
 
 MODEL = {"model_name": "fraud", "model_version": "3", "reference": "ab12", "window": "1d"}
 
@@ -83,6 +84,29 @@ def test_a_muted_feature_and_family_have_the_tag() -> None:
     sent = points(mark(data), UnifiedTags(), 1.0)
     assert 3 == sum(point.name == metrics.DRIFT_MUTED.name for point in sent)
     assert len(sent) == len(points(data, UnifiedTags(), 1.0))
+
+
+def test_what_is_said_of_a_reference_has_the_tag_with_the_whole_model() -> None:
+    """Its age where all windows are muted; a family or a feature that is muted is not enough."""
+    age = Metric(metrics.DRIFT_REFERENCE_AGE.name, "", "", Gauge([_of_reference(5.0)]))
+    states = gauge(metrics.DRIFT_FEATURES, {"state": "reference_mismatch"}, {"window": "1000rows"})
+
+    def silent(*rows: dict[str, str]) -> set[str]:
+        data = mark(collected(age, states, gauge(metrics.DRIFT_MUTED, *rows)))
+        sent = points(data, UnifiedTags(), 1.0)
+        return {each.name for each in sent if "muted:true" in each.tags}
+
+    whole = {"feature": "", "family": a.OF_REFERENCE}
+    assert set() == silent({"feature": "", "family": "inputs"}, {"feature": "age", "family": ""})
+    assert {metrics.DRIFT_FEATURES.name} == silent(whole)
+    assert {metrics.DRIFT_REFERENCE_AGE.name} == silent({**whole, "window": ""})
+    both = {metrics.DRIFT_FEATURES.name, metrics.DRIFT_REFERENCE_AGE.name}
+    assert both == silent(whole, {**whole, "window": ""})
+
+
+def _of_reference(value: float) -> NumberDataPoint:
+    named = {key: MODEL[key] for key in metrics.DRIFT_REFERENCE_AGE.attributes}
+    return NumberDataPoint(named, 1, 2, value)
 
 
 def test_metrics_of_the_app_are_left_alone() -> None:

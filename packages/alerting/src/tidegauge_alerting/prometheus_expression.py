@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tidegauge_exporter_prometheus.naming import prometheus_name
-from tidegauge_semconv import attributes as a
 from tidegauge_semconv import metrics
 
-from tidegauge_alerting import prometheus_fleet
+from tidegauge_alerting import mutes, prometheus_fleet
 from tidegauge_alerting.definitions import AlertDefinition, Comparison
 from tidegauge_alerting.measures import (
     Across,
@@ -193,36 +192,22 @@ def _each(definition: AlertDefinition) -> str:
     if not isinstance(measure, Across):
         raise TypeError(f"measure of {definition.name}: got {measure!r}; expected an Across.")
     series = select(definition.metric, measure.where)
-    joined = _muted_on(definition.metric)
-    if joined:
-        series = f"{series} unless on ({names(joined)}) {_MUTED}"
+    silent = mutes.of(definition.metric)
+    if silent is not None:
+        series = f"{series} {_unless(silent)}"
     return f"{measure.each} by ({names(measure.per)}) ({series})"
 
 
-_MUTED = f"{prometheus_name(metrics.DRIFT_MUTED)} == 1"
-
-
-def _muted_on(metric: MetricSpec) -> tuple[str, ...]:
-    """Return the attributes by which a metric's series can be muted."""
-    if a.FEATURE not in metric.attributes:
-        return ()
-    return tuple(key for key in metric.attributes if key in metrics.DRIFT_MUTED.attributes)
+def _unless(silent: mutes.Mutes) -> str:
+    return f"unless on ({names(silent.on)}) {select(metrics.DRIFT_MUTED, silent.where)} == 1"
 
 
 def _unless_muted(condition: str, definition: AlertDefinition, *, several: bool = False) -> str:
     whole = f"({condition})" if several else condition
-    match definition.measure:
-        case Across():
-            return condition
-        case StabilityIndex(by=by):
-            # Its windows are Prometheus's own, and not those that are muted.
-            joined = by
-        case _:
-            on_metric = _muted_on(definition.metric)
-            joined = tuple(key for key in on_metric if key in definition.labels)
-    if a.FEATURE not in joined:
+    if isinstance(definition.measure, Across):
         return condition
-    return f"{whole}\nunless on ({names(joined)}) {_MUTED}"
+    silent = mutes.of(definition.metric, definition.labels)
+    return condition if silent is None else f"{whole}\n{_unless(silent)}"
 
 
 def _bucket(metric: MetricSpec, matchers: str = "") -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tidegauge import guard, state_folder
 from tidegauge.batch import GaugePoint
 from tidegauge.events import StateChange
+from tidegauge_semconv import attributes as a
 from tidegauge_semconv import metrics as m
 
 from tidegauge_drift.block import INPUTS, OUTPUTS
@@ -147,6 +148,10 @@ def _holds_rows(mark: Mark, snapshot: Snapshot, specs: Iterable[WindowSpec]) -> 
     )
 
 
+def _is_whole(mark: Mark) -> bool:
+    return mark.kind != DEPLOY and not mark.feature + mark.window
+
+
 def _in_force(
     snapshot: Snapshot, spec: WindowSpec, marks: Iterable[Mark], now_s: float
 ) -> list[Mark]:
@@ -171,6 +176,9 @@ def _muted(
     if not marks or (snapshot.schema and not snapshot.compared):
         return
     head = (snapshot.model.name, snapshot.model.version)
+    if any(_is_whole(mark) and not mark.is_over(now_s) for mark in marks):
+        own = (*head, snapshot.layout.reference)
+        yield GaugePoint(m.DRIFT_MUTED, (*own, "", "", a.OF_REFERENCE), 1.0)
     for spec in windows:
         verdict, mine = snapshot.verdict(spec), _in_force(snapshot, spec, marks, now_s)
         if verdict is None or not mine:
@@ -193,6 +201,8 @@ def _series(
 ) -> Iterator[GaugePoint]:
     """Yield 1 for each series of a verdict that is muted: by name or, by ``""``, as a whole."""
     window = verdict.spec.label
+    if "" in names:
+        yield GaugePoint(m.DRIFT_MUTED, (*head, "", window, a.OF_REFERENCE), 1.0)
     for family in only or verdict.detected:
         if "" in names or _all_muted(verdict, family, names):
             yield GaugePoint(m.DRIFT_MUTED, (*head, "", window, family), 1.0)

@@ -56,16 +56,23 @@ def _muted(data: MetricsData, own: set[int]) -> Iterator[Mapping[str, Any]]:
                     yield from (each.attributes for each in found.data_points if each.value)
 
 
+def _is_about(muted: Mapping[str, Any], there: Mapping[str, Any]) -> bool:
+    """Tell whether a mute can be about a metric: of a whole reference, or of its features."""
+    if a.FEATURE in there:
+        return True
+    return muted.get(a.FAMILY) == a.OF_REFERENCE and (a.WINDOW in there or not muted.get(a.WINDOW))
+
+
 def _marked(metric: Metric, muted: list[Mapping[str, Any]]) -> Metric:
     found: Any = metric.data
     if not isinstance(found, Gauge) or not found.data_points or metric.name == DRIFT_MUTED.name:
         return metric
     there: Mapping[str, Any] = found.data_points[0].attributes or {}
     # Bins are of all rows, muted or not.
-    if a.FEATURE not in there or a.BIN in there:
+    if a.REFERENCE not in there or a.BIN in there:
         return metric
     shared = [key for key in DRIFT_MUTED.attributes if key in there]
-    silent = {tuple(each.get(key) for key in shared) for each in muted}
+    silent = {tuple(each.get(key) for key in shared) for each in muted if _is_about(each, there)}
     points: list[Any] = []
     for point in found.data_points:
         named: Mapping[str, Any] = point.attributes or {}

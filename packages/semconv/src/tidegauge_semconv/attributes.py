@@ -43,3 +43,6 @@ HW_NAME = "hw.name"
 HW_PARENT = "hw.parent"
 HW_TYPE = "hw.type"
 OTEL_ERROR_TYPE = "error.type"
+
+# A value of FAMILY in drift.muted alone: what is said of the reference as a whole is muted.
+OF_REFERENCE = "reference"

@@ -134,7 +134,8 @@ DRIFT_DETECTED = MetricSpec(
 )  # fmt: skip
 DRIFT_MUTED = MetricSpec(
     "drift.muted", Kind.GAUGE, "",
-    "1 where somebody has muted what drift.detected says; no series where nobody has.",
+    "1 where somebody has muted what drift.detected says, with family reference what is said of "
+    "the reference as a whole; no series where nobody has.",
     (*_MODEL, a.REFERENCE, a.FEATURE, a.WINDOW, a.FAMILY), Merge.LEADER,
 )  # fmt: skip
 DRIFT_FEATURES = MetricSpec(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tidegauge_exporter_datadog import muted
 from tidegauge_semconv import attributes as a
 
+from tidegauge_alerting import mutes
 from tidegauge_alerting.datadog.query_language import number
 from tidegauge_alerting.definitions import AlertDefinition
 from tidegauge_alerting.measures import Where
@@ -38,7 +39,7 @@ class Scope:
 
 def unmuted(metric: MetricSpec) -> tuple[Where, ...]:
     """Return what leaves out the series that the exporter has marked as muted."""
-    return (Where(muted.KEY, (muted.VALUE,)),) if a.FEATURE in metric.attributes else ()
+    return () if mutes.of(metric) is None else (Where(muted.KEY, (muted.VALUE,)),)
 
 
 def indicator(value: str, minimum: float) -> str:

@@ -7,13 +7,13 @@ stories.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from statistics import fmean
 
 from tidegauge_exporter_prometheus.naming import prometheus_name
 from tidegauge_semconv import MetricSpec, metrics
-from tidegauge_semconv import attributes as a
 
+from tidegauge_alerting import mutes
 from tidegauge_alerting.definitions import AlertDefinition
 from tidegauge_alerting.measures import (
     Across,
@@ -221,9 +221,9 @@ def _each(definition: AlertDefinition, history: History, at_s: float) -> Vector:
     if not isinstance(measure, Across):
         raise TypeError(f"measure of {definition.name}: got {measure!r}; expected an Across.")
     series = history.last(prometheus_name(definition.metric), at_s, measure.where)
-    joined = _muted_on(definition.metric.attributes)
-    if joined:
-        series = not_in(series, _mutes(history, at_s), joined)
+    silent = mutes.of(definition.metric)
+    if silent is not None:
+        series = _unless(series, silent, history, at_s)
     return together(series, measure.per, _TOGETHER[measure.each])
 
 
@@ -232,21 +232,15 @@ def _unless_muted(
 ) -> Vector:
     if isinstance(definition.measure, Across) or not begins:
         return begins
-    if not _muted_on(definition.metric.attributes):
-        return begins
-    joined = _muted_on(definition.labels)
-    return not_in(begins, _mutes(history, at_s), joined) if joined else begins
+    silent = mutes.of(definition.metric, definition.labels)
+    return begins if silent is None else _unless(begins, silent, history, at_s)
 
 
-def _muted_on(attributes: Sequence[str]) -> tuple[str, ...]:
-    """Return those of some attributes by which a series can be muted."""
-    found = tuple(key for key in attributes if key in metrics.DRIFT_MUTED.attributes)
-    return found if a.FEATURE in found else ()
-
-
-def _mutes(history: History, at_s: float) -> Vector:
-    mutes = history.last(_MUTED, at_s)
-    return {labels: value for labels, value in mutes.items() if value == 1}
+def _unless(vector: Vector, silent: mutes.Mutes, history: History, at_s: float) -> Vector:
+    """Return what nobody has muted."""
+    said = history.last(_MUTED, at_s, silent.where)
+    muted = {labels: value for labels, value in said.items() if value == 1}
+    return not_in(vector, muted, silent.on)
 
 
 def _bucket(metric: MetricSpec) -> str:
@@ -259,5 +253,5 @@ def _names(definition: AlertDefinition) -> Iterator[str]:
     yield _bucket(metric) if isinstance(definition.measure, Quantile) else prometheus_name(metric)
     if isinstance(definition.guard, RowGuard):
         yield prometheus_name(definition.guard.metric)
-    if _muted_on(metric.attributes):
+    if mutes.of(metric) is not None:
         yield _MUTED
