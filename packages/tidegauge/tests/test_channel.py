@@ -31,6 +31,12 @@ FORMS: dict[str, Callable[[], Any]] = {
     ),
     "frame": frame,
     "mixed frame": lambda: frame().assign(n=range(ROWS), t=[str(i) for i in range(ROWS)]),
+    "long texts": lambda: [[1.0, str(i) * 5_000] for i in range(10)],
+    "dict of a long text": lambda: {"a": 1.0, "text": str(ROWS) * 50_000},
+    "dicts of long texts": lambda: [{"a": 1.0, "text": str(i) * 5_000} for i in range(10)],
+    "frame of long texts": lambda: pd.DataFrame(
+        {"a": 1.0, "text": np.array([str(i) * 5_000 for i in range(10)], object)}
+    ).astype({"text": object}),
     "sparse": lambda: scipy.sparse.csr_array(np.random.default_rng(7).random((ROWS, COLUMNS))),
 }
 
@@ -54,3 +60,4 @@ def test_what_is_not_there_takes_nothing() -> None:
     """An input that could not be read; what does not tell its size, a little."""
     assert 0 == payload_bytes(None)
     assert payload_bytes(take(pl.DataFrame({"a": [1]}), 0, 1)) >= 1000
+    assert payload_bytes(take(pl.DataFrame({"a": ["x" * 9_000]}), 0, 1)) >= 10_000  # not traced

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse
-from tidegauge import columns
+from tidegauge import columns, guard
 from tidegauge.columns import tables
 from tidegauge.pieces import pieces
 from tidegauge.snapshot import take
@@ -38,6 +40,51 @@ def test_cells_of_unequal_length(cells: tuple[Any, Any]) -> None:
     assert table.columns is not None
     assert [1.0, 1.0] == table.columns[0].tolist()
     assert all(a is b for a, b in zip(cells, table.columns[1], strict=True))
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda text: take({"text": text, **{f"f{i}": float(i) for i in range(20)}}, 0, 1),
+        lambda text: take([[text, *map(float, range(20))]], 0, 1),
+        lambda text: take([{"text": text, **{f"f{i}": float(i) for i in range(20)}}], 0, 1),
+    ],
+)
+def test_a_long_text_takes_no_room_in_the_cells_beside_it(made: Callable[[str], Any]) -> None:
+    """Arrays of text have room for the longest in each cell: gigabytes for a prompt."""
+    kept = [made("x"), *(made(f"{i}" * 10_000) for i in range(10)), *(made("y") for _ in range(53))]
+    tracemalloc.start()
+    ((_, stop, _, table),) = tables(kept, None)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(kept) == stop
+    assert table is not None
+    assert table.columns is not None
+    assert ["x", "0" * 10_000] == table.columns[0][:2].tolist()
+    assert np.float64 == table.columns[1].dtype
+    assert peak < 1_000_000
+
+
+@pytest.mark.parametrize("odd", [[[1, 2], [3]], [1, [2]], [b"\xff", "x"], [1, [[], [[]]]]])
+def test_outputs_in_no_order_cost_nobody_elses(odd: list[Any]) -> None:
+    """Calls beside such a one are read, and it counts itself."""
+    kept: list[Any] = [[0.5], odd, [0.25]]
+    found = [table.rows if table else 0 for _, _, _, table in tables(kept, None)]
+    assert [1, 1, 1] == found
+
+
+def test_keys_that_do_not_compare_cost_nobody_elses(core: Any) -> None:
+    """A layout that raises is counted, and the calls beside it are read."""
+
+    class Odd(dict[str, float]):
+        def __iter__(self) -> Iterator[str]:
+            raise LookupError
+
+    kept = [{"a": 1.0}, Odd(a=1.0), {"a": 2.0}]
+    found = [table and table.rows for _, _, _, table in tables([("dict", x) for x in kept], None)]
+    assert [1, None, 1] == found
+    assert {"columns.dict:LookupError": 1} == guard.counts()
+    assert [] == core.recorder.batches
 
 
 def test_neighbours_that_cannot_stand_in_one_matrix_stay_apart() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from tidegauge import guard
@@ -41,6 +42,43 @@ def test_the_text_of_an_error_is_for_debug_only(caplog: pytest.LogCaptureFixture
     shown = [r.getMessage() for r in caplog.records if r.levelno > logging.DEBUG]
     assert {"DEBUG"} == levels
     assert not [line for line in shown if "secret" in line]
+
+
+@pytest.fixture
+def raising(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the app's handler of the log raise."""
+
+    class Broken(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            raise OSError(record.levelname)
+
+    monkeypatch.setattr(logging.getLogger("tidegauge"), "handlers", [Broken()])
+
+
+@pytest.mark.usefixtures("raising")
+def test_a_log_that_raises_stops_nothing() -> None:
+    """Handlers and filters are the app's: a broken one must not end its predictions."""
+    guard.fault("hook", LookupError())
+    guard.once("said", "Said %s.", "so", error=ValueError())
+    guard.once("said", "Said %s.", "so")
+    counts = guard.counts()
+    assert counts.pop("log") >= 2
+    assert {"hook:LookupError": 1, "said": 2} == counts
+
+
+@pytest.mark.usefixtures("raising")
+def test_a_call_counts_where_the_log_raises(core: Any) -> None:
+    """It was answered: who asked gets the answer, whatever became of our line in the log."""
+
+    class Hostile:
+        def __len__(self) -> int:
+            raise ValueError
+
+    given = Hostile()
+    assert given is core.model().predict(given)
+    core.pipeline.flush()
+    ((_, counts),) = core.pipeline.tally.calls.items()
+    assert 1 == counts.success
 
 
 def test_causes_are_bounded() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -172,6 +173,30 @@ def test_a_hook_that_breaks_costs_what_it_would_have_given(core: Any, hook: str)
     assert 4 == core.pipeline.tally.rows[KEY].seen
     (found,) = core.recorder.batches
     assert [hook] == [name for name in ("features", "outputs") if getattr(found, name) is None]
+
+
+def test_an_app_at_the_limit_of_recursion_pays_one_frame(core: Any) -> None:
+    """What we do beside the call goes deeper than it: that is our fault, and stays with us."""
+
+    class Hostile:
+        def __len__(self) -> int:
+            raise ValueError
+
+    def below(frames: int, act: Callable[[Any], Any]) -> Any:
+        return act(given) if not frames else below(frames - 1, act)
+
+    def works(frames: int, act: Callable[[Any], Any]) -> bool:
+        try:
+            return below(frames, act) is given
+        except RecursionError:
+            return False
+
+    given, model = Hostile(), core.model()
+    limit = sys.getrecursionlimit()
+    deepest = max(n for n in range(limit - 300, limit) if works(n, model.call))
+    assert all(works(frames, model.predict) for frames in range(deepest - 40, deepest))
+    core.pipeline.flush()
+    assert 40 == core.pipeline.tally.calls[ModelKey("Stub"), "predict"].success
 
 
 async def coroutine(_: object, *args: Any, **__: Any) -> Any:

@@ -235,6 +235,34 @@ def test_a_fault_of_ours_stays_with_us(
     assert 1 == core.pipeline.tally.calls[KEY, "predict"].success
 
 
+class Series:
+    """One of the app's own, by the name of pandas'."""
+
+    def to_dict(self) -> dict[str, float]:
+        """Raise, as it needs something else first."""
+        raise LookupError
+
+
+class Shy(list[float]):
+    """A list that does not want to be looked into."""
+
+    def __bool__(self) -> bool:
+        raise LookupError
+
+
+@pytest.mark.parametrize("features", [Series(), Shy([1.0])])
+def test_features_that_raise_when_they_are_looked_at(
+    core: Any, model: Model, features: Any
+) -> None:
+    """The block and the watched function run as without us, and count."""
+    with model.prediction(features) as p:
+        p.output = 1.0
+    assert features is model.observe(lambda given: given)(features)
+    core.pipeline.flush()
+    assert 2 == core.pipeline.tally.calls[KEY, "predict"].success
+    assert {"record.predict:LookupError": 2} == guard.counts()
+
+
 def test_ids_are_unique(core: Any, model: Model) -> None:
     """So that an outcome finds its prediction."""
     ids = {prediction_ids.new() for _ in range(10_000)} | {

@@ -100,6 +100,11 @@ class Example:
             "colon. Unset it to use ().",
         ),
         (
+            {"TIDEGAUGE_X_NUMBER": "x" * 100_000},
+            f"TIDEGAUGE_X_NUMBER: got '{'x' * 199}... from the environment; expected an integer "
+            "in [1, 3600]. Unset it to use 10.",
+        ),
+        (
             {"TIDEGAUGE_X_PIN": "hunter2"},
             "TIDEGAUGE_X_PIN: got a secret value from the environment; expected an integer in "
             "[-inf, 9999]. Unset it to use 0.",

@@ -241,7 +241,10 @@ class Calls:
 
     def fault(self, error: Exception, *, lost: bool = False) -> None:
         """Count what went wrong in here; the app's call is not affected."""
-        fault(f"{'lost' if lost else 'record'}.{self.operation}", error)
+        try:  # noqa: SIM105 - ``suppress`` needs another frame
+            fault(f"{'lost' if lost else 'record'}.{self.operation}", error)
+        except Exception:  # noqa: S110 - an app at the limit of recursion: no room to count
+            pass
 
     def rescue(
         self,

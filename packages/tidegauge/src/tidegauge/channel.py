@@ -11,6 +11,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from tidegauge.batch import ModelKey
 from tidegauge.guard import once
 from tidegauge.info import ModelInfo
@@ -77,23 +79,40 @@ class Channel:
 
 
 def payload_bytes(snapshot: Snapshot) -> int:
-    """Estimate the memory of a snapshot."""
+    """Estimate the memory of a snapshot; texts by those of its first row."""
     if snapshot is None:
         return 0
     data: Any = snapshot[1] if isinstance(snapshot, tuple) else snapshot
     kind = snapshot[0] if isinstance(snapshot, tuple) else ""
     if kind == "blocks":
-        return 300 + sum(300 + int(values.nbytes) for _, values in data)
+        return 300 + sum(300 + int(values.nbytes) + _block_texts(values) for _, values in data)
     if isinstance(data, bytes):
         return len(data) + 33
     if isinstance(data, list):
-        wide = len(data[0]) if data and hasattr(data[0], "__len__") else 1
-        return 64 + len(data) * (56 + 32 * wide)
+        first = data[0] if data else ()
+        wide = len(first) if hasattr(first, "__len__") else 1
+        return 64 + len(data) * (56 + 32 * wide + _texts(first))
     if isinstance(data, dict):
-        return 64 + 100 * len(data)
-    # A table of Arrow's, a frame, a sparse matrix.
-    cells = data.nbytes // 16 if kind == "arrow" else getattr(data, "size", None)
+        return 64 + 100 * len(data) + _texts(data)
+    if kind == "polars":
+        cells = data.estimated_size() // 16
+    else:  # a table of Arrow's, a frame, a sparse matrix
+        cells = data.nbytes // 16 if kind == "arrow" else getattr(data, "size", None)
     return 1000 + 16 * cells if isinstance(cells, int) else 1000
+
+
+def _texts(row: Any) -> int:
+    """Count the characters of a row; they may be more than all else of it."""
+    values = row.values() if isinstance(row, dict) else row
+    known = isinstance(row, dict | list | tuple)
+    return sum(len(v) for v in values if isinstance(v, str | bytes)) if known else 0
+
+
+def _block_texts(values: Any) -> int:
+    if not isinstance(values, np.ndarray) or not values.dtype.hasobject or not values.size:
+        return 0
+    rows: int = values.shape[-1]
+    return rows * _texts(values[..., 0].tolist())
 
 
 class Channels:

@@ -6,7 +6,8 @@ on some hundred rows at once: one row at a time costs 25 times as much.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import chain, groupby
 from operator import itemgetter
 from typing import Any
@@ -62,7 +63,11 @@ def _layout(snapshot: Any) -> tuple[object, ...] | None:
     if snapshot is None:
         return None
     kind = snapshot[0] if type(snapshot) is tuple else type(snapshot).__name__
-    layout = _LAYOUT[kind](snapshot)
+    try:
+        layout = _LAYOUT[kind](snapshot)
+    except Exception as error:  # the rows beside it are read
+        fault(f"columns.{kind}", error)
+        return None
     return None if layout is None else (kind, layout)
 
 
@@ -73,7 +78,7 @@ def _rows_layout(snapshot: Any) -> object:
 
 _LAYOUT: dict[str, Callable[[Any], object]] = {
     "bytes": len,
-    "list": np.shape,
+    "list": lambda snapshot: len(_one_row(snapshot)),
     "array": lambda snapshot: (snapshot[2], snapshot[3][1], _index_names(snapshot[4])),
     "rows": _rows_layout,
     "dict": lambda snapshot: tuple(snapshot[1]),
@@ -136,8 +141,12 @@ def _bytes(run: Sequence[bytes], names: Names) -> tuple[list[int], Table]:
 
 
 def _lists(run: list[list[Any]], names: Names) -> tuple[list[int], Table | None]:
-    rows = [row[0] if isinstance(row[0], list) else row for row in run]
-    return [1] * len(run), _from_rows(rows, None, names)
+    return [1] * len(run), _from_rows(list(map(_one_row, run)), None, names)
+
+
+def _one_row(values: list[Any]) -> list[Any]:
+    """Return the row of an array that had one, with or without a dimension for it."""
+    return values[0] if len(values) == 1 and isinstance(values[0], list) else values
 
 
 def _tuples(run: list[Any], names: Names) -> tuple[list[int], Table | None]:
@@ -204,10 +213,10 @@ def _from_rows(rows: list[Any], own: Names, names: Names) -> Table | None:
         return Table(0, own, matrix=np.empty((0, len(own or ()))))
     width = len(rows[0])
     own = own or _fitting(names, width)
-    try:
-        matrix = np.array(rows)
-    except ValueError:  # a value is itself a sequence
-        matrix = np.empty(0)
+    matrix = np.empty(0)
+    if not _holds_text(chain.from_iterable(rows)):
+        with suppress(ValueError):  # a value is itself a sequence
+            matrix = np.array(rows)
     if matrix.ndim == 2 and matrix.dtype.kind in "fiub":  # noqa: PLR2004 - rows and columns
         return Table(len(rows), own, matrix=matrix.astype(np.float64, copy=False))
     return Table(len(rows), own, columns=tuple(map(_column, zip(*rows, strict=True))))
@@ -215,10 +224,10 @@ def _from_rows(rows: list[Any], own: Names, names: Names) -> Table | None:
 
 def _column(values: Sequence[object]) -> NDArray[Any]:
     """Return float64 where every value is a number, else the values as they are."""
-    try:
-        column = np.array(values)
-    except ValueError:  # a value is itself a sequence
-        column = np.empty(0, dtype=object)
+    column = np.empty(0, dtype=object)
+    if not _holds_text(values):
+        with suppress(ValueError):  # a value is itself a sequence
+            column = np.array(values)
     if column.ndim == 1 and column.dtype.kind in "fiub":
         return column.astype(np.float64, copy=False)
     column = np.empty(len(values), dtype=object)
@@ -227,6 +236,11 @@ def _column(values: Sequence[object]) -> NDArray[Any]:
     ):  # not at once: numpy would look into values that have a length
         column[i] = value
     return column
+
+
+def _holds_text(values: Iterable[object]) -> bool:
+    """Say whether there is text: numpy would make room for the longest in each of the cells."""
+    return any(issubclass(kind, str | bytes) for kind in set(map(type, values)))
 
 
 def _polars(run: list[Any], _: Names) -> tuple[list[int], Table]:

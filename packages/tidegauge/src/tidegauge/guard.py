@@ -15,6 +15,8 @@ _logger = logging.getLogger("tidegauge")
 # Causes come from code and types, never from data; the bound is a second line of defence.
 MAX_CAUSES = 200
 _OTHER = "other"
+# What the app's own handler or filter of the log did not take.
+_UNLOGGED = "log"
 
 _counts: Counter[str] = Counter()
 
@@ -37,14 +39,15 @@ def fault(cause: str, error: BaseException | None = None, advice: str = "") -> N
         key = _OTHER
     _counts[key] += 1
     if _counts[key] == 1:
-        _logger.warning(
+        _say(
+            logging.WARNING,
             "%s: Tidegauge met a fault and went on; the app is not affected. %s"
             "Further ones are counted in tidegauge.errors, not logged.",
             key,
             advice + " " if advice else "",
         )
         if error is not None:
-            _logger.debug("%s", key, exc_info=error)
+            _say(logging.DEBUG, "%s", key, error=error)
 
 
 def once(
@@ -62,9 +65,17 @@ def once(
         cause = _OTHER
     _counts[cause] += 1
     if _counts[cause] == 1:
-        _logger.log(level, message, *args)
+        _say(level, message, *args)
         if error is not None:
-            _logger.debug("%s", cause, exc_info=error)
+            _say(logging.DEBUG, "%s", cause, error=error)
+
+
+def _say(level: int, message: str, *args: object, error: BaseException | None = None) -> None:
+    """Log a line. Handlers and filters are the app's, and one that raises stops nothing here."""
+    try:
+        _logger.log(level, message, *args, exc_info=error)
+    except Exception:
+        _counts[_UNLOGGED] += 1
 
 
 def counts() -> dict[str, int]:

@@ -70,7 +70,7 @@ class Model:
         )  # fmt: skip
         #: Whether outputs are labels, of which text is one form; else text is not looked at.
         self.labels = info.task in (Task.CLASSIFICATION, Task.OUTLIER)
-        self._calls = Calls(operation, lambda _: info, "")
+        self._calls = Calls(operation, lambda _: info, features=_as_rows)
 
     def __repr__(self) -> str:
         return f"Model({self.name!r}, version={self.version!r})"
@@ -81,7 +81,7 @@ class Model:
         ``features`` is one row (a dict, a flat list, a 1-d array) or several (a frame, a 2-d array,
         a list of rows). The block's time is the latency; its exception, if any, the error.
         """
-        return Prediction(self, self._calls, _as_rows(features))
+        return Prediction(self, self._calls, features)
 
     def observe(self, function: F) -> F:
         """Record every call of a function whose first argument is the features.

@@ -22,6 +22,8 @@ _PREFIX = "TIDEGAUGE_"
 _INTERNAL = frozenset({"TIDEGAUGE_GROUP_OWNER"})
 _ARGUMENT = "the argument"
 _ENVIRONMENT = "the environment"
+# Characters of a wrong value in a message.
+_MAX_SHOWN = 200
 
 
 class SettingError(ValueError):
@@ -185,6 +187,8 @@ def _check(row: Row, default: object, value: object, origin: str) -> object:
 
 def _message(row: Row, default: object, value: object, origin: str) -> str:
     shown = "a secret value" if row.secret else repr(str(value))
+    if len(shown) > _MAX_SHOWN:  # a whole file, pasted into the wrong variable
+        shown = f"{shown[:_MAX_SHOWN]}..."
     return (
         f"{row.env}: got {shown} from {origin}; expected {expected(row, default)}. "
         f"Unset it to use {default if default not in ('', None) else 'the default'}."
