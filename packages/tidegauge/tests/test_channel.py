@@ -60,4 +60,4 @@ def test_what_is_not_there_takes_nothing() -> None:
     """An input that could not be read; what does not tell its size, a little."""
     assert 0 == payload_bytes(None)
     assert payload_bytes(take(pl.DataFrame({"a": [1]}), 0, 1)) >= 1000
-    assert payload_bytes(take(pl.DataFrame({"a": ["x" * 9_000]}), 0, 1)) >= 10_000  # not traced
+    assert payload_bytes(take(pl.DataFrame({"a": ["x" * 9_000]}), 0, 1)) > 9_000  # not traced
