@@ -26,9 +26,9 @@ import numpy as np
 import pandas as pd
 from rounds import interleave
 from tidegauge.batch import Batch
+from tidegauge.features import FeatureSettings
 from tidegauge_exporter_whylabs import load_whylogs
 from tidegauge_exporter_whylabs.backlog import Backlog
-from tidegauge_exporter_whylabs.columns import Choice
 from tidegauge_exporter_whylabs.profiler import Profiler
 from tidegauge_exporter_whylabs.requirement import missing
 from tidegauge_testkit.batches import NOON_S, batch, table
@@ -45,7 +45,7 @@ LINE = "a call:"
 
 def profiled(slices: list[Batch]) -> Callable[[], None]:
     """Return what profiles the slices of a second as the exporter does."""
-    profiler = Profiler("bench", 3600, Choice())
+    profiler = Profiler("bench", 3600, FeatureSettings())
     backlog = Backlog(2**30, 10**9, lambda _: None)
 
     def step() -> None:

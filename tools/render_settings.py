@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
-from typing import Any, cast
+from itertools import groupby
+from operator import itemgetter
 
 from pages import write_or_check
-from tidegauge.settings import expected, rows
+from tidegauge.settings import expected
 from tidegauge_distro.doctor.configuration import as_text
-from tidegauge_distro.startup import setting_classes
+from tidegauge_distro.startup import setting_rows
 
 HEAD = """\
 # Settings
@@ -28,15 +28,14 @@ An unknown `TIDEGAUGE_*` gives one warning with the nearest name.
 def render() -> str:
     """Return the page."""
     parts = [HEAD]
-    for component, found in sorted(setting_classes().items()):
-        defaults = {f.name: f.default for f in dataclasses.fields(cast("Any", found))}
+    for component, found in groupby(setting_rows(), key=itemgetter(0)):
         package = "tidegauge" if component == "core" else f"tidegauge-{component}"
         parts.append(f"## {package.replace('_', '-')}\n")
         parts.append("| variable | takes | default | what it does |\n| --- | --- | --- | --- |")
-        for name, row in rows(found).items():
-            default = as_text(defaults[name])
+        for _, row, value in found:
+            default = as_text(value)
             shown = "none" if not default else "hidden" if row.secret else f"`{default}`"
-            takes = expected(row, defaults[name])
+            takes = expected(row, value)
             parts.append(f"| `{row.env}` | {_cell(takes)} | {shown} | {_cell(row.doc)} |")
         parts[-1] += "\n"
     return "\n".join(parts)

@@ -105,6 +105,14 @@ def test_settings_have_value_and_origin(tidegauge: Run) -> None:
     assert tuple(settings["TIDEGAUGE_BUFFER_BYTES"].values())[1:3] == ("33554432", "default")
 
 
+def test_a_setting_of_several_packages_is_shown_once(tidegauge: Run) -> None:
+    """Drift and profiles read the same choice of features."""
+    found = report(tidegauge("doctor", "--json", **HEALTHY))
+    names = [row["name"] for row in found["sections"]["settings"]]
+    assert 1 == names.count("TIDEGAUGE_FEATURES_INCLUDE")
+    assert len(set(names)) == len(names)
+
+
 def test_secrets_are_hidden(tidegauge: Run, plugin: Any) -> None:
     """A secret's value is nowhere in the report."""
     site = plugin("vault", VAULT, "[tidegauge_settings]\nvault = vault:VaultSettings\n")

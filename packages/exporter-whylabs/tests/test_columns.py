@@ -11,10 +11,11 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 from tidegauge.batch import Table
-from tidegauge_exporter_whylabs.columns import Choice, gather, sort
+from tidegauge.features import FeatureSettings
+from tidegauge_exporter_whylabs.columns import gather, sort
 from tidegauge_testkit.batches import batch, column, table
 
-ALL = Choice()
+ALL = FeatureSettings()
 VALUES: st.SearchStrategy[Any] = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.just(pd.NA),
     st.just(pd.NaT), st.just(dt.date(2026, 1, 1)), st.just([1]),
@@ -53,7 +54,9 @@ def test_integers_are_known_where_all_are() -> None:
 
 def test_categories_are_hashed_where_that_is_asked_for() -> None:
     """One text has one hash, and no text is left."""
-    first, second, third = sort([column(["de", "us", "de"])], Choice(hash_categories=True)).texts
+    first, second, third = sort(
+        [column(["de", "us", "de"])], FeatureSettings(hash_categories=True)
+    ).texts
     assert first == third != second
     assert {16} == {len(first), len(second)}
 
@@ -73,5 +76,5 @@ def test_batches_of_a_model_are_joined_by_column() -> None:
 def test_globs_choose_features_and_no_outputs() -> None:
     """As they choose what takes part in drift."""
     rows = batch(np.ones((1, 3)), names=("a", "b", "id"), outputs=table({"id": ["x"]}))
-    assert ["a", "b", "output_id"] == list(gather([rows], Choice(exclude=("i*",))))
-    assert ["a", "output_id"] == list(gather([rows], Choice(include=("a",))))
+    assert ["a", "b", "output_id"] == list(gather([rows], FeatureSettings(exclude=("i*",))))
+    assert ["a", "output_id"] == list(gather([rows], FeatureSettings(include=("a",))))

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 from tidegauge.batch import Batch, ModelKey
+from tidegauge.features import FeatureSettings
 from tidegauge_exporter_whylabs.backlog import Taken
-from tidegauge_exporter_whylabs.columns import Choice
 from tidegauge_exporter_whylabs.profiler import GRACE_S, Open, Profiler
 from tidegauge_testkit.batches import FRAUD, NOON_S, batch, table
 
@@ -25,7 +25,7 @@ HOUR = datetime.fromtimestamp(NOON_S, UTC)
 @pytest.fixture
 def profiler() -> Profiler:
     """Return a profiler of one worker, with profiles of an hour."""
-    return Profiler("0a1b2c3d", HOUR_S, Choice())
+    return Profiler("0a1b2c3d", HOUR_S, FeatureSettings())
 
 
 def take(profiler: Profiler, *batches: Batch, now_s: float = NOON_S) -> None:
@@ -212,10 +212,10 @@ sys.modules["pandas"] = sys.modules["sklearn"] = sys.modules["scipy"] = None
 import numpy as np
 from tidegauge_testkit.batches import batch, table
 from tidegauge_exporter_whylabs.backlog import Taken
-from tidegauge_exporter_whylabs.columns import Choice
+from tidegauge.features import FeatureSettings
 from tidegauge_exporter_whylabs.profiler import Profiler
 from tidegauge_exporter_whylabs.sketches import read
-profiler = Profiler("w", 3600, Choice())
+profiler = Profiler("w", 3600, FeatureSettings())
 rows = batch(features=table({"a": [1.5, None, 2.5], "b": ["de", "us", "de"]}))
 profiler.take([Taken(rows, 3, 0)], 0.0)
 found = read(profiler.all()[0].content())

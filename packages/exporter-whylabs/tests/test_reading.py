@@ -13,8 +13,8 @@ import pytest
 from scipy import stats
 from tidegauge.batch import Batch, ModelKey
 from tidegauge.command import CommandError
+from tidegauge.features import FeatureSettings
 from tidegauge_exporter_whylabs.backlog import Taken
-from tidegauge_exporter_whylabs.columns import Choice
 from tidegauge_exporter_whylabs.profiler import Profiler
 from tidegauge_exporter_whylabs.reading import MOST_VALUES, WhylogsReader
 from tidegauge_testkit.batches import NOON_S, batch, table
@@ -27,9 +27,11 @@ from whylogs.core import DatasetProfileView
 CHURN = ModelKey("churn", "1")
 
 
-def profile(*batches: Batch, folder: Path, worker: str = "w", choice: Choice | None = None) -> Path:
+def profile(
+    *batches: Batch, folder: Path, worker: str = "w", choice: FeatureSettings | None = None
+) -> Path:
     """Write the profile of some rows of one model, as a worker does."""
-    profiler = Profiler(worker, 3600, choice or Choice())
+    profiler = Profiler(worker, 3600, choice or FeatureSettings())
     profiler.take([Taken(each, each.end_times.size, 0) for each in batches], NOON_S)
     (found,) = profiler.all()
     path = folder / f"{found.id}.bin"
@@ -203,7 +205,7 @@ def test_what_stands_for_nothing_says_why(tmp_path: Path) -> None:
     } == found.left_out
     hashed = profile(
         batch(features=table({"c": ["de", "us"] * 50})), folder=tmp_path, worker="h",
-        choice=Choice(hash_categories=True),
+        choice=FeatureSettings(hash_categories=True),
     )  # fmt: skip
     said = WhylogsReader().read(hashed).left_out
     assert {"c": "left out: the profile has hashes of its categories"} == said

@@ -43,6 +43,7 @@ class Example:
         "TIDEGAUGE_X_PAIR", (), "Two.", parse=_pair, expected="two words joined by a colon"
     )
     key: str = setting("TIDEGAUGE_X_KEY", "", "A secret.", secret=True)
+    room: int = setting("TIDEGAUGE_X_ROOM", 2**20, "Bytes.", minimum=65_536, maximum=2**40)
     pin: int = setting("TIDEGAUGE_X_PIN", 0, "A secret number.", secret=True, maximum=9999)
 
 
@@ -289,6 +290,7 @@ def test_the_first_prediction_reads_the_settings(
     [
         ("flag", "true or false"),
         ("number", "an integer in [1, 3600]"),
+        ("room", "an integer in [65536, 1099511627776]"),
         ("share", "a number in [0, inf]"),
         ("free", "a number"),
         ("text", "text"),

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any, cast
 
 from packaging.version import Version
 from tidegauge import plugins
 from tidegauge.misconfiguration import misconfigured
 from tidegauge.runtime import read_settings
-from tidegauge.settings import SettingError, load, rows, unknown
+from tidegauge.settings import Row, SettingError, load, rows, unknown
 
 from tidegauge_distro import exporters, settings
 
@@ -27,9 +30,23 @@ def setting_classes() -> dict[str, type]:
     return {entry_point.name: found for entry_point, found in plugins.load(SETTINGS)}
 
 
+def setting_rows() -> Iterator[tuple[str, Row, object]]:
+    """Yield component, row and default of each setting, by component.
+
+    What several packages read stands with the first of them.
+    """
+    seen: set[str] = set()
+    for component, found in sorted(setting_classes().items()):
+        defaults = {each.name: each.default for each in dataclasses.fields(cast("Any", found))}
+        for name, row in rows(found).items():
+            if row.env not in seen:
+                seen.add(row.env)
+                yield component, row, defaults[name]
+
+
 def known_variables() -> set[str]:
     """Return the variables that an installed package reads."""
-    return {row.env for found in setting_classes().values() for row in rows(found).values()}
+    return {row.env for _, row, _ in setting_rows()}
 
 
 def setting_errors() -> dict[str, SettingError]:

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from tidegauge.features import chosen
 
-from tidegauge_drift.columns import chosen
 from tidegauge_drift.correlation import Correlation, Learner
 from tidegauge_drift.counting import Categories, Numbers, numbers
 from tidegauge_drift.following import bounded

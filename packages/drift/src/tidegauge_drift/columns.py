@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from tidegauge_drift.category import SPANS, TIMES, is_missing, number, unix_seco
 from tidegauge_drift.cells import seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
 
@@ -169,9 +168,3 @@ def _unix_seconds(value: Any) -> float:
 
 def _converted(listed: NDArray[Any], convert: Callable[[Any], float]) -> Floats:
     return np.array([np.nan if is_missing(v) else convert(v) for v in listed.tolist()], np.float64)
-
-
-def chosen(name: str, include: Sequence[str], exclude: Sequence[str]) -> bool:
-    """Tell whether the globs let a feature take part."""
-    wanted = not include or any(fnmatchcase(name, glob) for glob in include)
-    return wanted and not any(fnmatchcase(name, glob) for glob in exclude)

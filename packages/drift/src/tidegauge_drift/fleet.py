@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from tidegauge.batch import CountPoint, GaugePoint
+from tidegauge.features import chosen
 from tidegauge_semconv import metrics as m
 
 from tidegauge_drift.bins import bin_names, reference_in_bins
-from tidegauge_drift.columns import chosen
 from tidegauge_drift.packing import PackingError, pack, unpack
 
 if TYPE_CHECKING:

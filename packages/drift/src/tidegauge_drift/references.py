@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tidegauge.batch import ModelKey
+from tidegauge.features import chosen
 from tidegauge.misconfiguration import misconfigured
 
-from tidegauge_drift.columns import chosen
 from tidegauge_drift.layout import Layout
 from tidegauge_drift.profile import LeftOut, ProfileError, ReferenceProfile
 from tidegauge_drift.status_files import file_name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tidegauge.features import FeatureSettings, globs
 from tidegauge.settings import SettingError, setting
 
 from tidegauge_drift.streams import BINARY, DETECTORS
@@ -26,19 +27,15 @@ def _reference(text: str) -> str:
     return text
 
 
-def _list(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
 def _windows(text: str) -> tuple[WindowSpec, ...]:
-    specs = tuple(WindowSpec.parse(label) for label in _list(text))
+    specs = tuple(WindowSpec.parse(label) for label in globs(text))
     if not 0 < len(specs) <= _MAXIMUM_WINDOWS or len(set(specs)) < len(specs):
         raise ValueError(text)
     return specs
 
 
 def _export(text: str) -> tuple[str, ...]:
-    names = _list(text)
+    names = globs(text)
     if not names or not set(names) <= set(_EXPORTED):
         raise ValueError(text)
     return names
@@ -46,7 +43,7 @@ def _export(text: str) -> tuple[str, ...]:
 
 def _streams(text: str) -> tuple[tuple[str, str], ...]:
     found = []
-    for part in _list(text):
+    for part in globs(text):
         detector, _, glob = part.partition(":")
         if detector not in DETECTORS or detector in BINARY or not glob:
             raise ValueError(text)
@@ -55,7 +52,7 @@ def _streams(text: str) -> tuple[tuple[str, str], ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class DriftSettings:
+class DriftSettings(FeatureSettings):
     """What drift compares, over which windows, and what it exports."""
 
     reference: str = setting(
@@ -141,7 +138,7 @@ class DriftSettings:
         "TIDEGAUGE_DRIFT_FLEET_FEATURES",
         (),
         "Features and outputs whose bins are counted (globs, with commas between); all by default.",
-        parse=_list,
+        parse=globs,
         expected="globs with commas between",
     )
     streams: tuple[tuple[str, str], ...] = setting(
@@ -158,25 +155,6 @@ class DriftSettings:
         True,
         "Whether the segments that a reference was built with (--segment) are compared by "
         "themselves; not in classic mode or with the week before as the baseline.",
-    )
-    include: tuple[str, ...] = setting(
-        "TIDEGAUGE_FEATURES_INCLUDE",
-        (),
-        "Features that take part in drift (globs, with commas between); all by default.",
-        parse=_list,
-        expected="globs with commas between",
-    )
-    exclude: tuple[str, ...] = setting(
-        "TIDEGAUGE_FEATURES_EXCLUDE",
-        (),
-        "Features that take no part in drift (globs, with commas between).",
-        parse=_list,
-        expected="globs with commas between",
-    )
-    hash_categories: bool = setting(
-        "TIDEGAUGE_HASH_CATEGORIES",
-        False,
-        "Whether a reference file holds hashes instead of the texts of categories.",
     )
 
     @property

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from hashlib import blake2b
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from tidegauge.batch import Batch, Table
+from tidegauge.features import FeatureSettings
 
 from tidegauge_exporter_whylabs.naming import output_column
 
@@ -51,21 +51,7 @@ class Column:
         return bool((numbers == np.rint(numbers)).all() and (np.abs(numbers) < _EXACT).all())
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """Which features take part, and whether categories are hashed."""
-
-    include: Sequence[str] = ()
-    exclude: Sequence[str] = ()
-    hash_categories: bool = False
-
-    def takes(self, name: str) -> bool:
-        """Say whether the globs let a feature take part."""
-        wanted = not self.include or any(fnmatchcase(name, glob) for glob in self.include)
-        return wanted and not any(fnmatchcase(name, glob) for glob in self.exclude)
-
-
-def gather(batches: Sequence[Batch], choice: Choice) -> Mapping[str, Parts]:
+def gather(batches: Sequence[Batch], choice: FeatureSettings) -> Mapping[str, Parts]:
     """Return the arrays of each column of some batches, features before outputs."""
     features: dict[str, Parts] = {}
     outputs: dict[str, Parts] = {}
@@ -91,7 +77,7 @@ def _arrays(table: Table | None, *, outputs: bool = False) -> Iterator[tuple[str
     yield from zip(names, arrays, strict=True)
 
 
-def sort(parts: Parts, choice: Choice) -> Column:
+def sort(parts: Parts, choice: FeatureSettings) -> Column:
     """Return the arrays of a column as one, sorted."""
     if all(part.dtype == np.float64 for part in parts):
         return _numeric(np.concatenate(parts))

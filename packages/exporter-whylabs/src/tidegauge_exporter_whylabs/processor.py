@@ -17,7 +17,6 @@ from tidegauge.state_folder import StateFolderError
 from tidegauge_exporter_whylabs import destination, requirement
 from tidegauge_exporter_whylabs.background import Background
 from tidegauge_exporter_whylabs.backlog import Backlog
-from tidegauge_exporter_whylabs.columns import Choice
 from tidegauge_exporter_whylabs.losses import Losses
 from tidegauge_exporter_whylabs.profiler import Profiler
 from tidegauge_exporter_whylabs.sender import Sender
@@ -70,14 +69,13 @@ class WhylabsProcessor:
             return None
         losses = Losses()
         self._spool = Spool(folder / _SPOOL, settings.spool_bytes, losses.lost)
-        choice = Choice(settings.include, settings.exclude, settings.hash_categories)
         return Background(
             Backlog(
                 settings.queue_bytes,
                 settings.max_rows_per_s,
                 lambda rows: losses.lost(rows, "behind"),
             ),
-            Profiler(self._spool.worker, settings.interval_s, choice),
+            Profiler(self._spool.worker, settings.interval_s, settings),
             self._spool,
             Sender(self._spool, writer, losses),
             losses,

@@ -10,11 +10,12 @@ from itertools import groupby
 import numpy as np
 from tidegauge import guard
 from tidegauge.batch import Batch, ModelKey
+from tidegauge.features import FeatureSettings
 from tidegauge.operations import rank
 
 from tidegauge_exporter_whylabs import naming
 from tidegauge_exporter_whylabs.backlog import Taken, select
-from tidegauge_exporter_whylabs.columns import Choice, gather, sort
+from tidegauge_exporter_whylabs.columns import gather, sort
 from tidegauge_exporter_whylabs.naming import ProfileId
 from tidegauge_exporter_whylabs.sketches import Profile
 
@@ -64,11 +65,11 @@ class Profiler:
         What tells this process from all others.
     interval_s : int
         How long a profile goes on.
-    choice : Choice
+    choice : FeatureSettings
         What takes part.
     """
 
-    def __init__(self, worker: str, interval_s: int, choice: Choice) -> None:
+    def __init__(self, worker: str, interval_s: int, choice: FeatureSettings) -> None:
         self._worker = worker
         self._interval_s = interval_s
         self._choice = choice

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tidegauge.features import FeatureSettings
 from tidegauge.settings import load, setting
 
 from tidegauge_exporter_whylabs.addresses import Bucket, parse_key, parse_url
 
 NONE, LOCAL, S3, WHYLABS = "none", "local", "s3", "whylabs"
-
-
-def _globs(text: str) -> tuple[str, ...]:
-    return tuple(filter(None, (part.strip() for part in text.split(","))))
 
 
 def _pairs(text: str) -> tuple[tuple[str, str], ...]:
@@ -26,7 +23,7 @@ def _pairs(text: str) -> tuple[tuple[str, str], ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class WhylabsSettings:
+class WhylabsSettings(FeatureSettings):
     """The settings of profiles."""
 
     writer: str = setting(
@@ -115,25 +112,6 @@ class WhylabsSettings:
         "Disk for profiles that wait to be sent; beyond it the oldest are dropped and counted.",
         minimum=65_536,
         maximum=2**40,
-    )
-    include: tuple[str, ...] = setting(
-        "TIDEGAUGE_FEATURES_INCLUDE",
-        (),
-        "Features that take part in profiles (globs, with commas between); all by default.",
-        parse=_globs,
-        expected="globs with commas between",
-    )
-    exclude: tuple[str, ...] = setting(
-        "TIDEGAUGE_FEATURES_EXCLUDE",
-        (),
-        "Features that take no part in profiles (globs, with commas between).",
-        parse=_globs,
-        expected="globs with commas between",
-    )
-    hash_categories: bool = setting(
-        "TIDEGAUGE_HASH_CATEGORIES",
-        False,
-        "Whether profiles hold hashes instead of the texts of categories.",
     )
 
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tidegauge.features import FeatureSettings
 
 from tidegauge_exporter_whylabs import naming
-from tidegauge_exporter_whylabs.columns import Choice, sort
+from tidegauge_exporter_whylabs.columns import sort
 from tidegauge_exporter_whylabs.naming import output_column
 from tidegauge_exporter_whylabs.sketches import Profile
 
@@ -23,7 +24,7 @@ Track = Callable[..., Iterable[Any]]
 
 
 def profile(
-    path: Path, *, outputs: Collection[str], drop: Collection[str], choice: Choice,
+    path: Path, *, outputs: Collection[str], drop: Collection[str], choice: FeatureSettings,
     now_s: float, track: Track,
 ) -> bytes:  # fmt: skip
     """Return the profile of a table as the bytes of a file.

@@ -12,7 +12,6 @@ from tidegauge.settings import SettingError
 
 from tidegauge_exporter_whylabs import requirement, sketches, table_profile
 from tidegauge_exporter_whylabs.api import ApiWriter
-from tidegauge_exporter_whylabs.columns import Choice
 from tidegauge_exporter_whylabs.destination import platform
 from tidegauge_exporter_whylabs.naming import SUFFIX, slug
 from tidegauge_exporter_whylabs.reading import view_of
@@ -94,7 +93,7 @@ def _content(
         path,
         outputs=arguments.outputs,
         drop=arguments.drop,
-        choice=Choice(settings.include, settings.exclude, settings.hash_categories),
+        choice=settings,
         now_s=clock.system(),
         track=terminal.track,
     )

@@ -207,7 +207,8 @@ def expected(row: Row, default: object) -> str:
         kind = "an integer" if isinstance(default, int) else "a number"
         if row.minimum is None and row.maximum is None:
             return kind
-        low = "-inf" if row.minimum is None else f"{row.minimum:g}"
-        high = "inf" if row.maximum is None else f"{row.maximum:g}"
+        # All digits: the limits of bytes are powers of two.
+        low = "-inf" if row.minimum is None else f"{row.minimum:.15g}"
+        high = "inf" if row.maximum is None else f"{row.maximum:.15g}"
         return f"{kind} in [{low}, {high}]"
     return "text"

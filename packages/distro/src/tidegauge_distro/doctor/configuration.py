@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from tidegauge.settings import Row, SettingError, load, rows, unknown
 
@@ -16,11 +15,10 @@ _HIDDEN = "(hidden)"
 
 def examine(report: Report, environ: Mapping[str, str]) -> None:
     """Add one row a setting, and a problem for each that is wrong or unknown."""
-    shown: list[tuple[str, ...]] = []
-    for component, found in sorted(startup.setting_classes().items()):
-        defaults = {f.name: f.default for f in dataclasses.fields(cast("Any", found))}
-        for name, row in rows(found).items():
-            shown.append((row.env, *_value(row, defaults[name], environ), component))
+    shown = [
+        (row.env, *_value(row, default, environ), component)
+        for component, row, default in startup.setting_rows()
+    ]
     report.add("settings", ("name", "value", "origin", "component"), shown)
     for error in startup.setting_errors().values():
         report.problems.append(str(error))

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from tidegauge import guard
+from tidegauge.features import chosen
 
 from tidegauge_drift.block import INPUTS, OUTPUTS
-from tidegauge_drift.columns import BOOLEAN, ODD, TEXT, TIME, UNITS, Part, chosen, read
+from tidegauge_drift.columns import BOOLEAN, ODD, TEXT, TIME, UNITS, Part, read
 from tidegauge_drift.dependence import FEWEST_BLOCKS, cautious, design_effect
 from tidegauge_drift.layout import Layout
 from tidegauge_drift.matching import ABSENT
