@@ -270,20 +270,20 @@ def test_a_wrong_entry_is_one_clear_line(entry: str, message: str | None, tmp_pa
         (
             "version: 1\nalerts:\n  - name: [\n",
             "FILE, line 4: got text that is no YAML (expected the node content, but found "
-            "'<stream end>'); expected 'version: 1' and 'alerts:'. Correct that line: "
+            "'<stream end>'); expected keys with values, 'version: 1' first. Correct that line: "
             "indentation, a missing colon or quote.",
         ),
         (
             "version: 1\nalerts:\n  - name: HighLatency\n    for: 5m\n    for: 6m\n",
             "FILE, line 5: got text that is no YAML (the key 'for' stands twice); expected "
-            "'version: 1' and 'alerts:'. Correct that line: indentation, a missing colon or "
-            "quote.",
+            "keys with values, 'version: 1' first. Correct that line: indentation, a missing colon "
+            "or quote.",
         ),
         (
             "!!python/object/apply:os.system [echo]",
             "FILE, line 1: got text that is no YAML (could not determine a constructor for the "
-            "tag 'tag:yaml.org,2002:python/object/apply:os.system'); expected 'version: 1' and "
-            "'alerts:'. Correct that line: indentation, a missing colon or quote.",
+            "tag 'tag:yaml.org,2002:python/object/apply:os.system'); expected keys with "
+            "values, 'version: 1' first. Correct that line: indentation, a missing colon or quote.",
         ),
         (
             "",

@@ -110,68 +110,101 @@ def test_all_files_are_installed() -> None:
     [
         (
             "model.requests", "model.request",
-            "one.yaml: rows First: panels Requests: queries 1: metric: got 'model.request'; "
-            "expected one of ",
+            "one.yaml, rows First, panels Requests, queries 1, metric: got 'model.request'; "
+            "expected the name of a metric. Did you mean model.requests?",
         ),
         (
             "aggregate: rate", "aggregate: quantile, q: 0.9",
-            "one.yaml: rows First: panels Requests: queries 1: got 'quantile of the counter "
-            "model.requests'; expected a histogram. Correct the file.",
+            "one.yaml, rows First, panels Requests, queries 1, aggregate: got 'quantile of the "
+            "counter model.requests'; expected a histogram. Take another aggregate or metric.",
         ),
         (
             "aggregate: rate", "aggregate: share",
-            "one.yaml: rows First: panels Requests: queries 1: got 'no part'; expected a part with "
-            "share, and only there. Correct the file.",
+            "one.yaml, rows First, panels Requests, queries 1, part: got 'none'; expected one "
+            "with share, and only there. Add it, take it away, or take another aggregate.",
+        ),
+        (
+            "[model_name]", "[model_name], q: 0.9",
+            "one.yaml, rows First, panels Requests, queries 1, q: got 0.9; expected one with "
+            "quantile, and only there. Add it, take it away, or take another aggregate.",
+        ),
+        (
+            "[model_name]", "[model_name], q: 95",
+            "one.yaml, rows First, panels Requests, queries 1, q: got 95.0; expected a number "
+            "above 0 and below 1. The slowest 5 % begin at 0.95.",
+        ),
+        (
+            "[model_name]", "[model_name], zero_beside: model.errors",
+            "one.yaml, rows First, panels Requests, queries 1, zero_beside: got 'model.errors'; "
+            "expected one with a single number. Leave it out, or model_name.",
+        ),
+        (
+            "[model_name]", "[model_name], where: {status: []}",
+            "one.yaml, rows First, panels Requests, queries 1, where, status: got []; expected a "
+            "text or some texts. The empty one is ''.",
         ),
         (
             "[model_name]", "[model]",
-            "one.yaml: rows First: panels Requests: queries 1: by: got 'model'; expected one of "
-            "model_name, model_version, operation, status (the nearest is model_name). "
-            "Correct the file.",
+            "one.yaml, rows First, panels Requests, queries 1, by: got 'model'; expected "
+            "attributes of model.requests: model_name, model_version, operation, status. Did you "
+            "mean model_name?",
         ),
         (
             "[model_name]", "[model_name], legend: '{status}'",
-            "one.yaml: rows First: panels Requests: queries 1: got '{status}'; expected only "
-            "model_name in it. Correct the file.",
+            "one.yaml, rows First, panels Requests, queries 1, legend: got '{status}'; expected "
+            "model_name in braces. Name it under by too.",
         ),
         (
             "[model_name]", "[model_name], top: 5000",
-            "one.yaml: rows First: panels Requests: queries 1: top: got 5000; expected a whole "
-            "number in [1, 50]. Correct the file.",
+            "one.yaml, rows First, panels Requests, queries 1, top: got 5000.0; expected a whole "
+            "number in [1, 50]. Nobody reads more lines.",
         ),
         (
             "[model_name]", "[model_name], window: 5 minutes",
-            "one.yaml: rows First: panels Requests: queries 1: window: got '5 minutes'; expected "
-            "a number and s, m, h or d ",
+            "one.yaml, rows First, panels Requests, queries 1, window: got '5 minutes'; expected "
+            "a whole number and s, m, h or d. For example: 30s, 5m, 4h or 1d.",
         ),
         (
             "kind: timeseries", "kind: graph",
-            "one.yaml: rows First: panels Requests: kind: got 'graph'; expected one of "
-            "timeseries, stat, table. Correct the file.",
+            "one.yaml, rows First, panels Requests, kind: got 'graph'; expected one of "
+            "timeseries, stat, table. Correct the name.",
+        ),
+        (
+            "kind: timeseries", "kind: timeseries\n        opens: The model",
+            "one.yaml, rows First, panels Requests, opens: got 'The model'; expected a short name "
+            "([a-z][a-z0-9_]{0,31}). Rename it.",
         ),
         (
             "description: Calls", "explanation: Calls",
-            "one.yaml: rows First: panels Requests: got no description; expected one. Add it.",
+            "one.yaml, rows First, panels Requests: got no description; expected a text. Add it, "
+            "or correct its name: there is title, explanation, kind, queries.",
         ),
         (
             "kind: timeseries", "kind: timeseries\n        alert: [A]",
-            "one.yaml: rows First: panels Requests: got 'alert'; expected one of title, "
-            "description, kind, queries, width, alerts, opens (the nearest is alerts). "
-            "Correct the file.",
+            "one.yaml, rows First, panels Requests: got the unknown key 'alert'; expected one of "
+            "alerts, description, kind, opens, queries, title, width. Did you mean alerts?",
+        ),
+        (
+            "kind: timeseries", "kind: timeseries\n        kind: stat",
+            "one.yaml, line 12: got text that is no YAML (the key 'kind' stands twice); expected "
+            "keys with values, 'version: 1' first. Correct that line: ",
         ),
         (
             "version: 1", "version: 2",
-            "one.yaml: version: got 2; expected one of 1. Correct the file.",
+            "one.yaml, version: got 2; expected 1. Write 'version: 1'.",
         ),
         (
             "title: Mine\ndescription: What it is for.\n", "",
-            "one.yaml: got 'mine'; expected the name of another file's dashboard (there are none), "
-            "or a title for a new one. Correct the file.",
+            "one.yaml, dashboard: got 'mine'; expected the name of another file's dashboard "
+            "(there are none). Correct it, or give a title for a new one.",
         ),
-        ("title: Mine", "title: [", "one.yaml: got no YAML "),
+        (
+            "title: Mine", "title: [",
+            "one.yaml, line 6: got text that is no YAML ",
+        ),
         (
             "title: Mine", 'title: "a\\nb"',
-            "one.yaml: title: got 'a\\nb'; expected a line of text. Correct the file.",
+            "one.yaml, title: got 'a\\nb'; expected a line of text. Put it on one line.",
         ),
     ],
 )  # fmt: skip

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from tidegauge_semconv import Kind, MetricSpec, all_metrics
+from tidegauge_semconv import Kind, MetricSpec
 
+from tidegauge_alerting import metric_keys
 from tidegauge_alerting.definitions import COOLDOWN_S, AlertDefinition, Comparison, Severity
 from tidegauge_alerting.measures import (
     Across,
@@ -23,7 +24,6 @@ from tidegauge_alerting.measures import (
     Share,
     StabilityIndex,
     Vanished,
-    Where,
 )
 from tidegauge_alerting.sections import AlertFileError, Section, nearest
 from tidegauge_alerting.texts import parts
@@ -32,7 +32,6 @@ from tidegauge_alerting.texts import parts
 UNITS = ("share", "positive", "any", "fixed")
 TOGETHER = ("max", "min", "sum", "avg", "count")
 
-_METRICS = {spec.name: spec for spec in all_metrics()}
 _PARTS_OF_A_NAME = 64
 
 
@@ -52,7 +51,7 @@ def definition(where: str, raw: Mapping[str, Any]) -> AlertDefinition:
             "Rename it: the name is a label in every vendor.",
         )  # fmt: skip
     entry.flag("enabled", default=True)
-    metric = _metric(entry, "metric")
+    metric = metric_keys.metric(entry, "metric")
     severity = Severity(entry.choice("severity", [each.value for each in Severity]))
     comparison = Comparison(entry.choice("comparison", [each.value for each in Comparison]))
     try:
@@ -68,7 +67,7 @@ def definition(where: str, raw: Mapping[str, Any]) -> AlertDefinition:
             guard=_guard(entry),
             for_s=entry.seconds("for", 0),
             unit=entry.choice("unit", UNITS, "positive"),
-            see=tuple(_spec(entry, "see", name) for name in entry.texts("see", ())),
+            see=metric_keys.metrics(entry, "see"),
             low=entry.number_or_none("low"),
             recovery=entry.number_or_none("recovery"),
             cooldown_s=entry.seconds("cooldown", COOLDOWN_S[severity]),
@@ -130,30 +129,30 @@ def _measure(entry: Section, metric: MetricSpec) -> Measure:
 
 
 def _last(entry: Section, metric: MetricSpec) -> Measure:
-    return Last(_where(entry, "where", metric))
+    return Last(metric_keys.where(entry, "where", metric))
 
 
 def _share(entry: Section, metric: MetricSpec) -> Measure:
-    part = _where(entry, "part", metric)
+    part = metric_keys.where(entry, "part", metric)
     if not part:
         raise entry.wrong("part", {}, "the attributes of the part", "For example: status: error.")
-    of = _where(entry, "of", metric)
-    return Share(part, _by(entry, "by", metric), entry.seconds("window"), of)
+    of = metric_keys.where(entry, "of", metric)
+    return Share(part, metric_keys.by(entry, "by", metric), entry.seconds("window"), of)
 
 
 def _quantile(entry: Section, metric: MetricSpec) -> Measure:
     q = entry.number("q")
     if not 0 < q < 1:
         raise entry.wrong("q", q, "a number above 0 and below 1", "The slowest 5 % begin at 0.95.")
-    return Quantile(q, _by(entry, "by", metric), entry.seconds("window"))
+    return Quantile(q, metric_keys.by(entry, "by", metric), entry.seconds("window"))
 
 
 def _increase(entry: Section, metric: MetricSpec) -> Measure:
-    return Increase(_by(entry, "by", metric), entry.seconds("window"))
+    return Increase(metric_keys.by(entry, "by", metric), entry.seconds("window"))
 
 
 def _vanished(entry: Section, metric: MetricSpec) -> Measure:
-    return Vanished(_by(entry, "by", metric), entry.seconds("window"))
+    return Vanished(metric_keys.by(entry, "by", metric), entry.seconds("window"))
 
 
 def _reachable(_entry: Section, _metric: MetricSpec) -> Measure:
@@ -161,12 +160,12 @@ def _reachable(_entry: Section, _metric: MetricSpec) -> Measure:
 
 
 def _index(entry: Section, metric: MetricSpec) -> Measure:
-    (bins,) = _attributes(entry, "bins", metric, (entry.text("bins"),))
+    (bins,) = metric_keys.attributes(entry, "bins", metric, (entry.text("bins"),))
     index = StabilityIndex(
-        by=_by(entry, "by", metric),
+        by=metric_keys.by(entry, "by", metric),
         bins=bins,
         outside=entry.texts("outside", ()),
-        reference=_metric(entry, "reference"),
+        reference=metric_keys.metric(entry, "reference"),
         floor=entry.number("floor"),
         windows_s=(),
     )
@@ -174,7 +173,7 @@ def _index(entry: Section, metric: MetricSpec) -> Measure:
 
 
 def _across(entry: Section, metric: MetricSpec) -> Measure:
-    per, by = _by(entry, "per", metric), _by(entry, "by", metric, ())
+    per, by = metric_keys.by(entry, "per", metric), metric_keys.by(entry, "by", metric, ())
     if not set(by) <= set(per):
         raise entry.wrong("by", list(by), f"some of {', '.join(per)}", "Name them under per too.")
     return Across(
@@ -182,7 +181,7 @@ def _across(entry: Section, metric: MetricSpec) -> Measure:
         per,
         entry.choice("over", TOGETHER),  # type: ignore[arg-type]
         by,
-        _where(entry, "where", metric),
+        metric_keys.where(entry, "where", metric),
     )
 
 
@@ -209,10 +208,10 @@ def _guard(entry: Section) -> Guard | None:
         found = EventGuard(guard.number("events"))
     else:
         inner = guard.section(name, "a metric and a minimum")
-        metric = _metric(inner, "metric")
+        metric = metric_keys.metric(inner, "metric")
         minimum = inner.number("minimum")
         if name == "rows":
-            found = RowGuard(metric, minimum, _where(inner, "where", metric))
+            found = RowGuard(metric, minimum, metric_keys.where(inner, "where", metric))
         else:
             found = EffectiveGuard(metric, minimum)
         inner.done()
@@ -230,42 +229,6 @@ def _only_key(section: Section, known: tuple[str, ...]) -> str:
         f"{section.where}: got {', '.join(names) or 'nothing'}; expected one of "
         f"{', '.join(known)}. {advice}"
     )
-
-
-def _metric(entry: Section, key: str) -> MetricSpec:
-    return _spec(entry, key, entry.text(key))
-
-
-def _spec(entry: Section, key: str, name: str) -> MetricSpec:
-    if name not in _METRICS:
-        raise entry.wrong(key, name, "the name of a metric", nearest(name, list(_METRICS)))
-    return _METRICS[name]
-
-
-def _by(
-    entry: Section, key: str, metric: MetricSpec, default: tuple[str, ...] | None = None
-) -> tuple[str, ...]:
-    return _attributes(entry, key, metric, entry.texts(key, default))
-
-
-def _attributes(
-    entry: Section, key: str, metric: MetricSpec, names: tuple[str, ...]
-) -> tuple[str, ...]:
-    for name in names:
-        if name not in metric.attributes:
-            raise entry.wrong(
-                key, name, f"attributes of {metric.name}: {', '.join(metric.attributes)}",
-                nearest(name, metric.attributes),
-            )  # fmt: skip
-    return names
-
-
-def _where(entry: Section, key: str, metric: MetricSpec) -> tuple[Where, ...]:
-    inner = entry.section_or_none(key)
-    if inner is None:
-        return ()
-    _attributes(entry, key, metric, tuple(inner.raw))
-    return tuple(Where(name, inner.texts(name)) for name in inner.raw)
 
 
 def _url(entry: Section) -> str:

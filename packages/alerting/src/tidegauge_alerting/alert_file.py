@@ -16,10 +16,9 @@ from typing import Any
 from tidegauge_alerting import alert_entries, channel_entries
 from tidegauge_alerting.channels import Channel
 from tidegauge_alerting.definitions import AlertDefinition, Severity, moved
-from tidegauge_alerting.sections import AlertFileError, Section, nearest, read
+from tidegauge_alerting.sections import AlertFileError, Section, nearest, opened
 
 GROUP = "tidegauge_alerts"
-_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,10 +142,7 @@ class _Entry:
 
 
 def _head(source: Source) -> Section:
-    head = Section(source.name, read(source.text, source.name))
-    version = head.value("version", str(_VERSION))
-    if version != _VERSION or isinstance(version, bool):
-        raise head.wrong("version", version, str(_VERSION), "Write 'version: 1'.")
+    head = opened(source.text, source.name)
     head.entries("alerts")
     return head
 

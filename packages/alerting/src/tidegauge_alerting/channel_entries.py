@@ -143,7 +143,7 @@ def _email(name: str, section: Section, *, resolved: bool) -> Channel:
 
 def _secret(section: Section, key: str, *, needed: bool = True) -> Secret | None:
     """Return the reference to a secret: ``<key>_file`` or ``<key>_env``, never the secret."""
-    if key in section:
+    if section.has(key):
         raise AlertFileError(
             f"{section.where}, {key}: got a secret; expected {key}_file or {key}_env. Put it into "
             "a file or a variable and name that: the file of alerts is read by many."

@@ -1,10 +1,10 @@
-"""A mapping of a user's file, read key by key: every refusal says where, what and what to do."""
+"""A mapping of a file, read key by key: every refusal says where, what and what to do."""
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -13,10 +13,11 @@ import yaml
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _MARK = "<no value>"
 _LARGEST = 1e300
+_VERSION = 1
 
 
 class AlertFileError(Exception):
-    """A file of alerts that cannot be used; one line for each mistake, each says what to do."""
+    """A file of alerts or dashboards that cannot be used: a line a mistake, with what to do."""
 
     def __init__(self, *problems: str) -> None:
         super().__init__("\n".join(problems))
@@ -41,7 +42,8 @@ class Section:
         self.raw: Mapping[str, Any] = raw
         self._asked: set[str] = set()
 
-    def __contains__(self, key: str) -> bool:
+    def has(self, key: str) -> bool:
+        """Say whether a key is there."""
         return key in self.raw
 
     def value(self, key: str, expected: str) -> object:
@@ -76,7 +78,7 @@ class Section:
     def number_or_none(self, key: str) -> float | None:
         """Return a finite number, or none where there is none."""
         self._asked.add(key)
-        return self.number(key) if key in self else None
+        return self.number(key) if self.has(key) else None
 
     def entries(self, key: str) -> list[object]:
         """Return a list of anything, empty where there is none."""
@@ -85,6 +87,14 @@ class Section:
         if not isinstance(found, list):
             raise self.wrong(key, found, "a list", "Begin each entry with a dash: '- name: X'.")
         return found
+
+    def listed(self, key: str) -> Iterator[Section]:
+        """Yield the mappings in a list, called by their titles where they have one."""
+        for number, each in enumerate(self.entries(key), start=1):
+            title = each.get("title") if isinstance(each, Mapping) else None
+            section = Section(f"{self.where}, {key} {title or number}", each)
+            yield section
+            section.done()
 
     def flag(self, key: str, *, default: bool) -> bool:
         """Return true or false."""
@@ -134,7 +144,7 @@ class Section:
     def section_or_none(self, key: str) -> Section | None:
         """Return a mapping in this one, or none where there is none."""
         self._asked.add(key)
-        return Section(f"{self.where}, {key}", self.raw[key]) if key in self else None
+        return Section(f"{self.where}, {key}", self.raw[key]) if self.has(key) else None
 
     def sections(self, key: str) -> dict[str, Section]:
         """Return the mappings in a mapping; none where there is none."""
@@ -184,6 +194,21 @@ def shortened(value: object) -> str:
     return shown if len(shown) <= 80 else f"{shown[:77]}..."  # noqa: PLR2004 - a line
 
 
+def opened(text: str, where: str) -> Section:
+    """Return the mapping that a file of alerts or dashboards is; its version is one we know.
+
+    Raises
+    ------
+    AlertFileError
+        The text is no YAML, no mapping, or of another version.
+    """
+    head = Section(where, read(text, where))
+    version = head.value("version", str(_VERSION))
+    if version != _VERSION or isinstance(version, bool):
+        raise head.wrong("version", version, str(_VERSION), "Write 'version: 1'.")
+    return head
+
+
 @lru_cache(maxsize=32)
 def read(text: str, where: str) -> object:
     """Return what YAML text holds; a key that stands twice is refused, YAML itself takes the last.
@@ -202,8 +227,8 @@ def read(text: str, where: str) -> object:
         at = f", line {mark.line + 1}" if mark is not None else ""
         reason = getattr(error, "problem", None) or "it cannot be read"
         raise AlertFileError(
-            f"{where}{at}: got text that is no YAML ({reason}); expected 'version: 1' and "
-            "'alerts:'. Correct that line: indentation, a missing colon or quote."
+            f"{where}{at}: got text that is no YAML ({reason}); expected keys with "
+            "values, 'version: 1' first. Correct that line: indentation, a missing colon or quote."
         ) from None
 
 
