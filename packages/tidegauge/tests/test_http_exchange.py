@@ -47,6 +47,12 @@ def test_each_status_is_an_answer(url: str, status: int) -> None:
     assert "(hidden) " + "x" * 191 == answer.said
 
 
+def test_without_a_secret_nothing_is_hidden(url: str) -> None:
+    """The text is as it came."""
+    answer = Exchange(50.0).send("PUT", f"{url}/200", b"x", {"X-Key": "k"})
+    assert "k x" == answer.said
+
+
 def test_nobody_there_is_an_error(url: str) -> None:
     """For whoever calls to read."""
     with pytest.raises(OSError, match="refused"):

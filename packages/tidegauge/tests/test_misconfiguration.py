@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import resource
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -129,6 +130,37 @@ def test_the_launcher_does_not_repeat_what_its_workers_have_sent(
         announce.announce_misconfigurations()
 
     assert (True, False) == (worker.leads, group.member)
+    assert ["X: got 1."] == _texts(told)
+
+
+def test_what_cannot_be_kept_is_sent_later(told: list[Event], several: Any) -> None:
+    """Else the next leader would send it again; it waits until there is room."""
+    leader = several.be(several.process())
+    for turn in range(3):
+        leader.tick(float(turn))
+    note("X", "X: got 1.")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        announce.announce_misconfigurations()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [] == _texts(told)
+    announce.announce_misconfigurations()
+    assert ["X: got 1."] == _texts(told)
+
+
+@pytest.mark.parametrize("written", [b"7", b"[", b"\xff"])
+def test_what_another_release_kept_is_no_obstacle(
+    told: list[Event], several: Any, written: bytes
+) -> None:
+    """It is as if nothing had been sent."""
+    leader = several.be(several.process())
+    for turn in range(3):
+        leader.tick(float(turn))
+    assert leader.keep(announce._SENT, written)
+    note("X", "X: got 1.")
+    announce.announce_misconfigurations()
     assert ["X: got 1."] == _texts(told)
 
 

@@ -125,6 +125,29 @@ child.kill()
     assert str(-signal.SIGTERM) == run(code)
 
 
+def test_a_main_thread_that_waits_is_interrupted_after_sigterm(run: Run) -> None:
+    """By a signal that does nothing else, some times; never before, nor after another signal."""
+    code = """
+from tidegauge import sigterm
+def heard():
+    sigterm.nudge()
+    return heards.count("URG")
+heards = []
+signal.signal(signal.SIGTERM, lambda *_: heards.append("TERM"))
+signal.signal(signal.SIGUSR1, lambda *_: heards.append("USR1"))
+print(heard(), end=" ")
+sigterm.listen()
+sigterm.listen()
+signal.signal(signal.SIGURG, lambda *_: heards.append("URG"))
+print(heard(), end=" ")
+os.kill(os.getpid(), signal.SIGUSR1)
+print(heard(), end=" ")
+os.kill(os.getpid(), signal.SIGTERM)
+print([heard() for _ in range(sigterm._NUDGES + 2)][-1] == sigterm._NUDGES)
+"""
+    assert "0 0 0 True" == run(code)
+
+
 def test_a_fork_of_a_worker_does_not_wake_it(run: Run) -> None:
     """It has signals of its own, and what an event loop listens with is left alone."""
     code = """

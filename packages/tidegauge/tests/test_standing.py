@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -105,6 +106,43 @@ def test_once_a_second_what_is_new_is_written_down(several: Any) -> None:
     several.core.model(class_name="Other").predict([[1.0]])
     desk.tick()
     assert before != written()
+
+
+def test_a_process_that_joins_while_it_is_asked_answers_for_all(
+    several: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else what it has counted would be told twice, alone and by its group."""
+    monkeypatch.setattr(standing, "_LOCK_TIMEOUT_S", 60.0)
+    here = several.be(several.process(child=False))
+    several.core.model().predict([[1.0]])
+    found: list[float | None] = []
+    asks = threading.Thread(target=lambda: found.append(several.requests(Producer(pulled=True))))
+    with standing.desk()._held():
+        asks.start()
+        deadline_s = time.monotonic() + 60.0
+        while sys._current_frames()[asks.ident or 0].f_code.co_name != "_held":
+            assert time.monotonic() < deadline_s
+            time.sleep(0.01)
+        several.other(5)
+        here.tick(0.0)
+        assert here.member
+    asks.join(60.0)
+    assert [6] == found
+
+
+def test_what_hangs_keeps_nobody_who_writes_down(
+    several: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second later it is tried again."""
+    monkeypatch.setattr(standing, "_LOCK_TIMEOUT_S", 0.01)
+    here = several.be(several.process())
+    several.core.model().predict([[1.0]])
+    here.tick(0.0)
+    with standing.desk()._held():
+        standing.write_down()
+        assert [] == here.named(COUNTERS)
+    standing.write_down()
+    assert 1 == len(here.named(COUNTERS))
 
 
 def test_a_caller_runs_the_same_code_in_a_group(several: Any) -> None:

@@ -154,3 +154,33 @@ def test_what_cannot_be_created_is_said(
         state_folder.create("x", b"1")
 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["x", "y"]
+
+
+@needs_users
+def test_the_folder_is_made_for_those_who_keep_files_of_their_own(
+    core: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The chosen one, the default, or none; a file in its place is said."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    default = tmp_path / f"tidegauge-{os.geteuid()}" / "state"
+    for chosen, place in ((tmp_path / "a", tmp_path / "a"), ("", default), ("none", None)):
+        choose(monkeypatch, chosen)
+        assert place == state_folder.made()
+        assert place is None or place.is_dir()
+    (tmp_path / "file").write_text("")
+    choose(monkeypatch, tmp_path / "file")
+    with pytest.raises(state_folder.StateFolderError, match="expected a folder that can be"):
+        state_folder.made()
+
+
+def test_a_file_that_is_touched_is_of_now(
+    core: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is not there stays away."""
+    choose(monkeypatch, tmp_path)
+    state_folder.write("x", b"1")
+    os.utime(tmp_path / "x", (0, 0))
+    for name in ("x", "y"):
+        state_folder.touch(name)
+    assert ["x"] == [path.name for path in tmp_path.iterdir()]
+    assert (tmp_path / "x").stat().st_mtime > 0

@@ -20,8 +20,8 @@ from tidegauge.batch import GaugePoint
 from tidegauge.group.archive import ARCHIVE
 from tidegauge.group.entrance import Entrance
 from tidegauge.producer import Producer
-from tidegauge.runtime import shared
 from tidegauge.standing import COUNTERS
+from tidegauge.told import from_header
 from tidegauge.totals import Totals
 from tidegauge_semconv import metrics
 
@@ -87,26 +87,22 @@ def test_an_interval_whose_exporter_was_killed_is_not_told_twice(several: Any) -
     assert 1 == several.requests(deltas("x"))
 
 
-def test_a_leader_that_goes_while_it_produces(
-    several: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_leader_that_goes_while_it_produces(several: Any) -> None:
     """It exports nothing then, and what it would have is the next leader's."""
     first, second = several.process(), several.process()
     several.other(5)
     several.be(first).tick(0.0)
 
-    asked: list[bool] = []
-
-    def clock() -> float:
-        asked.append(first.leads)
-        if len(asked) > 1:  # first when the counts are gathered, then for the time of the points
+    class Goes(Producer):
+        def _metrics(self, *arguments: Any) -> Any:  # the counts are gathered, none is told
+            found = super()._metrics(*arguments)
+            assert first.leads
             first._leadership.release()
-        return float(several.core.clock())
+            return found
 
-    with monkeypatch.context() as patch:
-        patch.setattr(shared, "clock", clock)
-        assert several.requests(deltas("x")) is None
-    assert [True, True] == asked
+    goes = as_named(Goes(sums=DELTA, histograms=DELTA), "x")
+    assert several.requests(goes) is None
+    assert not first.leads
     several.be(second).tick(1.0)
     assert 5 == several.requests(deltas("x"))
 
@@ -328,6 +324,13 @@ def test_a_record_of_another_release_is_left_out(several: Any) -> None:
     assert {"group.counters:UnreadableError": 1} == guard.counts()
 
 
+@pytest.mark.parametrize("told", [7, [[1]], [["otlp", "", 7]], [["otlp", "", "{"]]])
+def test_what_another_release_was_told_is_refused(told: object) -> None:
+    """Whoever reads it counts a fault, and goes on without."""
+    with pytest.raises(codec.UnreadableError):
+        from_header({"told": told})
+
+
 @contextmanager
 def no_room() -> Iterator[None]:
     """Have a limit on the size of files, which a full disk is too."""
@@ -361,6 +364,26 @@ def test_deltas_wait_until_their_baseline_can_be_kept(several: Any) -> None:
     several.die(first)
     several.be(second).tick(1.0)
     assert 2 == several.requests(deltas("x"))
+
+
+def test_a_baseline_that_could_not_be_kept_is_known_to_whoever_told_it(several: Any) -> None:
+    """What an earlier leader has kept is older: time goes on from what was told last."""
+    first, second = several.process(), several.process()
+    worker = several.other(5)
+    several.be(first).tick(0.0)
+    assert 5 == several.requests(wholes("x"))
+    several.die(first)
+    several.be(second).tick(1.0)
+    whole = wholes("x")
+    several.core.clock.now_s += 100
+    with no_room():
+        assert 5 == several.requests(whole)
+    several.count(worker, 7, several.core.clock())
+    several.core.clock.now_s -= 50
+    scope = whole.produce()
+    assert scope is not None
+    times = {p.time_unix_nano for m in scope.metrics for p in m.data.data_points}
+    assert {int((several.core.clock() + 50) * 1e9)} == times
 
 
 @pytest.mark.parametrize("what", ["*", "*/kept"])

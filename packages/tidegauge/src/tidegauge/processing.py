@@ -37,7 +37,7 @@ class Processors:
         if found is None:
             with late_import():  # nobody else builds them meanwhile, and no fork cuts it short
                 found = self.known
-                if found is None:
+                if found is None:  # pragma: no branch - unless another thread was first
                     found = self.known = load_processors()
         return found
 

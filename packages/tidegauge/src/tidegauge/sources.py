@@ -186,7 +186,7 @@ class Sources:
         if found is None:
             with late_import():  # nobody else builds them meanwhile, and no fork cuts it short
                 found = self._readings
-                if found is None:
+                if found is None:  # pragma: no branch - unless another thread was first
                     found = self._readings = list(map(_reading, load_sources()))
         return found
 
