@@ -111,13 +111,15 @@ def _query(entry: Section) -> Query:
 
 def _check(entry: Section, query: Query) -> None:
     """Refuse what does not fit together."""
-    if (query.aggregate is Aggregate.SHARE) != bool(query.part):
-        got = "one" if query.part else "none"
-        raise entry.wrong("part", got, f"one with {Aggregate.SHARE}, and only there", _AMEND)
-    if (query.aggregate is Aggregate.QUANTILE) != (query.q is not None):
-        raise entry.wrong(
-            "q", query.q or "none", f"one with {Aggregate.QUANTILE}, and only there", _AMEND
-        )
+    for key, got, aggregate in (
+        ("part", "one" if query.part else None, Aggregate.SHARE),
+        ("q", query.q, Aggregate.QUANTILE),
+    ):
+        if (query.aggregate is aggregate) != (got is not None):
+            raise entry.wrong(
+                key, got or "none", f"one with {aggregate}, and only there",
+                "Add it, take it away, or take another aggregate.",
+            )  # fmt: skip
     if query.zero_beside is not None and query.attributes:
         raise entry.wrong(
             "zero_beside", query.zero_beside.name, "one with a single number",
@@ -127,9 +129,6 @@ def _check(entry: Section, query: Query) -> None:
         if key not in query.attributes:
             known = ", ".join(query.attributes) or "no name"
             raise entry.wrong("legend", query.legend, f"{known} in braces", "Name it under by too.")
-
-
-_AMEND = "Add it, take it away, or take another aggregate."
 
 
 def _q(entry: Section) -> float | None:
