@@ -27,12 +27,13 @@ from tidegauge.configuration import CoreSettings
 from tidegauge.group import Group
 from tidegauge.group.launch import Launch, detect, look
 from tidegauge.info import ModelInfo
+from tidegauge.ledger import COUNTERS, merge_when_they_end
 from tidegauge.observe import observer
 from tidegauge.pipeline import Pipeline
 from tidegauge.points import SumPoint
 from tidegauge.runtime import shared
 from tidegauge.sources import Sources
-from tidegauge.standing import COUNTERS, GAUGES, Desk
+from tidegauge.standing import Desk
 from tidegauge.totals import Totals
 from tidegauge_semconv import metrics
 
@@ -179,8 +180,7 @@ class Several:
         """Start one that has a reader."""
         made = Group(replace(detect({}), child=child), self._folder)
         made.predicts, made.attached = predicts, True
-        made.archive_by(COUNTERS, standing._add_ended)
-        made.archive_by(GAUGES, standing._forget_ended)
+        merge_when_they_end(made)
         self.made.append(made)
         return made
 

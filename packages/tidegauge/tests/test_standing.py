@@ -21,9 +21,9 @@ from opentelemetry.sdk.resources import Resource
 from tidegauge import attach, codec, guard, standing
 from tidegauge.attach import is_pulled
 from tidegauge.batch import CountPoint, GaugePoint
+from tidegauge.ledger import COUNTERS, GAUGES
 from tidegauge.points import SumPoint
 from tidegauge.producer import Producer
-from tidegauge.standing import COUNTERS, GAUGES
 from tidegauge.totals import Totals
 from tidegauge_semconv import metrics
 

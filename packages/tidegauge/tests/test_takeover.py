@@ -19,8 +19,8 @@ from tidegauge import codec, guard, standing
 from tidegauge.batch import GaugePoint
 from tidegauge.group.archive import ARCHIVE
 from tidegauge.group.entrance import Entrance
+from tidegauge.ledger import COUNTERS
 from tidegauge.producer import Producer
-from tidegauge.standing import COUNTERS
 from tidegauge.told import from_header
 from tidegauge.totals import Totals
 from tidegauge_semconv import metrics

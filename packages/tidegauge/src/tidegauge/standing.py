@@ -8,24 +8,20 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from tidegauge import codec, group, guard, pipeline, sources, unsent
 from tidegauge.batch import GaugePoint
+from tidegauge.ledger import COUNTERS, GAUGES, Counted, counted, kept_gauges, others_gauges
 from tidegauge.points import SumPoint
 from tidegauge.runtime import shared
 from tidegauge.said import Said, ask_all
-from tidegauge.told import Told, add_up, from_header, to_header
+from tidegauge.told import Told, from_header, to_header
 from tidegauge.totals import Totals, merge, of_tally, shown
-
-#: What each process has counted; of those that have ended, the sum.
-COUNTERS = "counters"
-#: Of each living process: what adds up but is no count. Of the leader: what it says for all.
-GAUGES = "gauges"
 
 # A disk that hangs must not hang a collection.
 _LOCK_TIMEOUT_S = 1.0
@@ -57,14 +53,6 @@ class _Own(NamedTuple):
     said: Said
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """What another process has counted, and what was told of it."""
-
-    totals: Totals
-    header: Mapping[str, Any]
-
-
 class Desk:
     """What this process writes down for its group, and what it has read of the others."""
 
@@ -80,7 +68,7 @@ class Desk:
         self._counts: tuple[SumPoint, ...] = ()
         self._ask_s = self._sources_s = 0.0
         self._gauges: tuple[object, ...] = ()
-        self._read: dict[tuple[str, bytes], _Read] = {}
+        self._read: dict[tuple[str, bytes], Counted] = {}
         # What readers that push were told while this process was alone; and as it is written.
         self._told: dict[str, Told] = {}
         self._header: dict[str, object] = {}
@@ -220,16 +208,16 @@ class Desk:
         if here.leads:
             here.keep(GAUGES, codec.encode_gauges(leading))
 
-    def _read_others(self, here: group.Group) -> tuple[list[_Read], bool]:
+    def _read_others(self, here: group.Group) -> tuple[list[Counted], bool]:
         """Return what the others have counted, and whether one of all is a living process."""
         records = here.surely_named(COUNTERS)
-        read: dict[tuple[str, bytes], _Read] = {}
+        read: dict[tuple[str, bytes], Counted] = {}
         for record in records:
             if record.worker != here.worker:
                 found = self._read.get((record.worker, record.payload))
                 if found is None:
                     with guard.guarded("group.counters"):
-                        found = _Read(*codec.decode(record.payload))
+                        found = counted(record.payload)
                 if found is not None:
                     read[record.worker, record.payload] = found
         self._read = read
@@ -240,14 +228,14 @@ class Desk:
         read, lives = self._read_others(here)
         parts = [found.totals for found in read]
         # Of a process without predictions nobody else could tell, so it says nothing of itself.
-        gauges = _others_gauges(here)
+        gauges = others_gauges(here)
         if here.member:
             parts.append(own.totals)
             gauges += own.said.added
         if here.leads:
             gauges += own.said.leading
         elif lives or here.member:
-            gauges += _kept_gauges(here)
+            gauges += kept_gauges(here)
         totals, standing = _together(shown(merge(parts)), gauges)
         told = () if reader is None else self._told_to(reader)
         return Standing(totals, standing, whole=True, told=told)
@@ -282,36 +270,6 @@ def _together(totals: Totals, gauges: list[_Gauge]) -> tuple[Totals, tuple[Gauge
     return replace(totals, points=tuple(counts)), tuple(values.values())
 
 
-def _others_gauges(here: group.Group) -> list[_Gauge]:
-    found: list[_Gauge] = []
-    for record in here.named(GAUGES):
-        if record.living and record.worker != here.worker:
-            with guard.guarded("group.gauges"):
-                found += codec.decode_gauges(record.payload)
-    return found
-
-
-def _kept_gauges(here: group.Group) -> list[_Gauge]:
-    payload = here.kept(GAUGES)
-    if payload is not None:
-        with guard.guarded("group.gauges"):
-            return codec.decode_gauges(payload)
-    return []
-
-
-def _add_ended(payloads: list[bytes]) -> bytes:
-    """Add up what processes that have ended have counted, and what was told of it."""
-    parts = [codec.decode(payload) for payload in payloads]
-    told = add_up(each for _, header in parts for each in from_header(header))
-    more = {"told": to_header(told)} if told else {}
-    return codec.encode(merge([totals for totals, _ in parts]), **more)
-
-
-def _forget_ended(_: list[bytes]) -> bytes:
-    """Gauges go with their process."""
-    return b""
-
-
 def write_down() -> None:
     """Let the others of the group know what this process has counted."""
     _desk.tick()
@@ -319,8 +277,6 @@ def write_down() -> None:
 
 _desk = Desk()
 pipeline.each_second.append(write_down)
-group.current().archive_by(COUNTERS, _add_ended)
-group.current().archive_by(GAUGES, _forget_ended)
 
 
 def desk() -> Desk:
