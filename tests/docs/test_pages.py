@@ -84,7 +84,7 @@ def test_what_is_installed_from_folders_is_complete() -> None:
         tomllib.loads((ROOT / folder / "pyproject.toml").read_text("utf-8"))["project"]
         for line in lines
         if line.startswith("pip install ./")
-        for folder in line.split()[2:]
+        for folder in re.findall(r"\./[\w/-]+", line)
     ]
     needed = {
         re.split(r"[^\w-]", requirement)[0]

@@ -187,10 +187,10 @@ def test_outputs_come_from_rows_held_out(tmp_path: Path) -> None:
     ("name", "content", "message"),
     [
         ("t.xlsx", b"", "got a file of an unknown kind"),
-        ("t.csv", b"", "got EmptyDataError while reading"),
-        ("t.csv", b'a,b\n1,2\n1,2,3,4\n"', "got ParserError while reading"),
+        ("t.csv", b"", r"got EmptyDataError \(No columns to parse from file\) while reading"),
+        ("t.csv", b'a,b\n1,2\n1,2,3,4\n"', r"got ParserError \(Error tokenizing data"),
         ("t.csv.gz", b"no gzip", "got BadGzipFile while reading"),
-        ("t.parquet", b"PAR1 torn", "got ArrowInvalid while reading"),
+        ("t.parquet", b"PAR1 torn", r"got ArrowInvalid \(Parquet magic bytes"),
         ("t.csv", None, "got no such file"),
     ],
 )

@@ -125,6 +125,58 @@ def test_a_column_that_looks_like_numbers_at_first_is_read_again_as_text(
     assert (feature.rows, feature.missing) == (70, 10)
 
 
+_SEPARATED = (
+    "expected names with ',' between them. Write the table so (a file with tabs may be named "
+    ".tsv), and numbers with a decimal point."
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("a;b\n0,1;2\n", f"got one column, 'a;b', from the file's first line; {_SEPARATED}"),
+        ("a\tb\n1\t2\n", f"got one column, 'a\\tb', from the file's first line; {_SEPARATED}"),
+        (
+            "a,b\nr1,1,2\nr2,3,4\n",
+            "got rows with more values than there are names from the file; expected a name for "
+            "every column in the first line. Name the columns.",
+        ),
+        (
+            "a,b\n1,2\nOslo, Norway,3\n",
+            "got ParserError (Error tokenizing data. C error: Expected 2 fields in line 3, saw 3) "
+            "while reading the file; expected a complete table with a header line. Put the file "
+            "right, or write it again.",
+        ),
+        (
+            "a,b\nÖ,1\n",
+            "got bytes that are not UTF-8 from the file; expected text in UTF-8. Write it in "
+            "UTF-8, as `iconv -f latin1 -t utf-8` does for one encoding.",
+        ),
+    ],
+)
+def test_a_file_whose_values_would_stand_under_wrong_names_is_refused(
+    content: str, message: str, tmp_path: Path
+) -> None:
+    """What is wrong and where is said, rather than a reference built of something else."""
+    path = tmp_path / "t.csv"
+    path.write_text(content, "latin-1")
+    with pytest.raises(ProfileError) as caught:
+        build_file(path, drop=("a",))
+
+    assert str(caught.value) == f"{path}: {message}"
+
+
+def test_a_comma_at_the_end_of_each_row_moves_no_value(tmp_path: Path) -> None:
+    """Pandas would take the first column for an index, and each name for the next column."""
+    path = tmp_path / "t.csv"
+    path.write_text("a,b\n1,7,\n2,8,\n", "utf-8")
+
+    assert [{"a": [1, 2], "b": [7, 8]}] == [
+        {name: list(values) for name, values in part.items()}
+        for part in tables.open_table(path).parts(("a", "b"), ())
+    ]
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -19,6 +20,10 @@ _PARQUET = (".parquet", ".pq")
 _CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
 # So much of a CSV file tells how long its rows are.
 _HEAD_BYTES = 1_000_000
+# What else stands between the names of a file that is called .csv.
+_OTHER_MARKS = (";", "\t", "|")
+# What these say is about the file's form, with lines and bytes; others may quote a row.
+_FORM = ("ParserError", "EmptyDataError", "ArrowInvalid")
 
 
 class Rows(Protocol):
@@ -108,19 +113,45 @@ class CsvRows:
 
             header = pd.read_csv(path, sep=self._separator, nrows=0, dtype=str)
         self.names = tuple(map(str, header.columns))
+        self._even = False
+        other = next((mark for mark in _OTHER_MARKS if mark in self.names[0]), None)
+        if len(self.names) == 1 and other is not None and other != self._separator:
+            raise ProfileError(
+                f"{path}: got one column, {self.names[0]!r}, from the file's first line; expected "
+                f"names with {self._separator!r} between them. Write the table so (a file with "
+                "tabs may be named .tsv), and numbers with a decimal point."
+            )
 
     def parts(self, wanted: Sequence[str], as_text: Collection[str]) -> Iterator[dict[str, Any]]:
         """Yield the file's rows in order."""
         with _reading(self._path):
             import pandas as pd  # noqa: PLC0415 - as above
 
+            # Of chosen columns pandas takes rows that are too long as they are, and puts the values
+            # after a stray comma under the wrong names. So the first time all columns are read, and
+            # none becomes an index because the rows are longer than the header.
             chunks = pd.read_csv(
                 self._path, sep=self._separator, chunksize=PART_ROWS, low_memory=False,
-                usecols=list(wanted), dtype={name: str for name in wanted if name in as_text},
+                usecols=list(wanted) if self._even else None, index_col=False,
+                dtype={name: str for name in wanted if name in as_text},
             )  # fmt: skip
             with chunks:
-                for chunk in chunks:
+                while (chunk := self._next(chunks)) is not None:
                     yield {name: chunk[name] for name in wanted}
+            self._even = True
+
+    def _next(self, chunks: Any) -> Any:
+        """Return the next rows, or None."""
+        # Filters of warnings belong to the process: they are not kept over a yield.
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            chunk = next(chunks, None)
+        if any("loss of data" in str(warning.message) for warning in caught):
+            raise ProfileError(
+                f"{self._path}: got rows with more values than there are names from the file; "
+                "expected a name for every column in the first line. Name the columns."
+            )
+        return chunk
 
     def total(self) -> int | None:
         """Estimate the number of parts from the length of the first rows."""
@@ -185,10 +216,17 @@ class _reading:  # noqa: N801 - used as a function
                 f"{self._path}: reading it needs pandas and pyarrow; expected both to be "
                 "installed. pip install 'tidegauge-drift[files]'."
             ) from error
-        if isinstance(error, ValueError | OSError | EOFError):
+        if isinstance(error, UnicodeDecodeError):
             raise ProfileError(
-                f"{self._path}: got {type(error).__name__} while reading the file; expected a "
-                "complete table with a header line. Look at it with another program."
+                f"{self._path}: got bytes that are not UTF-8 from the file; expected text in "
+                "UTF-8. Write it in UTF-8, as `iconv -f latin1 -t utf-8` does for one encoding."
+            ) from error
+        if isinstance(error, ValueError | OSError | EOFError):
+            kind_ = type(error).__name__
+            why = " (" + " ".join(str(error).split()).rstrip(".") + ")" if kind_ in _FORM else ""
+            raise ProfileError(
+                f"{self._path}: got {kind_}{why} while reading the file; expected a complete "
+                "table with a header line. Put the file right, or write it again."
             ) from error
 
 
