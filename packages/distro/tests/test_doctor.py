@@ -15,12 +15,14 @@ from typing import Any
 
 import pytest
 from tidegauge_distro import startup
+from tidegauge_distro.cli import program
 from tidegauge_distro.doctor import endpoint
 from tidegauge_semconv import Kind, all_metrics
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Environment = Callable[..., dict[str, str]]
 LIMIT_S = 60.0
+REFERENCE = "m.reference.json"
 SCRIPTS = Path(sysconfig.get_path("scripts"))
 
 HEALTHY = {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "", "OTEL_METRICS_EXPORTER": "console"}
@@ -40,6 +42,12 @@ def report(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     """Return what ``doctor --json`` wrote."""
     found: dict[str, Any] = json.loads(done.stdout)
     return found
+
+
+def build(folder: Path, *options: str, file: str = REFERENCE) -> None:
+    """Build a reference as the command does, in this process: what is tried here is the doctor."""
+    words = ("reference", "build", str(folder / "train.csv"), "-o", str(folder / file), *options)
+    assert program.main(words) == 0
 
 
 def problems(done: subprocess.CompletedProcess[str]) -> list[str]:
@@ -185,11 +193,8 @@ def test_a_reference_of_too_short_a_time_is_noted(
     lines = [f"{3600 * hour},{hour % 7}" for hour in range(hours)]
     (tmp_path / "train.csv").write_text("\n".join(["at,a", *lines]), encoding="utf-8")
     more = ["--season", season] if season else []
-    built = tidegauge(
-        "reference", "build", "train.csv", "-o", "m.reference.json", "--time-column", "at", *more
-    )
-    assert built.returncode == 0
-    done = tidegauge("doctor", "--json", **HEALTHY, TIDEGAUGE_REFERENCE="m.reference.json")
+    build(tmp_path, "--time-column", "at", *more)
+    done = tidegauge("doctor", "--json", **HEALTHY, TIDEGAUGE_REFERENCE=REFERENCE)
     notes = [note for note in json.loads(done.stdout)["notes"] if "its rows span" in note]
 
     assert done.returncode == 0
@@ -204,9 +209,7 @@ def test_a_warm_up_is_noted(tidegauge: Run, tmp_path: Path) -> None:
     for worker in ("0", "1"):
         (tmp_path / "state" / f"scores.7.{worker}.warmup").touch()
     file = "state/fraud.3.reference.json"
-    assert tidegauge(
-        "reference", "build", "train.csv", "-o", file, "--time-column", "at"
-    ).returncode == 0  # fmt: skip
+    build(tmp_path, "--time-column", "at", file=file)
     chosen = {**HEALTHY, "TIDEGAUGE_REFERENCE": "warmup:5000,24h"}
     done = tidegauge("doctor", "--json", **chosen, TIDEGAUGE_STATE_DIR="state")
     notes = json.loads(done.stdout)["notes"]
@@ -226,11 +229,11 @@ def test_a_reference_is_read_and_its_series_are_counted(tidegauge: Run, tmp_path
     (tmp_path / "train.csv").write_text(
         "a,b\n" + "".join(f"{i % 90},{i % 7}\n" for i in range(400))
     )
-    assert tidegauge("reference", "build", "train.csv", "-o", "m.reference.json").returncode == 0
-    done = tidegauge("doctor", "--json", **HEALTHY, TIDEGAUGE_REFERENCE="m.reference.json")
+    build(tmp_path)
+    done = tidegauge("doctor", "--json", **HEALTHY, TIDEGAUGE_REFERENCE=REFERENCE)
     found = report(done)
     assert problems(done) == []
-    reference = rows(found, "references")["m.reference.json"]
+    reference = rows(found, "references")[REFERENCE]
     assert (reference["rows"], reference["features"]) == ("400", "2")
     (series,) = found["sections"]["series of a model in Prometheus, at most"]
     assert str(2 + 2 * 10 + 2 * 5) == series["drift"]
@@ -243,10 +246,9 @@ def test_segments_are_a_series_a_window_more(tidegauge: Run, tmp_path: Path) -> 
     (tmp_path / "train.csv").write_text(
         "a,b\n" + "".join(f"{i % 90},{i % 2}\n" for i in range(800))
     )
-    built = ("reference", "build", "train.csv", "--segment", "b", "-o", "m.reference.json")
-    assert tidegauge(*built).returncode == 0
+    build(tmp_path, "--segment", "b")
     found = [
-        report(tidegauge("doctor", "--json", TIDEGAUGE_REFERENCE="m.reference.json", **more))
+        report(tidegauge("doctor", "--json", TIDEGAUGE_REFERENCE=REFERENCE, **more))
         for more in ({**HEALTHY}, {**HEALTHY, "TIDEGAUGE_DRIFT_SEGMENTS": "false"})
     ]
 
@@ -260,11 +262,10 @@ def test_the_family_of_correlations_is_counted(tidegauge: Run, tmp_path: Path) -
     (tmp_path / "train.csv").write_text(
         "a,b\n" + "".join(f"{i % 90},{i % 7}\n" for i in range(400))
     )
-    chosen = {"TIDEGAUGE_REFERENCE": "m.reference.json", "TIDEGAUGE_DRIFT_CORRELATION": "true"}
+    chosen = {"TIDEGAUGE_REFERENCE": REFERENCE, "TIDEGAUGE_DRIFT_CORRELATION": "true"}
     found = []
     for option in ((), ("--correlation",)):
-        built = tidegauge("reference", "build", "train.csv", *option, "-o", "m.reference.json")
-        assert built.returncode == 0
+        build(tmp_path, *option)
         found.append(tidegauge("doctor", "--json", **HEALTHY, **chosen))
     (series,) = report(found[1])["sections"]["series of a model in Prometheus, at most"]
 
@@ -286,8 +287,7 @@ def test_the_series_of_all_models_are_added_up_for_each_exporter(
     )
     (tmp_path / "all").mkdir()
     for name in ("m", "n"):
-        file = f"all/{name}.reference.json"
-        assert tidegauge("reference", "build", "train.csv", "-o", file).returncode == 0
+        build(tmp_path, file=f"all/{name}.reference.json")
     environ = {**HEALTHY, "OTEL_METRICS_EXPORTER": "tidegauge_prometheus, console"}
     done = tidegauge("doctor", "--json", **environ, TIDEGAUGE_REFERENCE="all")
     sections = report(done)["sections"]
@@ -310,10 +310,10 @@ def test_the_series_of_a_fleet_are_counted(
     (tmp_path / "train.csv").write_text(
         "a,b\n" + "".join(f"{i % 90},{i % 90 / 7}\n" for i in range(900))
     )
-    assert tidegauge("reference", "build", "train.csv", "-o", "m.reference.json").returncode == 0
+    build(tmp_path)
     done = tidegauge(
         "doctor", "--json", **HEALTHY,
-        TIDEGAUGE_REFERENCE="m.reference.json",
+        TIDEGAUGE_REFERENCE=REFERENCE,
         TIDEGAUGE_DRIFT_FLEET="true", TIDEGAUGE_DRIFT_FLEET_FEATURES=globs,
     )  # fmt: skip
     (series,) = report(done)["sections"]["series of a model in Prometheus, at most"]
