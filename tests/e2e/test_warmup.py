@@ -9,6 +9,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -66,6 +68,7 @@ if end == "SIGTERM":
 """
 
 
+@pytest.mark.backends  # needs no service, but long
 def test_a_service_that_is_deployed_anew_learns_and_then_watches(tmp_path: Path) -> None:
     """Three lives of two minutes leave what they have learnt; the fourth goes on from there."""
     environ = {

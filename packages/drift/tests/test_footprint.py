@@ -68,6 +68,7 @@ def test_a_model_of_100_features_takes_less_than_512_kib(tmp_path: Path) -> None
     assert _bytes(path, 100, 1) <= 512 * KIB
 
 
+@pytest.mark.backends  # needs no service, but long
 def test_a_thousand_models_of_10_features_take_less_than_128_mib(tmp_path: Path) -> None:
     """Each with a reference of its own."""
     folder = tmp_path / "references"

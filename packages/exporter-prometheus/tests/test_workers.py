@@ -294,6 +294,7 @@ def test_a_worker_that_ends_loses_nothing(launch: Any) -> None:
     assert samples(one.scrape(), "jobs_total") == {"": 2.0}
 
 
+@pytest.mark.backends  # needs no service, but long
 def test_an_idle_worker_takes_the_port_over(launch: Any) -> None:
     """The owner is killed; a worker that never did anything answers within five seconds."""
     one = launch(2, reader.REVIVAL_S)

@@ -119,9 +119,17 @@ WAYS: dict[str, Callable[[Any], Call]] = {
     "spans": spans,
 }
 
+# With fewer calls, where much else is tried too: each keeps something that the others do not.
+EVERY_DAY = ("ndarray", "new models", "models by hand", "raising", "new contexts")
 
-@pytest.mark.parametrize("calls", [CALLS, pytest.param(MANY, marks=pytest.mark.backends)])
-@pytest.mark.parametrize("way", WAYS)
+
+@pytest.mark.parametrize(
+    ("way", "calls"),
+    [
+        *((way, CALLS) for way in EVERY_DAY),
+        *(pytest.param(way, MANY, marks=pytest.mark.backends) for way in WAYS),
+    ],
+)
 def test_calls_leave_nothing_behind(
     core: Any, monkeypatch: pytest.MonkeyPatch, way: str, calls: int
 ) -> None:

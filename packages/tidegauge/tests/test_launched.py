@@ -134,6 +134,7 @@ def test_all_calls_of_all_workers_are_exported(launch: Callable[..., Launch], me
         assert (192, 48, 240) == (totals[SUCCESS], totals[ERROR], totals[LATENCY])
 
 
+@pytest.mark.backends  # needs no service, but long
 def test_leaders_that_are_killed_repeat_and_lose_nothing(
     launch: Callable[..., Launch], until: Until
 ) -> None:
@@ -208,6 +209,7 @@ def test_workers_that_are_terminated_leave_nothing_behind(
         assert made - 4 <= totals[LATENCY] <= made
 
 
+@pytest.mark.backends  # needs no service, but long
 def test_a_parent_exports_what_killed_workers_have_counted(
     launch: Callable[..., Launch], until: Until
 ) -> None:
@@ -226,6 +228,7 @@ def test_a_parent_exports_what_killed_workers_have_counted(
         assert 0 < totals[LATENCY] <= made
 
 
+@pytest.mark.backends  # needs no service, but long
 def test_an_exporter_that_hangs_does_not_keep_a_worker(
     launch: Callable[..., Launch], until: Until
 ) -> None:

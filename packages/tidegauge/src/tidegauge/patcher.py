@@ -157,33 +157,33 @@ class Patcher:
         if any(known is base and patch is applied for known, _, _, applied in self._bases):
             return
 
-        def visit(cls: type, seen: set[type]) -> None:
-            # One class that refuses must not hide the others.
-            with guarded(f"patch.{patch.module}.{patch.base}"):
-                if patch.only is None:
-                    owners = cls.__mro__[:-1]
-                else:
-                    owners = (cls,) if patch.only(cls) else ()
-                for owner in owners:
-                    if owner in seen:  # hundreds of classes have the same few ancestors
-                        continue
-                    for method, decorator in patch.methods.items():
-                        if patch.only is not None and method not in vars(owner):
-                            setattr(owner, method, passing_on(owner, method))
-                        self._wrap(owner, method, decorator)
-                    seen.add(owner)
+        def visit(cls: type) -> None:
+            self._visit(patch, cls, set())
 
-        def visit_new(cls: type) -> None:
-            visit(cls, set())
-
-        self._hook_creation(base, visit_new, patch)
+        self._hook_creation(base, visit, patch)
         seen: set[type] = set()
         for cls in _descendants(base):
-            visit(cls, seen)
+            self._visit(patch, cls, seen)
         if patch.on_load:
             if patch.on_load not in vars(base):
                 _missing(patch.module, f"{patch.base}.{patch.on_load}")
-            self._wrap(base, patch.on_load, loading(visit_new))
+            self._wrap(base, patch.on_load, loading(visit))
+
+    def _visit(self, patch: Subclasses, cls: type, seen: set[type]) -> None:
+        # One class that refuses must not hide the others.
+        with guarded(f"patch.{patch.module}.{patch.base}"):
+            if patch.only is None:
+                owners = cls.__mro__[:-1]
+            else:
+                owners = (cls,) if patch.only(cls) else ()
+            for owner in owners:
+                if owner in seen:  # hundreds of classes have the same few ancestors
+                    continue
+                for method, decorator in patch.methods.items():
+                    if patch.only is not None and method not in vars(owner):
+                        setattr(owner, method, passing_on(owner, method))
+                    self._wrap(owner, method, decorator)
+                seen.add(owner)
 
     def _hook_creation(self, base: Any, visit: Callable[[type], None], patch: Patch) -> None:
         original: Any = vars(base).get("__init_subclass__")
