@@ -172,9 +172,8 @@ class Patcher:
     def _visit(self, patch: Subclasses, cls: type, seen: set[type]) -> None:
         # One class that refuses must not hide the others.
         with guarded(f"patch.{patch.module}.{patch.base}"):
-            if patch.only is None:
-                owners = cls.__mro__[:-1]
-            else:
+            owners = cls.__mro__[:-1]
+            if patch.only is not None:
                 owners = (cls,) if patch.only(cls) else ()
             for owner in owners:
                 if owner in seen:  # hundreds of classes have the same few ancestors
