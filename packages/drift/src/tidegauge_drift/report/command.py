@@ -134,9 +134,7 @@ def _segment_row(segment: SegmentReport) -> tuple[str, ...]:
 
 def _row(feature: FeatureReport, alpha: float) -> tuple[str, ...]:
     psi, ks = (feature.statistics.get(name) for name in ("psi", "ks"))
-    size = words.NOTHING
-    if feature.effect_of:
-        size = f"{words.multiple(feature.effect)} {words.EFFECTS[feature.effect_of][0]}"
+    size = words.times_floor(feature) if feature.effect_of else words.NOTHING
     return (
         feature.name if feature.family == "inputs" else f"{feature.name} (output)",
         words.verdict(feature).lower(),

@@ -48,8 +48,7 @@ def differing(segment: SegmentReport) -> str:
 def _told(feature: FeatureReport) -> str:
     what = words.flags(feature)
     if feature.drifted:
-        name = words.EFFECTS[feature.effect_of][0]
-        size = f"{words.multiple(feature.effect)} {name}"
+        size = words.times_floor(feature)
         what = f"{size}, {what}" if what else size
     return f"{feature.name} ({what})"
 

@@ -95,6 +95,12 @@ def multiple(value: float) -> str:
     return f"{value:.1f}" if value >= 1 else number(value, 2)
 
 
+def times_floor(feature: FeatureReport) -> str:
+    """Return an effect as so many times its floor, so that it is no value: ``1.9 x KS 0.05``."""
+    what, floor = EFFECTS[feature.effect_of]
+    return f"{multiple(feature.effect)} x {what} {floor}"
+
+
 def effect(feature: FeatureReport) -> str:
     """Return the largest change and its floor: ``KS 0.094, floor 0.05``."""
     what, floor = EFFECTS[feature.effect_of]
