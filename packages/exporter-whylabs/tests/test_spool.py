@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from tidegauge_exporter_whylabs import spool as spools
+from tidegauge_exporter_whylabs.local import LocalWriter
 from tidegauge_exporter_whylabs.spool import Spool
 from tidegauge_testkit.forks import in_child
 
@@ -52,6 +53,32 @@ def test_a_profile_is_written_over_and_then_waits(spool: Spool, folder: Path) ->
     assert b"third" == spool.content("one")
 
 
+def test_files_and_folders_are_their_owners(spool: Spool, folder: Path) -> None:
+    """Whatever the umask lets others do: a profile holds texts of rows."""
+    before = os.umask(0)
+    try:
+        spool.checkpoint("open", b"1")
+        spool.close("closed", b"2")
+        LocalWriter(folder / "profiles").write("one", b"3")
+    finally:
+        os.umask(before)
+    modes = {path.stat().st_mode & 0o777 for path in folder.rglob("*") if path.is_file()}
+    folders = {
+        path.stat().st_mode & 0o777 for path in (folder, *folder.rglob("*")) if path.is_dir()
+    }
+    assert ({0o600}, {0o700}) == (modes, folders)
+
+
+def test_a_link_in_a_files_place_is_not_followed(tmp_path: Path) -> None:
+    """Somebody else who may write there has put it."""
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"theirs")
+    (tmp_path / f".one.{os.getpid()}").symlink_to(victim)
+    (tmp_path / "one.bin").symlink_to(victim)
+    LocalWriter(tmp_path).write("one", b"ours")
+    assert (b"theirs", b"ours") == (victim.read_bytes(), (tmp_path / "one.bin").read_bytes())
+
+
 def test_what_was_sent_is_gone(spool: Spool) -> None:
     """And nothing else; a second time does no harm."""
     spool.close("one", b"1")
@@ -83,6 +110,7 @@ def test_an_open_profile_of_a_living_process_is_left_alone(spool: Spool, folder:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
+from tidegauge_exporter_whylabs.local import LocalWriter
 from tidegauge_exporter_whylabs.spool import Spool
 spool = Spool(Path(sys.argv[1]), 100_000, print)
 spool.checkpoint("one", b"before")

@@ -23,7 +23,7 @@ class LocalWriter:
         """Write a file beside its place and move it there."""
         new = self._folder / f".{stem}.{os.getpid()}"
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            make(self._folder)
             put(new, self._folder / f"{stem}{SUFFIX}", content)
         except OSError as error:
             return Written(
@@ -35,8 +35,27 @@ class LocalWriter:
         return DELIVERED
 
 
+def make(folder: Path) -> None:
+    """Make a folder for its owner only, with those above it; what is there stays as it is.
+
+    Raises
+    ------
+    OSError
+        It cannot be made.
+    """
+    try:
+        folder.mkdir(0o700, exist_ok=True)
+    except FileNotFoundError:
+        if folder.parent == folder:  # the working folder was removed
+            raise
+        make(folder.parent)
+        folder.mkdir(0o700, exist_ok=True)
+
+
 def put(new: Path, target: Path, content: bytes) -> None:
     """Write a file that is whole or not there: beside its place first, then moved.
+
+    It is its owner's only: a profile holds values and texts of rows.
 
     Raises
     ------
@@ -44,7 +63,9 @@ def put(new: Path, target: Path, content: bytes) -> None:
         It could not be written; what was there before stays.
     """
     try:
-        with new.open("wb") as file:
+        new.unlink(missing_ok=True)  # what a process that was killed has left, or a link
+        handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

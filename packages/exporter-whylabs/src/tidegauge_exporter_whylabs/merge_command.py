@@ -12,7 +12,7 @@ from typing import Any
 from tidegauge.command import Command, CommandError, Terminal
 
 from tidegauge_exporter_whylabs import naming, requirement, sketches
-from tidegauge_exporter_whylabs.local import put
+from tidegauge_exporter_whylabs.local import make, put
 from tidegauge_exporter_whylabs.naming import SUFFIX, slug
 from tidegauge_exporter_whylabs.reading import view_of
 
@@ -107,7 +107,7 @@ def _write(target: Path, view: Any, rows: int) -> None:
     if rows:
         view.metadata[naming.ROWS_OFFERED] = str(rows)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make(target.parent)
         put(target.with_name(f".{target.name}"), target, sketches.write(view))
     except OSError as error:
         raise CommandError(

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from tidegauge.group.locks import AVAILABLE, Descriptors, FolderLock
 
-from tidegauge_exporter_whylabs.local import put
+from tidegauge_exporter_whylabs.local import make, put
 from tidegauge_exporter_whylabs.naming import SUFFIX
 
 _OPEN = ".open"
@@ -106,8 +106,8 @@ class Spool:
     def _begin(self) -> None:
         if _still(self._mine):
             return
-        (self.folder / _WAITING).mkdir(parents=True, exist_ok=True)
-        self._own.mkdir(exist_ok=True)
+        make(self.folder / _WAITING)
+        make(self._own)
         if AVAILABLE and not self._mine.acquire(_PATIENCE_S):
             raise BlockingIOError(errno.EAGAIN, "somebody else has locked it", str(self._own))
 
@@ -145,7 +145,7 @@ class Spool:
         if not AVAILABLE or _still(self._sending):
             return True
         try:
-            (self.folder / _WAITING).mkdir(parents=True, exist_ok=True)
+            make(self.folder / _WAITING)
             return self._sending.acquire()
         except OSError:
             return True  # what waits is this process' own, in memory: there is no folder
