@@ -6,9 +6,11 @@ import gc
 import logging
 import socket
 import threading
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tidegauge_exporter_prometheus import transport as module
 from tidegauge_exporter_prometheus.transport import Listener
 
 if TYPE_CHECKING:
@@ -112,12 +114,49 @@ def test_slow_and_silent_clients_do_not_block_others(listen: Any, get: Any) -> N
             client.close()
 
 
+def test_clients_that_never_ask_take_no_more_than_their_share(
+    listen: Any, get: Any, wait_for: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The app needs its threads and descriptors; a scrape is answered all the same."""
+    monkeypatch.setattr(module, "_MOST_CONNECTIONS", 8)
+    port, before = listen().port, threading.active_count()
+    with ExitStack() as stack:
+        for _ in range(40):
+            client = socket.create_connection(("127.0.0.1", port), timeout=5)
+            stack.enter_context(client).sendall(b"GET /metrics HTTP/1.1\r\nX-Slow: ")
+        wait_for(lambda: threading.active_count() - before <= 8)
+        for _ in range(3):
+            assert get(port).body == b"hi"
+
+
+def test_answers_under_way_are_finished_before_new_clients_are_heard(
+    listen: Any, wait_for: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who comes when all that is allowed is being answered is sent away, and nobody else."""
+    monkeypatch.setattr(module, "_MOST_CONNECTIONS", 2)
+    begun, finish = threading.Semaphore(0), threading.Event()
+
+    def slow(environ: Any, start_response: Any) -> Iterable[bytes]:
+        begun.release()
+        finish.wait(20)
+        return hello(environ, start_response)
+
+    port = listen(app=slow).port
+    with ExitStack() as stack:
+        clients = [socket.create_connection(("127.0.0.1", port), timeout=20) for _ in range(2)]
+        for client in clients:
+            stack.enter_context(client).sendall(b"GET / HTTP/1.0\r\n\r\n")
+            assert begun.acquire(timeout=20)
+        late = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20))
+        assert late.recv(1) == b""
+        finish.set()
+        assert all(client.makefile("rb").read().endswith(b"hi") for client in clients)
+
+
 def test_a_silent_client_is_dropped(
     listen: Any, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """A client that says nothing does not hold a thread for ever, and nothing is printed."""
-    from tidegauge_exporter_prometheus import transport as module
-
     monkeypatch.setattr(module._Handler, "timeout", 0.05)
     with socket.create_connection(("127.0.0.1", listen().port), timeout=5) as client:
         assert client.recv(1) == b""

@@ -13,6 +13,7 @@ import socket
 import socketserver
 import sys
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler
 
@@ -35,6 +36,8 @@ _POLL_S = 0.25
 _CLIENT_TIMEOUT_S = 10.0
 # More than the scrapers of one target that may knock at the same moment.
 _BACKLOG = 128
+# Each is a thread and a descriptor of the app's: far more than scrape one target at a time.
+_MOST_CONNECTIONS = 128
 
 
 class Listener:
@@ -166,7 +169,9 @@ class _Server(ThreadingWSGIServer):
     ) -> None:
         self.address_family = family
         self._closing = closing
-        self._connections: set[socket.socket] = set()
+        # The oldest first; the second are those of the first that have not asked for anything yet.
+        self._connections: dict[socket.socket, None] = {}
+        self._silent: dict[socket.socket, None] = {}
         super().__init__(address, handler)
 
     def server_bind(self) -> None:
@@ -176,13 +181,31 @@ class _Server(ThreadingWSGIServer):
         self.setup_environ()
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Answer on a thread; a fork meanwhile is to find the connection."""
-        self._connections.add(request)
+        """Answer on a thread; a fork meanwhile is to find the connection.
+
+        Where there are too many, who has been there longest without asking for anything goes:
+        clients that never do must not take the app's threads and descriptors.
+        """
+        if len(self._connections) >= _MOST_CONNECTIONS:
+            longest = next(iter(list(self._silent)), None)
+            if longest is None:
+                self.shutdown_request(request)
+                return
+            self.heard(longest)
+            self._connections.pop(longest, None)
+            with suppress(OSError):  # it has just gone
+                longest.shutdown(socket.SHUT_RDWR)  # its thread closes it
+        self._connections[request] = self._silent[request] = None
         super().process_request(request, client_address)
+
+    def heard(self, request: Any) -> None:
+        """Take note that a client has asked for something."""
+        self._silent.pop(request, None)
 
     def shutdown_request(self, request: Any) -> None:
         """Close the connection."""
-        self._connections.discard(request)
+        self.heard(request)
+        self._connections.pop(request, None)
         super().shutdown_request(request)
 
     def abandon(self) -> None:
@@ -212,6 +235,12 @@ class _Handler(WSGIRequestHandler):
     """Writes no line a request, and waits for no client for ever."""
 
     timeout = _CLIENT_TIMEOUT_S
+
+    def parse_request(self) -> bool:
+        """Read the rest of the request."""
+        whole = super().parse_request()
+        self.server.heard(self.connection)  # type: ignore[attr-defined] # the server is ours
+        return whole
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base's name
         """Log nothing."""
