@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import signal
@@ -12,9 +13,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from tidegauge_distro.cli.catalogue import Catalogue
 from tidegauge_distro.cli.program import main
-from tidegauge_distro.cli.terminal import plain_table
+from tidegauge_distro.cli.terminal import RichTerminal, plain_table
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Environment = Callable[..., dict[str, str]]
@@ -134,6 +136,34 @@ def test_every_help_has_a_real_example(capsys: pytest.CaptureFixture[str]) -> No
         assert not ended.value.code
         example = capsys.readouterr().out.split("example:\n")[1]
         assert f"tidegauge {name}" in example
+
+
+HOSTILE = "a\x1b]0;title\x07\x1b[2J\x9b2J\u202egnp\ud800\r"
+HARMLESS = "a?]0;title??[2J?2J?gnp??"
+
+
+def test_what_data_holds_is_shown_and_not_obeyed() -> None:
+    """A category that holds an escape sequence would clear the screen, or type for its reader."""
+    terminal, out = RichTerminal(), io.StringIO()
+    terminal.console = Console(file=out, force_terminal=True, width=200, color_system=None)
+    terminal.print(f"{HOSTILE}\n\tb")
+    terminal.table(HOSTILE, [HOSTILE], [[f"{HOSTILE}\nforged"]])
+    found = re.sub(r"\x1b\[[01;3]*m", "", out.getvalue())  # rich's own: bold, italic
+    assert found.startswith(f"{HARMLESS}\n        b\n")
+    assert 4 == found.count(HARMLESS)
+    assert f"{HARMLESS} forged" in found
+    assert not set(found) & set("\x1b\x07\x9b\u202e\ud800\r")
+
+
+def test_what_data_holds_is_no_line_of_its_own() -> None:
+    """A table in a pipe has one row a line, whatever stands in a cell."""
+    assert plain_table(HOSTILE, ["x"], [["b\nc"]]) == f"{HARMLESS}\nx\nb c\n"
+
+
+def test_an_error_is_shown_and_not_obeyed(capsys: pytest.CaptureFixture[str]) -> None:
+    """The name of a file may hold anything."""
+    assert main(["reference", "show", "\x1b[2J.reference.json"]) == 2
+    assert "tidegauge reference show: ?[2J.reference.json: got" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

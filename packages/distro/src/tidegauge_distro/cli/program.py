@@ -12,7 +12,7 @@ from tidegauge.command import Command, CommandError
 from tidegauge.settings import SettingError
 
 from tidegauge_distro.cli.catalogue import Broken, Catalogue
-from tidegauge_distro.cli.terminal import RichTerminal
+from tidegauge_distro.cli.terminal import RichTerminal, shown
 
 OK = 0
 FAILED = 2
@@ -118,4 +118,4 @@ def _describe(broken: Broken) -> str:
 
 
 def _complain(message: str) -> None:
-    sys.stderr.write(" ".join(message.split()) + "\n")
+    sys.stderr.write(shown(" ".join(message.split())) + "\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Sequence, Sized
 from typing import TypeVar
@@ -12,6 +13,19 @@ from rich.table import Table
 from rich.text import Text
 
 T = TypeVar("T")
+
+# Names and categories come from data. A terminal would obey control characters, show the marks of
+# direction as another order, and take no half of a surrogate pair at all.
+_OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def shown(text: str) -> str:
+    """Return text that a terminal shows and does not obey; lines and tabs stay."""
+    return _OBEYED.sub("?", text)
+
+
+def _cell(text: str) -> str:
+    return shown(text).replace("\n", " ")
 
 
 class RichTerminal:
@@ -29,7 +43,7 @@ class RichTerminal:
 
     def print(self, text: str = "") -> None:
         """Write a line for people."""
-        self.console.print(Text(text), soft_wrap=True)
+        self.console.print(Text(shown(text)), soft_wrap=True)
 
     def write(self, text: str) -> None:
         """Write output that may be piped into a file, as it is."""
@@ -41,12 +55,12 @@ class RichTerminal:
         if not self.interactive:
             self.write(plain_table(title, columns, rows))
             return
-        shown = Table(title=Text(title), title_justify="left", title_style="bold")
+        table = Table(title=Text(_cell(title)), title_justify="left", title_style="bold")
         for column in columns:
-            shown.add_column(Text(column), overflow="fold")
+            table.add_column(Text(_cell(column)), overflow="fold")
         for row in rows:
-            shown.add_row(*map(Text, row))
-        self.console.print(shown)
+            table.add_row(*(Text(_cell(cell)) for cell in row))
+        self.console.print(table)
 
     def track(
         self, items: Iterable[T], description: str, total: float | None = None
@@ -58,7 +72,7 @@ class RichTerminal:
         if total is None and isinstance(items, Sized):
             total = len(items)
         with progress_bar(self.progress_console) as progress:
-            yield from progress.track(items, total=total, description=description)
+            yield from progress.track(items, total=total, description=_cell(description))
 
 
 def progress_bar(console: Console) -> Progress:
@@ -75,10 +89,10 @@ def progress_bar(console: Console) -> Progress:
 
 def plain_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a table as text: the title, the columns' names, one row a line."""
-    lines = [tuple(columns), *(tuple(row) for row in rows)]
+    lines = [tuple(map(_cell, row)) for row in (columns, *rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
     body = "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in lines
     )
-    return f"{title}\n{body}\n"
+    return f"{_cell(title)}\n{body}\n"
