@@ -124,8 +124,15 @@ def test_a_setting_of_several_packages_is_shown_once(tidegauge: Run) -> None:
 def test_secrets_are_hidden(tidegauge: Run, plugin: Any) -> None:
     """A secret's value is nowhere in the report."""
     site = plugin("vault", VAULT, "[tidegauge_settings]\nvault = vault:VaultSettings\n")
-    done = tidegauge("doctor", "--json", **HEALTHY, **site, TIDEGAUGE_VAULT_KEY="swordfish")
-    assert rows(report(done), "settings")["TIDEGAUGE_VAULT_KEY"]["value"] == "(hidden)"
+    secrets = {
+        "TIDEGAUGE_VAULT_KEY": "swordfish",
+        # None belongs there; somebody will put one there.
+        "TIDEGAUGE_MODEL_NAME": "https://bob:swordfish@host",
+    }
+    done = tidegauge("doctor", "--json", **HEALTHY, **site, **secrets)
+    shown = rows(report(done), "settings")
+    assert shown["TIDEGAUGE_VAULT_KEY"]["value"] == "(hidden)"
+    assert shown["TIDEGAUGE_MODEL_NAME"]["value"] == "https://(hidden)@host"
     assert "swordfish" not in done.stdout + done.stderr
 
 

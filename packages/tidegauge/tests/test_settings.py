@@ -199,6 +199,18 @@ def test_values_are_parsed_and_trimmed() -> None:
     assert expected == load(Example, environ)
 
 
+@pytest.mark.parametrize(
+    "url", ["https://bob:{}@host/path", "https://{}@host:1", "s3://bob:x/{}@bucket"]
+)
+def test_a_password_in_a_url_is_never_shown(url: str) -> None:
+    """Where none is expected too: neither in the message nor in what has led to it."""
+    secret = "2retnuh"[::-1]  # a traceback shows the lines of this file
+    with pytest.raises(SettingError) as caught:
+        load(Example, {"TIDEGAUGE_X_PAIR": url.format(secret)})
+    assert "://(hidden)@" in str(caught.value)
+    assert secret not in "".join(traceback.format_exception(caught.value))
+
+
 def test_a_secret_is_never_shown() -> None:
     """Neither a repr nor an exception with its causes holds it."""
     secret = "2retnuh"[::-1]  # a traceback shows the lines of this file

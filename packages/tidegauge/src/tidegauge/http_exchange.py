@@ -12,13 +12,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tidegauge.settings import HIDDEN
+
 _USER_AGENT = "tidegauge"
 _SAID = 200  # characters
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back; ``body`` is the beginning of it, without the secret."""
+    """What came back; ``body`` is the beginning of it. The secret is not in it or in ``reason``."""
 
     status: int
     reason: str
@@ -39,7 +41,7 @@ class Exchange:
     timeout_s : float
         For each step: to connect, and for each piece of the answer.
     secret : str
-        What must not be in an answer's text: a proxy may send back what it was sent.
+        What must not be in an answer's text or reason: a proxy may send back what it was sent.
     most_bytes : int
         Of an answer that are read.
     """
@@ -75,9 +77,11 @@ class Exchange:
 
     def _answer(self, found: Any) -> Answer:
         text = found.read(self._most_bytes).decode(errors="replace")
-        if self._secret:
-            text = text.replace(self._secret, "(hidden)")
-        return Answer(int(found.status), str(found.reason), found.headers, text)
+        reason = str(found.reason)
+        return Answer(int(found.status), self._hide(reason), found.headers, self._hide(text))
+
+    def _hide(self, text: str) -> str:
+        return text.replace(self._secret, HIDDEN) if self._secret else text
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):

@@ -9,6 +9,7 @@ import dataclasses
 import difflib
 import math
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
@@ -20,6 +21,9 @@ _FALSE = frozenset({"false", "0", "no", "off"})
 _PREFIX = "TIDEGAUGE_"
 # What processes of a launch tell each other is no setting.
 _INTERNAL = frozenset({"TIDEGAUGE_GROUP_OWNER"})
+# Of a URL: user and password. To the last "@", for a password that nobody has quoted may hold "/".
+_USER = re.compile(r"(?<=://)\S+(?=@)")
+HIDDEN = "(hidden)"
 _ARGUMENT = "the argument"
 _ENVIRONMENT = "the environment"
 # Characters of a wrong value in a message.
@@ -152,7 +156,7 @@ def _parse(row: Row, default: object, text: str) -> object:
             return float(text)
     except ValueError as error:
         # What cannot be parsed stands in the cause's text too.
-        cause = None if row.secret else error
+        cause = error if without_user(text) == text and not row.secret else None
         raise SettingError(_message(row, default, text, _ENVIRONMENT)) from cause
     return text
 
@@ -186,13 +190,18 @@ def _check(row: Row, default: object, value: object, origin: str) -> object:
 
 
 def _message(row: Row, default: object, value: object, origin: str) -> str:
-    shown = "a secret value" if row.secret else repr(str(value))
+    shown = "a secret value" if row.secret else repr(without_user(str(value)))
     if len(shown) > _MAX_SHOWN:  # a whole file, pasted into the wrong variable
         shown = f"{shown[:_MAX_SHOWN]}..."
     return (
         f"{row.env}: got {shown} from {origin}; expected {expected(row, default)}. "
         f"Unset it to use {default if default not in ('', None) else 'the default'}."
     )
+
+
+def without_user(text: str) -> str:
+    """Return a text, which may be a URL, without the user and the password in it."""
+    return _USER.sub(HIDDEN, text)
 
 
 def expected(row: Row, default: object) -> str:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tidegauge.settings import Row, SettingError, load, rows, unknown
+from tidegauge.settings import HIDDEN, Row, SettingError, load, rows, unknown, without_user
 
 from tidegauge_distro import startup
 from tidegauge_distro.doctor.report import Report
-
-_HIDDEN = "(hidden)"
 
 
 def examine(report: Report, environ: Mapping[str, str]) -> None:
@@ -28,9 +26,9 @@ def examine(report: Report, environ: Mapping[str, str]) -> None:
 def _value(row: Row, default: object, environ: Mapping[str, str]) -> tuple[str, str]:
     text = environ.get(row.env, "").strip()
     if row.secret:
-        return (_HIDDEN if text else "", "environment" if text else "default")
+        return (HIDDEN if text else "", "environment" if text else "default")
     if text:
-        return text, "environment"
+        return without_user(text), "environment"
     return as_text(default), "default"
 
 
