@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,19 @@ def test_a_saved_profile_comes_back_equal(profile: ReferenceProfile, tmp_path: P
     assert checksum(back) == checksum(profile)
     assert Layout(back).digest == Layout(profile).digest
     assert [file.name for file in tmp_path.iterdir()] == ["fraud.reference.json"]
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o077, 0o600), (0o022, 0o644)])
+def test_who_may_read_a_file_is_the_umasks_to_say(
+    profile: ReferenceProfile, tmp_path: Path, umask: int, mode: int
+) -> None:
+    """It holds texts of categories; a service of another user reads it where that is allowed."""
+    before = os.umask(umask)
+    try:
+        save(profile, tmp_path / "a.reference.json")
+    finally:
+        os.umask(before)
+    assert mode == (tmp_path / "a.reference.json").stat().st_mode & 0o777
 
 
 def test_the_reference_attribute_is_the_checksums_head(profile: ReferenceProfile) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
+import secrets
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,18 +35,17 @@ def save(profile: ReferenceProfile, path: str | os.PathLike[str]) -> None:
     """
     content = dumps(profile)
     target = Path(path)
-    name = ""
+    new = target.parent / f".{target.name}.{secrets.token_hex(8)}"
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-        with os.fdopen(handle, "wb") as file:
+        # The service reads it, often as another user: who else may is the umask's to say.
+        with new.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        Path(name).chmod(0o644)  # a temporary file is private, a reference is read by the service
-        Path(name).replace(target)
+        new.replace(target)
     except OSError as error:
-        if name:
-            Path(name).unlink(missing_ok=True)
+        with suppress(OSError):
+            new.unlink()
         raise ProfileError(
             f"{target}: got {error.strerror!r} from the file system; expected a file that can be "
             "written. Choose another place with -o."
