@@ -20,6 +20,9 @@ from tidegauge_drift.status_files import file_name
 from tidegauge_testkit.contracts import commands
 from tidegauge_testkit.contracts.commands import Recorder
 
+needs_root = pytest.mark.skipif(
+    getattr(os, "geteuid", lambda: 1)() != 0, reason="only root gives files away"
+)
 WHY = ("--for", "2d", "--reason", "new supplier")
 
 
@@ -137,6 +140,7 @@ def test_what_is_over_leaves_the_file(service: Path) -> None:
     assert [mark.model for mark in marks(service)] == ["fraud"]
 
 
+@needs_root
 def test_all_services_of_a_model_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where no folder is chosen each user's service has one of its own."""
     from tidegauge.configuration import CoreSettings
@@ -146,11 +150,44 @@ def test_all_services_of_a_model_are_told(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     mine = f"fraud {tmp_path}"  # of no service that runs on this host
     folders = [tmp_path / f"tidegauge-{user}" / "state" for user in (1, 2, 3)]
-    for folder, model in zip(folders, (mine, mine, "churn"), strict=True):
+    for user, folder, model in zip((1, 2, 3), folders, (mine, mine, "churn"), strict=True):
         leave(folder, model)
+        for each in (folder.parent, folder):
+            os.chown(each, user, -1)
     mute(mine, *WHY)
 
     assert [True, True, False] == [(folder / FILE).exists() for folder in folders]
+    assert [1, 2] == [(folder / FILE).stat().st_uid for folder in folders[:2]]
+
+
+@pytest.mark.parametrize("name", [FILE, "fraud.9.status.json"])
+def test_a_pipe_in_a_files_place_is_not_waited_for(service: Path, name: str) -> None:
+    """Any user of the host can have a folder that is looked into."""
+    (service / name).unlink(missing_ok=True)
+    os.mkfifo(service / name)
+    if name == FILE:
+        assert "got 'Invalid argument' from the file system" in refused("fraud", *WHY)
+    else:
+        mute("fraud", *WHY)
+        assert ["fraud"] == [mark.model for mark in marks(service)]
+
+
+@needs_root
+def test_another_folder_put_in_its_place_is_left_alone(service: Path) -> None:
+    """Whoever owns the folder can do that while root changes what is in it."""
+    elsewhere = service.with_name("elsewhere")
+    elsewhere.mkdir()
+    os.chown(elsewhere, 4242, -1)
+
+    def edit(_: tuple[Mark, ...]) -> list[Mark]:
+        service.rename(service.with_name("before"))
+        service.symlink_to(elsewhere)
+        return [Mark(MUTE, "fraud", 1.0, 2.0)]
+
+    mark_file.change(service, edit)
+    assert [] == list(elsewhere.iterdir())
+    [mark] = marks(service.with_name("before"))
+    assert ("fraud", 0) == (mark.model, (service.with_name("before") / FILE).stat().st_uid)
 
 
 @pytest.mark.parametrize(
@@ -250,7 +287,7 @@ def test_a_folder_that_cannot_be_written(service: Path, monkeypatch: pytest.Monk
     def denied(*_: Any, **__: Any) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "replace", denied)  # root can write anywhere
+    monkeypatch.setattr(os, "replace", denied)  # root can write anywhere
     assert refused("fraud", *WHY) == (
         f"TIDEGAUGE_STATE_DIR: got 'Permission denied' from {str(service)!r}; expected a folder "
         "that can be written. Run the command as the user of the service."

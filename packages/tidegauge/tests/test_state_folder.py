@@ -13,6 +13,10 @@ from tidegauge.runtime import shared
 
 needs_users = pytest.mark.skipif(not hasattr(os, "geteuid"), reason="the system has no users")
 
+needs_root = pytest.mark.skipif(
+    getattr(os, "geteuid", lambda: 1)() != 0, reason="only root gives files away"
+)
+
 
 def choose(monkeypatch: pytest.MonkeyPatch, folder: object = "") -> None:
     """Set the setting."""
@@ -47,9 +51,34 @@ def test_by_default_it_is_in_the_folder_of_temporary_files(
     mine = tmp_path / f"tidegauge-{os.geteuid()}"
     assert (mine / "state" / "x.json").read_bytes() == b"1"
     assert {folder.stat().st_mode & 0o777 for folder in (mine, mine / "state")} == {0o700}
-    other = tmp_path / "tidegauge-4242" / "state"
-    other.mkdir(parents=True)
-    assert state_folder.readable()[:2] == [mine / "state", other]
+    assert state_folder.readable()[:1] == [mine / "state"]
+
+
+@needs_root
+def test_other_users_folders_are_read_too(
+    core: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After one's own; what somebody has made in another's name is none, and a link neither."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    choose(monkeypatch)
+
+    def made(named: int, owner: int) -> Path:
+        path = tmp_path / f"tidegauge-{named}" / "state"
+        path.mkdir(parents=True)
+        for each in (path.parent, path):
+            os.chown(each, owner, -1)
+        return path
+
+    mine, other = made(0, 0), made(4242, 4242)
+    made(4243, 4242)
+    writable = made(4244, 4244)
+    writable.chmod(0o777)
+    (tmp_path / "tidegauge-4245").mkdir()
+    os.chown(tmp_path / "tidegauge-4245", 4245, -1)
+    (tmp_path / "tidegauge-4245" / "state").symlink_to(other)
+    assert [mine, other] == [path for path in state_folder.readable() if tmp_path in path.parents]
+    os.chown(mine.parent, 4242, -1)
+    assert [other] == [path for path in state_folder.readable() if tmp_path in path.parents]
 
 
 def test_what_was_written_is_read(
@@ -61,9 +90,10 @@ def test_what_was_written_is_read(
     (tmp_path / "folder").mkdir()
     with (tmp_path / "large").open("wb") as file:
         file.truncate(2**28 + 1)
+    os.mkfifo(tmp_path / "pipe")
 
     assert (state_folder.read("x"), state_folder.read("y")) == (b"1", None)
-    for name in ("folder", "large"):
+    for name in ("folder", "large", "pipe"):
         with pytest.raises(state_folder.StateFolderError, match=f"{name}'; expected a file"):
             state_folder.read(name)
     choose(monkeypatch, "none")

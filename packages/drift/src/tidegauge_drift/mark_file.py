@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tidegauge import state_folder
 from tidegauge.command import CommandError
 
 from tidegauge_drift.marks import FILE, MAXIMUM, MAXIMUM_BYTES, Mark, MarksError, dump, parse
@@ -39,8 +40,7 @@ def read(folder: Path) -> tuple[Mark, ...]:
     """
     path = folder / FILE
     try:
-        with path.open("rb") as file:
-            return parse(file.read(MAXIMUM_BYTES + 1))
+        return parse(state_folder.content(path, MAXIMUM_BYTES))
     except FileNotFoundError:
         return ()
     except OSError as error:
@@ -64,14 +64,14 @@ def change(folder: Path, edit: Callable[[tuple[Mark, ...]], Iterable[Mark]]) -> 
         The file cannot be read or written, or would hold too many.
     """
     try:
-        with _locked(folder):
+        with _locked(folder) as descriptor:
             marks = list(edit(read(folder)))
             if len(marks) > MAXIMUM:
                 raise CommandError(
                     f"{folder / FILE}: got {len(marks)} marks; expected at most {MAXIMUM}. "
                     "Mute whole models in place of their features."
                 )
-            _replace(folder, dump(marks))
+            _replace(folder, descriptor, dump(marks))
     except OSError as error:
         raise CommandError(
             f"TIDEGAUGE_STATE_DIR: got {error.strerror!r} from {str(folder)!r}; expected a folder "
@@ -80,10 +80,14 @@ def change(folder: Path, edit: Callable[[tuple[Mark, ...]], Iterable[Mark]]) -> 
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Keep other commands out; the folder itself is what is locked, so that nothing is left."""
+def _locked(folder: Path) -> Iterator[int | None]:
+    """Keep other commands out; the folder itself is what is locked, so that nothing is left.
+
+    Yields its descriptor, where there is one: whoever owns the folder may put another, or a link,
+    in its place, while root changes what is in it.
+    """
     if not _AVAILABLE:
-        yield
+        yield None
         return
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -95,7 +99,7 @@ def _locked(folder: Path) -> Iterator[None]:
                     "expected it free. Look for a `tidegauge mute` that hangs."
                 )
             time.sleep(_POLL_S)
-        yield
+        yield descriptor
     finally:
         os.close(descriptor)
 
@@ -108,24 +112,26 @@ def _try(descriptor: int) -> bool:
     return True
 
 
-def _replace(folder: Path, content: bytes) -> None:
-    new = folder / f".{FILE}.{secrets.token_hex(8)}"
+def _replace(folder: Path, within: int | None, content: bytes) -> None:
+    above = folder if within is None else Path()
+    new, target = above / f".{FILE}.{secrets.token_hex(8)}", above / FILE
     try:
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _MODE)
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _MODE, dir_fd=within)
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
-            new.chmod(_MODE)  # whatever the umask
-            _own(descriptor, folder)
-        new.replace(folder / FILE)
+            if within is not None:
+                os.fchmod(descriptor, _MODE)  # whatever the umask
+                _own(descriptor, within)
+        os.replace(new, target, src_dir_fd=within, dst_dir_fd=within)
     except BaseException:
         with suppress(OSError):
-            new.unlink()
+            os.unlink(new, dir_fd=within)
         raise
 
 
-def _own(descriptor: int, folder: Path) -> None:
+def _own(descriptor: int, folder: int) -> None:
     """Give what root has made to the owner of the folder, who changes it next."""
-    if getattr(os, "geteuid", lambda: 1)() == 0:
-        owner = folder.stat()
+    if os.geteuid() == 0:
+        owner = os.fstat(folder)
         os.fchown(descriptor, owner.st_uid, owner.st_gid)

@@ -148,7 +148,7 @@ def read(path: Path) -> Found:
         if path.stat().st_size > _MAXIMUM_BYTES:
             raise StatusError(f"{path}: got a file too large for a status.")
         touched_s = path.stat().st_mtime
-        status = json.loads(path.read_bytes())
+        status = json.loads(state_folder.content(path, _MAXIMUM_BYTES))
     except OSError as error:
         raise StatusError(f"{path}: got {error.strerror!r} from the file system.") from error
     except (ValueError, RecursionError) as error:

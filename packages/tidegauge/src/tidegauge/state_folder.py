@@ -51,7 +51,24 @@ def readable() -> list[Path]:
         for parent in dict.fromkeys((_temporary(), Path("/tmp"))):  # noqa: S108 - see _default
             with suppress(OSError):
                 found += sorted(parent.glob(f"tidegauge-*/{_NAME}"))
+        found = [path for path in found if _is_its_users(path)]
     return [path for path in dict.fromkeys(found) if _is_readable(path)]
+
+
+def _is_its_users(path: Path) -> bool:
+    """Say whether a default folder is made by the user in its name: anybody may make one there."""
+    if not hasattr(os, "geteuid"):
+        return True
+    try:
+        found = [each.lstat() for each in (path.parent, path)]
+    except OSError:
+        return False
+    return all(
+        stat.S_ISDIR(each.st_mode)
+        and path.parent.name == f"tidegauge-{each.st_uid}"
+        and not each.st_mode & _OTHERS_MAY_WRITE
+        for each in found
+    )
 
 
 def _default() -> Path:
@@ -177,8 +194,7 @@ def read(name: str) -> bytes | None:
         if not shared.settings.state_dir:
             for each in (place.parent, place):
                 _refuse_strangers(each)
-        _refuse_large(place / name)
-        return (place / name).read_bytes()
+        return content(place / name, _LARGEST_BYTES)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -188,17 +204,33 @@ def read(name: str) -> bytes | None:
         ) from error
 
 
+def content(path: Path, most_bytes: int) -> bytes:
+    """Return what is in a file. Whoever may write there can put a pipe there: it is not waited for.
+
+    Raises
+    ------
+    OSError
+        It cannot be read, is no file, or is larger.
+    """
+    with open(path, "rb", opener=_open) as file:
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), str(path))
+        if found.st_size > most_bytes:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
+        return file.read(most_bytes)
+
+
+def _open(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
 def touch(name: str) -> None:
     """Set a file's time to now, if it is there."""
     place = folder()
     if place is not None:
         with suppress(OSError):
             os.utime(place / name)
-
-
-def _refuse_large(path: Path) -> None:
-    if path.stat().st_size > _LARGEST_BYTES:
-        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
 
 
 def _refuse_strangers(path: Path) -> None:
