@@ -192,10 +192,12 @@ def test_nobody_there(make: MakeIntake, said: Any) -> None:
         intake.flush(0.01)
         wait_until(lambda: len(said(logging.WARNING)) == 2, "another line", LIMIT_S)
         intake.close(0.0)
+    *outages, end = said(logging.WARNING)
     assert all(
         line.startswith(f"Datadog {url}: got ConnectionRefusedError: [Errno 111]")
-        for line in said(logging.WARNING)
+        for line in outages
     )
+    assert "line: 1 because the process has ended before Datadog took it." in end
     assert {"datadog.closed": 1} == unsent.counts()
 
 

@@ -114,7 +114,11 @@ def test_a_value_that_is_too_large_alone_is_lost_and_counted(make: MakeIntake, s
         taken = [each for each in api.posted() if each.size_bytes <= 250]
     assert ["gauge.2"] == [each.body["series"][0]["metric"] for each in taken]
     assert {"datadog.too_large": 1} == unsent.counts()
-    assert "1 requests are lost: a single value is more" in said(logging.WARNING)[0]
+    assert said(logging.WARNING)[0].endswith(
+        "Requests that are lost since the last such line: 1 because a single value is more than "
+        "Datadog takes in a request. All are counted in tidegauge.export.failures. The app is not "
+        "affected."
+    )
 
 
 # -- bounds --------------------------------------------------------------------------------------
@@ -137,6 +141,59 @@ def test_the_queue_is_bounded_and_what_is_dropped_is_counted(
     assert intake.flush(LIMIT_S)
     names = [each.body["series"][0]["metric"] for each in api.posted()[1:]]
     assert [f"gauge.{number}" for number in range(100 - kept, 100)] == names
+
+
+def test_each_loss_is_told_of_though_an_outage_was_said_first(
+    api: DatadogIntake, make: MakeIntake, said: Any
+) -> None:
+    """What is lost within the minute after a line is in the next line, whatever that is about."""
+    now = [0.0]
+    api.replies += [Reply(503)] * 2
+    intake = make(api.url, monotonic=lambda: now[0], queue_bytes=4_000, first_wait_s=10_000.0)
+    intake.send([gauge(0)])
+    wait_until(lambda: intake._not_before_s > 0, "the first failure is noted", LIMIT_S)
+    for number in range(1, 100):
+        intake.send([gauge(number)])
+    (outage,) = said(logging.WARNING)
+    assert "lost" not in outage
+
+    now[0] = 60.0
+    intake.flush(0.0)  # a second try, which fails too
+    wait_until(lambda: len(said(logging.WARNING)) > 1, "a second line", LIMIT_S)
+    lost = unsent.counts()["datadog.full"]
+    told = f"Requests that are lost since the last such line: {lost} because more waits than "
+    assert told in said(logging.WARNING)[1]
+
+    wait_until(lambda: not intake._sending, "the second failure is noted", LIMIT_S)
+    for number in range(100, 150):
+        intake.send([gauge(number)])
+    more = unsent.counts()["datadog.full"] - lost
+    assert 0 < more
+    assert 2 == len(said(logging.WARNING))
+    now[0] = 3_700.0  # nothing of it may be sent any more
+    intake.flush(LIMIT_S)
+    intake.close(LIMIT_S)
+    expired = unsent.counts()["datadog.expired"]
+    assert 150 == lost + more + expired
+    (line,) = said(logging.WARNING)[2:]
+    assert f"line: {more} because more waits than" in line
+    assert f"; {expired} because it has waited for an hour" in line
+
+
+def test_a_process_that_ends_tells_of_what_it_has_lost(
+    api: DatadogIntake, make: MakeIntake, said: Any
+) -> None:
+    """Within a minute of another line too: there is no later one."""
+    api.replies += [Reply(503)] * 2
+    intake = make(api.url, first_wait_s=10_000.0)
+    intake.send([gauge(0)])
+    wait_until(lambda: intake._not_before_s > 0, "the first failure is noted", LIMIT_S)
+    intake.send([gauge(1)])
+    intake.close(0.0)
+    number = unsent.counts()["datadog.closed"]
+    assert number
+    line = said(logging.WARNING)[-1]
+    assert f"line: {number} because the process has ended before Datadog took it." in line
 
 
 def test_what_datadog_would_not_take_any_more_is_not_sent(

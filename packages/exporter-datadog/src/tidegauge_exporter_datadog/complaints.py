@@ -1,20 +1,21 @@
 """What is said of Datadog's HTTP API when it does not take what it is sent, and how often.
 
-What does not end by itself is an ERROR, once; an outage is a WARNING a minute at most. All that is
-given up is counted in ``tidegauge.export.failures``.
+What does not end by itself is an ERROR, once; outages and losses are a WARNING a minute at most,
+and each loss is told of by one of them. All that is given up is counted in
+``tidegauge.export.failures``.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
 from tidegauge import unsent
 from tidegauge.answers import unix_seconds
 from tidegauge.http_exchange import Answer
 from tidegauge.misconfiguration import misconfigured
-from tidegauge.quiet import Quiet
+from tidegauge.quiet import Unsaid
 
 _logger = logging.getLogger("tidegauge")
 
@@ -44,32 +45,35 @@ class Complaints:
 
     def __init__(self, url: str, monotonic: Callable[[], float]) -> None:
         self._url = url
-        self._quiet = Quiet(monotonic)
+        self._unsaid = Unsaid(monotonic)
         self._known: set[object] = set()
-        self._lost = 0
 
     def outage(self, got: str, wait_s: float) -> None:
-        """Say that a request will be tried again."""
-        self._warn(
+        """Say that a request will be tried again, and what was lost since the line before."""
+        lost = self._unsaid.take()
+        if lost is None:
+            return
+        _logger.warning(
             "Datadog %s: got %s; expected an answer that takes what was sent. It is kept and tried "
-            "again in %.1f s; the app is not affected.",
+            "again in %.1f s; the app is not affected.%s",
             self._url,
             got,
             wait_s,
+            f" {_told(lost)}" if lost else "",
         )
 
     def lost(self, number: int, reason: str) -> None:
         """Count requests that are given up, and say why."""
         unsent.count(f"datadog.{reason}", number)
         if reason in _WHY:
-            self._lost += number
-            self._warn(
-                "Datadog %s: %d requests are lost: %s. The app is not affected; further ones are "
-                "counted in tidegauge.export.failures.",
-                self._url,
-                self._lost,
-                _WHY[reason],
-            )
+            self._unsaid.add(number, reason)
+            self.catch_up()
+
+    def catch_up(self, *, now: bool = False) -> None:
+        """Tell of the losses that no line has told of; ``now``: the process ends."""
+        lost = self._unsaid.take_left(now=now)
+        if lost:
+            _logger.warning("Datadog %s: %s The app is not affected.", self._url, _told(lost))
 
     def refused(self, answer: Answer) -> None:
         """Say, once a status, what was refused and what to look at."""
@@ -114,7 +118,10 @@ class Complaints:
         self._known.add(what)
         return True
 
-    def _warn(self, message: str, *values: object) -> None:
-        if self._quiet.ends():
-            self._lost = 0
-            _logger.warning(message, *values)
+
+def _told(lost: Mapping[str, int]) -> str:
+    each = "; ".join(f"{number} because {_WHY[reason]}" for reason, number in lost.items())
+    return (
+        f"Requests that are lost since the last such line: {each}. "
+        "All are counted in tidegauge.export.failures."
+    )

@@ -70,7 +70,7 @@ class Intake:
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._poster = Poster(destination, timeout_s)
-        self._complaints = Complaints(destination.url, monotonic)
+        self._url = destination.url
         self._host = host
         self._queue_bytes = queue_bytes
         self._first_wait_s = first_wait_s
@@ -87,6 +87,7 @@ class Intake:
     def _begin(self) -> None:
         """Start with nothing; so does a forked child, for its parent sends what waits."""
         self._ready = threading.Condition()
+        self._complaints = Complaints(self._url, self._monotonic)
         self._waiting = Waiting(self._queue_bytes)
         self._thread: threading.Thread | None = None
         self._sending = False
@@ -179,6 +180,7 @@ class Intake:
             self._lost(left, "closed")
             if thread is not None:
                 thread.join(max(0.0, deadline_s - self._monotonic()))
+            self._complaints.catch_up(now=True)
 
     def _is_idle(self) -> bool:
         return not self._waiting and not self._sending
@@ -211,6 +213,8 @@ class Intake:
             self._sending = False
             self._ready.notify_all()
         self._lost(gone, "closed" if closed else "full")
+        if closed:  # whoever closes may not have waited for this
+            self._complaints.catch_up(now=True)
 
     def _next(self, deadline_s: float | None) -> Parcel | None:
         expired = 0
@@ -232,7 +236,7 @@ class Intake:
                         parcel = None
                         continue
                     wait_s = due_s if wait_s is None else min(due_s, wait_s)
-                if wait_s is not None and wait_s <= 0:
+                if expired or (wait_s is not None and wait_s <= 0):
                     break
                 self._ready.notify_all()
                 self._ready.wait(wait_s)
@@ -254,6 +258,7 @@ class Intake:
             self._wait(f"HTTP {answer.status} {answer.reason}", told_s)
             return [parcel]
         self._failures, self._told = 0, False
+        self._complaints.catch_up()
         if outcome is Outcome.TOO_LARGE:
             parts = halves(parcel)
             self._lost(0 if parts else 1, "too_large")

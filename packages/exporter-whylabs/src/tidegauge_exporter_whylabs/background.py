@@ -100,7 +100,11 @@ class Background:
         deadline_s = self._monotonic() + timeout_s
         if not self._threads:
             self._end_here(deadline_s)
-            return
+        else:
+            self._end_threads(timeout_s, deadline_s)
+        self._losses.catch_up(now=True)
+
+    def _end_threads(self, timeout_s: float, deadline_s: float) -> None:
         with self._changed:
             self._ends = True
             self._changed.notify_all()

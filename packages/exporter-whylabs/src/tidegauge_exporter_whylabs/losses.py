@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from tidegauge import unsent
-from tidegauge.quiet import Quiet
+from tidegauge.quiet import Unsaid
 
 _logger = logging.getLogger("tidegauge")
 
@@ -36,32 +35,39 @@ class Losses:
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._lock = threading.Lock()
-        self._quiet = Quiet(clock)
+        self._unsaid = Unsaid(clock)
 
     def lost(self, number: int, reason: str) -> None:
         """Count profiles or rows that are gone for good."""
         if number:
             unsent.count(f"whylabs.{reason}", number)
-            self._say(
-                "WhyLabs profiles: %d %s. The app is not affected; all are counted in "
-                "tidegauge.export.failures.",
-                number,
-                WHY[reason],
-            )
+            self._unsaid.add(number, reason)
+            self.catch_up()
+
+    def catch_up(self, *, now: bool = False) -> None:
+        """Tell of the losses that no line has told of; ``now``: the process ends."""
+        lost = self._unsaid.take_left(now=now)
+        if lost:
+            _logger.warning("WhyLabs profiles: %s", _told(lost))
 
     def waits(self, where: str, got: str, wait_s: float) -> None:
-        """Say that what could not be written or sent is kept and tried again."""
-        self._say(
+        """Say that what could not be written or sent is kept and tried again, and what was lost."""
+        lost = self._unsaid.take()
+        if lost is None:
+            return
+        _logger.warning(
             "WhyLabs profiles: got %s from %s; expected it to take a profile. It is kept and tried "
-            "again in %.1f s; the app is not affected.",
+            "again in %.1f s; the app is not affected.%s",
             got,
             where,
             wait_s,
+            f" {_told(lost)}" if lost else "",
         )
 
-    def _say(self, message: str, *values: object) -> None:
-        with self._lock:
-            said = self._quiet.ends()
-        if said:
-            _logger.warning(message, *values)
+
+def _told(lost: Mapping[str, int]) -> str:
+    each = ". ".join(f"{number} {WHY[reason]}" for reason, number in lost.items())
+    return (
+        f"{each}. The app is not affected; all are counted in tidegauge.export.failures, and this "
+        "is said once a minute at most."
+    )

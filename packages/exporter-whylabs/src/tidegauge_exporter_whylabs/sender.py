@@ -95,6 +95,7 @@ class Sender:
                 break
         if failed is None:
             self._failures, self._told = 0, False
+            self._losses.catch_up()
             return True
         self._wait(failed)
         return False
