@@ -112,7 +112,8 @@ class Pipeline:
             return
         self._attached = attach_global()
         group.current().attached |= self._attached
-        if not self._attached and self.tally.total >= _UNHEARD_CALLS:
+        # A provider need not be the global one.
+        if not group.current().attached and self.tally.total >= _UNHEARD_CALLS:
             once(
                 "attach.nothing",
                 "%d predictions were recorded, but there is no OpenTelemetry MeterProvider to "
