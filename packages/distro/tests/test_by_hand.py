@@ -85,7 +85,7 @@ def test_a_wrong_setting_is_raised(python: Run) -> None:
     """In code a bad setting does not pass for a log line."""
     assert python(ERROR.format(argument=""), TIDEGAUGE_BUFFER_BYTES="much").stdout.strip() == (
         "TIDEGAUGE_BUFFER_BYTES: got 'much' from the environment; expected an integer in "
-        "[65536, 1.09951e+12]. Unset it to use 33554432."
+        "[65536, 1099511627776]. Unset it to use 33554432."
     )
 
 
