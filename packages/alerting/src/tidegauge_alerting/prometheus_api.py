@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import json
 import math
 import urllib.error
@@ -104,7 +105,7 @@ class PrometheusApi:
                 body = answer.read(_MOST_BYTES + 1)
         except urllib.error.HTTPError as error:
             with error:
-                told = _told(error.read(_MOST_BYTES))
+                told = _told(error)
             if error.code in _UNAUTHORIZED:
                 raise ServerError(
                     f"Prometheus at {self.url}: got HTTP {error.code}; expected leave to ask it. "
@@ -116,7 +117,7 @@ class PrometheusApi:
                 f"Prometheus at {self.url}: got HTTP {error.code}; expected an answer of its API. "
                 "Correct the address."
             ) from error
-        except (OSError, urllib.error.URLError) as error:
+        except (OSError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", None) or error
             raise ServerError(
                 f"Prometheus at {self.url}: got no answer ({reason}); expected one within "
@@ -124,7 +125,7 @@ class PrometheusApi:
             ) from error
         try:
             return _data(body)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise ServerError(
                 f"Prometheus at {self.url}: got an answer that is none of its API ({error}); "
                 "expected JSON with data. Correct the address."
@@ -156,11 +157,11 @@ def _data(body: bytes) -> Any:
     return answered["data"]
 
 
-def _told(body: bytes) -> str:
+def _told(error: urllib.error.HTTPError) -> str:
     try:
-        told = json.loads(body)
+        told = json.loads(error.read(_MOST_BYTES))
         return f"{told['errorType']}: {told['error']}"
-    except (ValueError, KeyError, TypeError):
+    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError, RecursionError):
         return ""
 
 
