@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+import sys
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from importlib.metadata import packages_distributions
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -87,6 +92,54 @@ def test_no_metric_name_is_a_literal(package: str) -> None:
         for path, tree in modules(package)
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and node.value in names
+    ]
+    assert [] == wrong
+
+
+def imported_at_once(body: Sequence[ast.stmt]) -> set[str]:
+    """Return the modules that are imported with this one: not in functions, not for types alone."""
+    found: set[str] = set()
+    for node in body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            found |= imported(ast.Module([node], []))
+        elif isinstance(node, ast.If) and "TYPE_CHECKING" not in ast.unparse(node.test):
+            found |= imported_at_once([*node.body, *node.orelse])
+    return found
+
+
+@cache
+def installed() -> Mapping[str, Sequence[str]]:
+    """Return the distributions that have each module."""
+    return packages_distributions()
+
+
+def distribution(name: str) -> str:
+    """Return what is installed for a module's sake, as a requirement names it."""
+    if name.startswith("opentelemetry."):
+        part = name.split(".")[1]
+        return f"opentelemetry-{part if part in ('sdk', 'instrumentation') else 'api'}"
+    top = name.partition(".")[0]
+    return installed().get(top, [top])[0].lower().replace("_", "-")
+
+
+# What the testkit needs for one test or another is in the groups of dependencies.
+@pytest.mark.parametrize("package", sorted(set(PACKAGES) - {"tidegauge_testkit"}))
+def test_what_is_imported_is_declared(package: str) -> None:
+    """By whoever imports it: what another package brings today, it may not bring tomorrow."""
+    project = tomllib.loads((PACKAGES[package].parents[1] / "pyproject.toml").read_text("utf-8"))
+    extras = project["project"].get("optional-dependencies", {}).values()
+    declared = {
+        re.split(r"[^A-Za-z0-9_.-]", line)[0].lower().replace("_", "-")
+        for line in chain(project["project"]["dependencies"], *extras)
+    }
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path, tree in modules(package)
+        if path.name != "app.py"  # the demo's, which runs in a process of its own
+        for name in sorted(imported_at_once(tree.body))
+        if name not in {"opentelemetry", package}
+        and name.partition(".")[0] not in {package, *sys.stdlib_module_names}
+        and distribution(name) not in declared
     ]
     assert [] == wrong
 
