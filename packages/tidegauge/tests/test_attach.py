@@ -21,7 +21,7 @@ from opentelemetry.sdk.metrics.export import (
 )
 from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation
 from opentelemetry.sdk.resources import Resource
-from tidegauge import attach, guard, otel_private
+from tidegauge import attach, group, guard, otel_private
 from tidegauge.attach import attach_global, attach_reader
 
 ROW = np.ones((1, 3))
@@ -341,3 +341,21 @@ def test_whether_instruments_are_asked_is_known(provider: Make) -> None:
     made.get_meter("app").create_observable_gauge("g", [lambda _: []])
     assert otel_private.has_callbacks(callback) is True
     assert otel_private.has_callbacks(None) is True
+
+
+def test_a_provider_that_is_not_the_global_one_is_listening(
+    core: Any,
+    provider: Make,
+    warnings_of: Callable[[], list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever has attached to one of the app's own is told nothing."""
+    monkeypatch.setattr("tidegauge.pipeline.attach_global", lambda: False)
+    monkeypatch.setattr(group.current(), "attached", False)
+    assert attach(provider(InMemoryMetricReader()))
+    model = core.model()
+    for _ in range(100):
+        model.predict(ROW)
+    core.pipeline.flush()
+    core.pipeline._attach()
+    assert [] == warnings_of()

@@ -9,10 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from tidegauge import flush, group, guard, pipeline
-from tidegauge.attach import attach
 from tidegauge.batch import ModelKey, ValueBounds
 from tidegauge.channel import MAX_ENTRIES, Channels
 from tidegauge.configuration import CoreSettings
@@ -482,23 +479,6 @@ def test_nobody_listening_is_one_warning(
         "with OTEL_METRICS_EXPORTER=tidegauge_prometheus, which serves them on "
         "http://127.0.0.1:9464/metrics."
     ] == warnings_of()
-
-
-def test_a_provider_that_is_not_the_global_one_is_listening(
-    core: Any, warnings_of: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whoever has attached to one of the app's own is told nothing."""
-    monkeypatch.setattr("tidegauge.pipeline.attach_global", lambda: False)
-    monkeypatch.setattr(group.current(), "attached", False)
-    provider = MeterProvider([InMemoryMetricReader()], shutdown_on_exit=False)
-    assert attach(provider)
-    model = core.model()
-    for _ in range(100):
-        model.predict(ROW)
-    core.pipeline.flush()
-    core.pipeline._attach()
-    assert [] == warnings_of()
-    provider.shutdown()
 
 
 def test_processors_are_found_once(monkeypatch: pytest.MonkeyPatch) -> None:
