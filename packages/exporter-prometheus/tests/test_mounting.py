@@ -139,6 +139,15 @@ def test_the_event_loop_stays_free_while_metrics_are_collected(make_reader: Any)
     assert [response.status_code for response in asyncio.run(scenario())] == [200] * 16
 
 
+def test_a_scrape_is_answered_where_no_thread_is_to_be_had(mounted: PrometheusReader) -> None:
+    """The event loop waits for it then: that is better than no answer."""
+    earlier = threading.stack_size(1 << 60)  # more than there is
+    try:
+        assert fetch_asgi(mounted).status_code == 200
+    finally:
+        threading.stack_size(earlier)
+
+
 def test_lifespan_and_websockets(mounted: PrometheusReader) -> None:
     """Standing alone under a server it takes part in start and stop, and refuses websockets."""
     incoming = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])

@@ -45,6 +45,32 @@ def test_a_free_port_is_bound_at_once(listen: Any, get: Any) -> None:
     assert get(listener.port).body == b"hi"
 
 
+@pytest.fixture
+def no_threads() -> Iterator[None]:
+    """Let no thread be had: each would need more than there is."""
+    earlier = threading.stack_size(1 << 60)
+    yield
+    threading.stack_size(earlier)
+
+
+def test_who_asks_is_answered_where_no_thread_is_to_be_had(
+    listen: Any, get: Any, request: pytest.FixtureRequest
+) -> None:
+    """One after the other then, by the thread that listens."""
+    listener = listen()
+    request.getfixturevalue("no_threads")
+    assert [b"hi"] * 3 == [get(listener.port).body for _ in range(3)]
+
+
+@pytest.mark.usefixtures("no_threads")
+def test_a_port_on_which_nobody_can_answer_is_given_back() -> None:
+    """Whoever asked there would wait for ever."""
+    listener = Listener(hello, "127.0.0.1", 0)
+    with pytest.raises(RuntimeError):
+        listener.start()
+    assert listener.port is None
+
+
 def test_a_taken_port_is_one_warning_and_tried_again(
     listen: Any, get: Any, wait_for: Any, caplog: pytest.LogCaptureFixture
 ) -> None:

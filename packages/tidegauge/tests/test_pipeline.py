@@ -411,6 +411,29 @@ def test_the_thread_starts_once_and_anew_when_it_has_died(
     assert threaded.pipeline._thread.is_alive()
 
 
+def test_where_no_thread_is_to_be_had_collections_drain_and_try_again(threaded: Any) -> None:
+    """A limit of the system's: nothing is lost, and when there is room again it goes on."""
+    earlier = threading.stack_size(1 << 60)  # more than there is
+    try:
+        threaded.model().predict(ROW)
+        with threaded.pipeline.frozen() as tally:
+            assert 1 == tally.calls[KEY, "predict"].success
+    finally:
+        threading.stack_size(earlier)
+    assert {"pipeline.start:RuntimeError": 2} == guard.counts()
+    assert threaded.pipeline._thread is None
+    with threaded.pipeline.frozen():
+        assert threaded.pipeline._thread.is_alive()
+
+
+def test_a_thread_that_was_stopped_stays_so(threaded: Any) -> None:
+    """Whoever collects then starts none."""
+    threaded.pipeline.start()
+    threaded.pipeline.stop()
+    with threaded.pipeline.frozen():
+        assert not threaded.pipeline._wanted
+
+
 def test_starting_waits_for_nobody(threaded: Any) -> None:
     """Not for a drain that takes long, nor for another thread that starts it already."""
     with threaded.pipeline._locked(1):

@@ -66,7 +66,10 @@ async def _in_thread(work: Callable[[], Answer]) -> Answer:
         with suppress(RuntimeError):  # the loop is closed: nobody waits any more
             loop.call_soon_threadsafe(deliver, found)
 
-    threading.Thread(target=run, name="tidegauge-scrape", daemon=True).start()
+    try:
+        threading.Thread(target=run, name="tidegauge-scrape", daemon=True).start()
+    except RuntimeError:  # no thread is to be had
+        return work()
     return await done
 
 

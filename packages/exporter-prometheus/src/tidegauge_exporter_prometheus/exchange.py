@@ -100,10 +100,11 @@ class Exchange:
         """Begin to publish, once a second at most; a second call does nothing."""
         group = current()
         if self._thread is None and group.launch_id and not group.helper:
-            self._thread = threading.Thread(
+            thread = threading.Thread(
                 target=self._run, args=(self._stop,), name="tidegauge-exchange", daemon=True
             )
-            self._thread.start()
+            thread.start()
+            self._thread = thread
 
     def stop(self) -> None:
         """Publish no more in the background."""

@@ -252,8 +252,9 @@ class PrometheusReader(MetricReader):
         super()._set_collect_callback(func)
         self._provider_collect = func
         if func is not None:
-            with guard.guarded("prometheus.attach"):
+            with guard.guarded("prometheus.exchange"):
                 self._exchange.start()
+            with guard.guarded("prometheus.attach"):
                 from tidegauge.attach import attach_reader  # noqa: PLC0415 - only with a provider
 
                 attach_reader(self)

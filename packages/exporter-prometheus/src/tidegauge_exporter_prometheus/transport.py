@@ -75,8 +75,13 @@ class Listener:
     def start(self) -> None:
         """Bind now if the port is free, else go on trying."""
         self._try(ask=False)  # whose the port is will be asked without haste
-        self._thread = threading.Thread(target=self._run, name="tidegauge-prometheus", daemon=True)
-        self._thread.start()
+        thread = threading.Thread(target=self._run, name="tidegauge-prometheus", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # no thread is to be had: a port on which nobody answers helps nobody
+            self.close()
+            raise
+        self._thread = thread
 
     def close(self, timeout_s: float = 1.0) -> None:
         """Stop listening and free the port; answers under way are finished by their own threads."""
@@ -196,7 +201,10 @@ class _Server(ThreadingWSGIServer):
             with suppress(OSError):  # it has just gone
                 longest.shutdown(socket.SHUT_RDWR)  # its thread closes it
         self._connections[request] = self._silent[request] = None
-        super().process_request(request, client_address)
+        try:
+            super().process_request(request, client_address)
+        except RuntimeError:  # no thread is to be had: whoever asks next waits
+            self.process_request_thread(request, client_address)
 
     def heard(self, request: Any) -> None:
         """Take note that a client has asked for something."""

@@ -52,6 +52,7 @@ class Pipeline:
         self._processors = Processors(processors)
         self._budget = Budget()
         self._thread: threading.Thread | None = None
+        self._wanted = False
         self._stop = threading.Event()
         self._attached = False
         self.tally = Tally(self._processors.value_bounds)
@@ -71,15 +72,18 @@ class Pipeline:
                 thread = threading.Thread(
                     target=self._run, args=(self._stop,), name="tidegauge", daemon=True
                 )
+                if not self._wanted:  # also where no thread is to be had: then collections drain
+                    self._wanted = True
+                    group.current().predicts = True
+                    _do(at_start)
                 thread.start()
                 self._thread = thread
-                group.current().predicts = True
-                _do(at_start)
         finally:
             self._starting.release()
 
     def stop(self) -> None:
         """Stop the background thread."""
+        self._wanted = False
         self._stop.set()
 
     def _run(self, stop: threading.Event) -> None:
@@ -206,6 +210,9 @@ class Pipeline:
     @contextmanager
     def frozen(self) -> Iterator[Tally]:
         """Give the up-to-date counts, and keep them still meanwhile."""
+        if self._wanted:
+            with guarded("pipeline.start"):  # it has ended, or could not be started then
+                self.start()
         with self._locked(_COLLECT_TIMEOUT_S) as held:
             if held:
                 self._drain(few=True)
@@ -225,6 +232,7 @@ class Pipeline:
         self._starting = threading.Lock()
         self._stop = threading.Event()
         self._thread = None
+        self._wanted = False
         self._budget = Budget()
         self.tally = Tally(self._processors.value_bounds)
         shared.stride = 1
