@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from tidegauge import announce
 from tidegauge.batch import Batch, ModelKey, Table
 from tidegauge_drift import DriftProcessor, DriftSettings, build, ks, psi, save
 from tidegauge_drift.moves import share_floor
@@ -64,6 +65,25 @@ def test_an_alarm_is_told_when_it_begins_and_when_it_ends(
     assert 0.2 < (begun.value or 0) < 0.6
     whole = next(event for event in told if not event.feature)
     assert (whole.statistic, whole.value, whole.threshold) == ("features.drifted", 1.0, 1.0)
+
+
+def test_changes_wait_for_sinks_that_cannot_be_found_yet(
+    launch: Callable[..., Any], told: list[StateChange], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Too many files are open, for one: an alarm is told later, not never."""
+
+    def unfound() -> list[Any]:
+        raise OSError(24, "Too many open files")
+
+    made = launch()
+    process = made.process(alone=True)
+    with monkeypatch.context() as starved:
+        starved.setattr(announce, "_sinks", None)
+        starved.setattr(announce, "load_event_sinks", unfound)
+        run(made, [process])
+        assert brief(told) == []
+    process.tick(process.now_s + 1)
+    assert [event.state for event in told] == ["drifted", "drifted", "ok", "ok"]
 
 
 @pytest.mark.parametrize("workers", [1, 3])

@@ -150,6 +150,24 @@ def test_what_cannot_be_kept_is_sent_later(told: list[Event], several: Any) -> N
     assert ["X: got 1."] == _texts(told)
 
 
+def test_what_comes_before_the_sinks_can_be_found_waits(
+    told: list[Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Too many files are open, for one."""
+
+    def unfound() -> list[Any]:
+        raise OSError(24, "Too many open files")
+
+    note("X", "X: got 1.")
+    with monkeypatch.context() as starved:
+        starved.setattr(announce, "_sinks", None)
+        starved.setattr(announce, "load_event_sinks", unfound)
+        with pytest.raises(OSError, match="Too many"):
+            announce.announce_misconfigurations()
+    announce.announce_misconfigurations()
+    assert ["X: got 1."] == _texts(told)
+
+
 @pytest.mark.parametrize("written", [b"7", b"[", b"\xff"])
 def test_what_another_release_kept_is_no_obstacle(
     told: list[Event], several: Any, written: bytes

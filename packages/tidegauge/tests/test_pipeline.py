@@ -13,7 +13,7 @@ from tidegauge import flush, group, guard, pipeline
 from tidegauge.batch import ModelKey, ValueBounds
 from tidegauge.channel import MAX_ENTRIES, Channels
 from tidegauge.configuration import CoreSettings
-from tidegauge.pipeline import SLICE_ROWS, Pipeline
+from tidegauge.pipeline import SLICE_ROWS
 from tidegauge.runtime import shared
 from tidegauge.snapshot import MAX_ROWS
 
@@ -274,32 +274,6 @@ def test_the_caller_drains_when_nobody_else_does(core: Any) -> None:
     assert total == counts_of(core).success
 
 
-def test_two_threads_start_one_background(threaded: Any) -> None:
-    """Whoever comes second finds it running, at either of the two looks."""
-    second = Pipeline.start
-
-    class Slow:
-        """A lock that is got just after another thread has let go of it."""
-
-        def acquire(self, blocking: bool = True) -> bool:
-            running._starting = threading.Lock()
-            second(running)
-            running._starting = self
-            return True
-
-        def release(self) -> None:
-            """Do nothing."""
-
-    running = threaded.pipeline
-    running._starting = Slow()
-    running.start()
-    names = [t.name for t in threading.enumerate() if t is running._thread]
-    assert ["tidegauge"] == names
-    started = running._thread
-    running.start()
-    assert started is running._thread
-
-
 def test_an_end_does_not_wait_for_a_drain_that_hangs(core: Any) -> None:
     """What could not be counted in time is left."""
     core.model().predict(ROW)
@@ -391,60 +365,6 @@ def test_few_calls_wait_for_more(core: Any) -> None:
     assert 1 == len(core.recorder.batches)
 
 
-def test_the_thread_starts_once_and_anew_when_it_has_died(
-    threaded: Any, until: Callable[[Callable[[], object]], None]
-) -> None:
-    """By itself with the next model."""
-    threads = [threading.Thread(target=threaded.pipeline.start) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    first = threaded.pipeline._thread
-    assert 1 == sum(
-        thread.name == "tidegauge" for thread in threading.enumerate() if thread is first
-    )
-    threaded.pipeline.stop()
-    until(lambda: not first.is_alive())
-    threaded.pipeline.start()
-    assert threaded.pipeline._thread is not first
-    assert threaded.pipeline._thread.is_alive()
-
-
-def test_where_no_thread_is_to_be_had_collections_drain_and_try_again(threaded: Any) -> None:
-    """A limit of the system's: nothing is lost, and when there is room again it goes on."""
-    earlier = threading.stack_size(1 << 60)  # more than there is
-    try:
-        threaded.model().predict(ROW)
-        with threaded.pipeline.frozen() as tally:
-            assert 1 == tally.calls[KEY, "predict"].success
-    finally:
-        threading.stack_size(earlier)
-    assert {"pipeline.start:RuntimeError": 2} == guard.counts()
-    assert threaded.pipeline._thread is None
-    with threaded.pipeline.frozen():
-        assert threaded.pipeline._thread.is_alive()
-
-
-def test_a_thread_that_was_stopped_stays_so(threaded: Any) -> None:
-    """Whoever collects then starts none."""
-    threaded.pipeline.start()
-    threaded.pipeline.stop()
-    with threaded.pipeline.frozen():
-        assert not threaded.pipeline._wanted
-
-
-def test_starting_waits_for_nobody(threaded: Any) -> None:
-    """Not for a drain that takes long, nor for another thread that starts it already."""
-    with threaded.pipeline._locked(1):
-        threaded.pipeline.start()
-        assert threaded.pipeline._thread.is_alive()
-    fresh = Pipeline([])
-    with fresh._starting:
-        fresh.start()
-    assert fresh._thread is None
-
-
 def test_the_background_drains_ticks_and_thins(
     threaded: Any, until: Callable[[Callable[[], object]], None]
 ) -> None:
@@ -502,17 +422,3 @@ def test_nobody_listening_is_one_warning(
         "with OTEL_METRICS_EXPORTER=tidegauge_prometheus, which serves them on "
         "http://127.0.0.1:9464/metrics."
     ] == warnings_of()
-
-
-def test_processors_are_found_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """At the first use, by entry point."""
-    loads: list[int] = []
-
-    def load() -> list[Any]:
-        loads.append(1)
-        return []
-
-    monkeypatch.setattr("tidegauge.processing.load_processors", load)
-    fresh = Pipeline()
-    assert fresh.processors() is fresh.processors()
-    assert [1] == loads

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tidegauge import group as groups
 from tidegauge import guard
-from tidegauge.announce import announce
+from tidegauge.announce import announce, sinks
 
 from tidegauge_drift import export
 from tidegauge_drift.configured import references, totals, usable
@@ -286,8 +286,10 @@ class DriftProcessor:
             with guard.guarded("drift.mutes"):
                 self._muting.look()
         snapshots = [evaluator.snapshot for evaluator in self._leader.shown]
-        while self._news:
-            announce(self._muting.on_event(self._news.popleft(), snapshots))
+        with guard.guarded("drift.events"):
+            sinks()  # where they cannot be found now, what has changed is told the next time
+            while self._news:
+                announce(self._muting.on_event(self._news.popleft(), snapshots))
         self._status.write(self._settings.windows, now_s, self._muting)
         self._weeks.write()
         if self._warmup is not None:

@@ -41,6 +41,7 @@ def announce_misconfigurations() -> None:
     waiting, group = misconfiguration.waiting, groups.current()
     if not waiting or (group.member and not group.leads):
         return
+    sinks()  # where they cannot be found now, what waits is told the next time
     sent = _sent(group)
     news = [event for event in waiting if _digest(event.message) not in sent]
     if group.member and news:

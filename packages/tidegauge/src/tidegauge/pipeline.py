@@ -165,7 +165,7 @@ class Pipeline:
     def help_out(self) -> None:
         """Drain one slice on the caller's thread, if nobody else is draining."""
         with self._locked(0) as held:
-            if held:
+            if held and self._finds_processors():
                 longest = max(shared.channels.all(), key=lambda channel: len(channel.entries))
                 self._count(longest, _take_slice(longest))
 
@@ -182,10 +182,16 @@ class Pipeline:
             if held:
                 self._lock.release()
 
+    def _finds_processors(self) -> bool:
+        """Say whether there is somebody for the rows; until there is, calls wait."""
+        self._processors.found()
+        return self._processors.known is not None
+
     def _drain(self, *, few: bool) -> None:
+        found = self._finds_processors()
         for channel in shared.channels.all():
             self.tally.touch(channel.key, channel.operation)
-            if few or len(channel.entries) >= _FEW_ENTRIES:
+            if found and (few or len(channel.entries) >= _FEW_ENTRIES):
                 # As many as there are now: callers must not keep the drain busy for ever.
                 for _ in range(len(channel.entries)):
                     entries = _take_slice(channel)
@@ -196,7 +202,6 @@ class Pipeline:
     def _count(self, channel: Channel, entries: list[Plain]) -> None:
         if not entries:
             return
-        self.processors()  # what is imported for the first time is not in the guard of the counts
         with guarded("pipeline.count"):
             for batch in self.tally.add(channel, entries):
                 self._processors.take(batch)

@@ -41,6 +41,12 @@ class Processors:
                     found = self.known = load_processors()
         return found
 
+    def found(self) -> list[PredictionProcessor]:
+        """Return the processors; none while they cannot be imported, for which files are opened."""
+        with guarded("pipeline.processors"):
+            self.all()
+        return self.known or []
+
     def take(self, batch: Batch) -> None:
         """Hand a batch to all."""
         for processor in self.all():
@@ -49,7 +55,7 @@ class Processors:
 
     def tick(self, now_s: float) -> None:
         """Let all do what is due."""
-        for processor in self.all():
+        for processor in self.found():
             with guarded(f"processor.{type(processor).__name__}"):
                 processor.on_tick(now_s)
 
@@ -76,7 +82,7 @@ class Processors:
     def points(self) -> list[GaugePoint | CountPoint]:
         """Return the gauges and counts of all as they stand."""
         found: list[GaugePoint | CountPoint] = []
-        for processor in self.all():
+        for processor in self.found():
             with guarded(f"points.{type(processor).__name__}"):
                 found.extend(processor.points())
         return found
