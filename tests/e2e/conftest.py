@@ -9,7 +9,7 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -109,8 +109,8 @@ class Workshop:
         )
 
 
-def tidegauge(folder: Path, *words: str) -> None:
-    """Run the ``tidegauge`` command."""
+def tidegauge(folder: Path, *words: str) -> str:
+    """Run the ``tidegauge`` command; return what it prints."""
     done = subprocess.run(
         [str(BIN / "tidegauge"), *words],
         cwd=folder,
@@ -120,6 +120,13 @@ def tidegauge(folder: Path, *words: str) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="session")
+def command() -> Callable[..., str]:
+    """Return what runs the ``tidegauge`` command in a folder, and returns what it prints."""
+    return tidegauge
 
 
 @pytest.fixture(scope="session")
