@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self
@@ -22,22 +21,22 @@ MUTED = prometheus_name(metrics.DRIFT_MUTED)
 MARKER = prometheus_name(metrics.MODEL_MARKER_START_TIME)
 # No part of what the model answers: only its inputs drift.
 SHIFTED = "visits"
-SHIFT = 4.0
 LIMIT_S = 60.0
 ROWS_A_REQUEST = 10
 PAUSE_S = 0.02
-# As often as an alarm without a mute was said several times over.
-EVALUATIONS = 5
+# So often is an alarm seen, each a second after the other, that is muted.
+SCRAPES = 5
 
 
-class Shifted:
-    """A client, in a thread, whose rows have one feature moved."""
+class Clients:
+    """Whoever asks the service, in a thread; ``shift`` moves one feature of their rows."""
 
     def __init__(self, app: ServedApp, workshop: Any) -> None:
         self._url = f"{app.url}/score"
         self._batches = _batches(workshop)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
+        self.shift = 0.0
         self.errors: list[Exception] = []
 
     def __enter__(self) -> Self:
@@ -51,8 +50,9 @@ class Shifted:
     def _run(self) -> None:
         with httpx.Client(timeout=LIMIT_S) as client:
             while not self._stop.wait(PAUSE_S):
+                rows = [{**row, SHIFTED: row[SHIFTED] + self.shift} for row in next(self._batches)]
                 try:
-                    client.post(self._url, json={"rows": next(self._batches)}).raise_for_status()
+                    client.post(self._url, json={"rows": rows}).raise_for_status()
                 except Exception as error:  # the test thread shows it
                     self.errors.append(error)
                     return
@@ -62,8 +62,7 @@ def _batches(workshop: Any) -> Iterator[list[dict[str, float]]]:
     seed = 200
     while True:
         seed += 1
-        table = workshop.rows(2_000, seed)
-        records = table.assign(**{SHIFTED: table[SHIFTED] + SHIFT}).to_dict("records")
+        records = workshop.rows(2_000, seed).to_dict("records")
         for start in range(0, len(records), ROWS_A_REQUEST):
             yield records[start : start + ROWS_A_REQUEST]
 
@@ -82,7 +81,8 @@ def test_a_muted_alarm_wakes_nobody_until_the_mute_ends(
         "TIDEGAUGE_DRIFT_WINDOWS": "300rows",
     }
     app = workshop.serve(tmp_path / "app", environment, workers=2)
-    (tmp_path / "app" / "state").mkdir(mode=0o700)
+    state = tmp_path / "app" / "state"
+    state.mkdir(mode=0o700)
     with (
         Webhook() as webhook,
         Alertmanager(tmp_path / "alertmanager", webhook.url) as alertmanager,
@@ -94,38 +94,39 @@ def test_a_muted_alarm_wakes_nobody_until_the_mute_ends(
             alertmanager=alertmanager.address,
             interval_s=1,
         ) as prometheus,
-        Shifted(app, workshop) as client,
+        Clients(app, workshop) as clients,
     ):
-
-        def evaluations() -> float:
-            return prometheus.value('sum(prometheus_rule_group_iterations_total)') or 0.0
 
         def tidegauge(*words: str) -> str:
             return command(tmp_path / "app", *words, "--state-dir", "state")
 
-        alarm = f'{DETECTED}{{feature="",family="inputs"}}'
+        def seen(query: str, what: str) -> None:
+            wait_until(lambda: prometheus.query(query) or None, what, LIMIT_S)
+
         # The service has the model once it has judged a window; from then on it can be muted.
-        wait_until(lambda: prometheus.query(alarm), "a verdict", LIMIT_S)
+        wait_until((state / "score.3.status.json").exists, "a verdict", LIMIT_S)
         said = tidegauge("mute", "score", "--for", "1h", "--reason", "new supplier")
-        assert "score: muted (all) until " in said
-
-        both = f'{alarm} == 1 and on (model_name, feature, family) {MUTED} == 1'
-        wait_until(lambda: prometheus.query(both), "an alarm that is muted", LIMIT_S)
-        silent_s = time.monotonic()
-        wait_until(
-            lambda: time.monotonic() > silent_s + EVALUATIONS, "some evaluations", LIMIT_S
-        )
-        print("received", webhook.received())
-        assert "MUTED" in tidegauge("explain", "score")
-
-        tidegauge("mute", "score", "--end")
-        told = webhook.wait_for("InputDrift", LIMIT_S)
-        print([ (r.name, dict(r.labels), dict(r.annotations)) for r in webhook.received()])
+        assert said.startswith("score: muted (all) until ")
+        seen(MUTED, "the mute")
+        clients.shift = 4.0
+        on = '{feature="",family="inputs"}'
+        both = f"sum_over_time({DETECTED}{on}[5m]) >= {SCRAPES} and on (family) {MUTED}{on} == 1"
+        seen(both, "an alarm that is muted for a while")
         tidegauge("marker", "deploy", "score", "--version", "4", "--for", "1h")
-        wait_until(lambda: prometheus.query(f'{MARKER}{{kind="deploy"}}'), "the deploy", LIMIT_S)
+        seen(f'{MARKER}{{kind="deploy"}}', "the deploy")
+        assert "in inputs; MUTED\n" in tidegauge("explain", "score")
+        assert [] == prometheus.query('count_over_time(ALERTS{alertname="InputDrift"}[1h])')
+        assert [] == webhook.received()
+
+        assert "score: mute ended (all)\n" == tidegauge("mute", "score", "--end")
+        told = webhook.wait_for("InputDrift", LIMIT_S)
         tidegauge("marker", "backfill", "score", "--for", "1h")
         webhook.wait_for("InputDrift", LIMIT_S, "resolved")
-        print([ (r.name, r.status) for r in webhook.received()+webhook.received(status="resolved")])
-        assert [] == client.errors
-        print(tidegauge("explain", "score"))
-        print(evaluations())
+        assert "backfill   all, until " in tidegauge("explain", "score")
+        assert [told] == webhook.received("InputDrift")
+        assert 1 == len(webhook.received("InputDrift", "resolved"))
+        assert (
+            "The inputs of score version 3 differ from the reference"
+            == (told.annotations["summary"])
+        )
+        assert [] == clients.errors
