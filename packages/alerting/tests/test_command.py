@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shlex
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from tidegauge.command import CommandError
 from tidegauge_alerting import render_prometheus
 from tidegauge_alerting.alert_file import load, own_sources
 from tidegauge_alerting.command import RENDER
+from tidegauge_alerting.folder import write_files
 from tidegauge_testkit.contracts import commands
 
 if TYPE_CHECKING:
@@ -107,7 +109,18 @@ def test_a_file_of_ours_is_replaced(tmp_path: Path) -> None:
     run("prometheus", "-o", str(path), "--threshold", "HighErrorRate=0.2")
     assert "> 0.2" in alerts(path.read_text())["HighErrorRate"]
     assert [path] == list(tmp_path.iterdir())
-    assert path.stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600)])
+def test_who_may_read_a_file_is_the_umasks_to_say(tmp_path: Path, umask: int, mode: int) -> None:
+    """Prometheus runs as somebody else, and reads it where that is allowed."""
+    before = os.umask(umask)
+    try:
+        run("prometheus", "-o", str(tmp_path / "rules.yml"))
+        write_files(tmp_path, {"page.html": ""})
+    finally:
+        os.umask(before)
+    assert [mode, mode] == [path.stat().st_mode & 0o777 for path in tmp_path.iterdir()]
 
 
 def test_a_file_of_others_is_kept(tmp_path: Path) -> None:

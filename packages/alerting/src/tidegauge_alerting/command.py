@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import re
 import shlex
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +16,7 @@ from tidegauge.command import Command, CommandError, Terminal
 from tidegauge_alerting import vendors
 from tidegauge_alerting.alert_file import AlertFile, load
 from tidegauge_alerting.definitions import AlertDefinition, Severity
+from tidegauge_alerting.folder import write_file
 from tidegauge_alerting.measures import StabilityIndex
 from tidegauge_alerting.sections import AlertFileError, nearest
 
@@ -258,16 +257,7 @@ def _write(path: Path, text: str, header: str, *, force: bool) -> None:
                     f"{path}: got a file that this command did not write; expected a new file or "
                     "its own. Choose another name, or replace it with --force."
                 )
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as new:
-                new.write(text)
-            # mkstemp makes files for us alone; Prometheus runs as somebody else.
-            Path(temporary).chmod(0o644)
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        write_file(path, text)
     except OSError as error:
         raise CommandError(
             f"{path}: cannot be written ({error.strerror}). Choose a file in a folder that exists "

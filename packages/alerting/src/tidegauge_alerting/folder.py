@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,18 +21,27 @@ def write_files(folder: Path, files: Mapping[str, str]) -> None:
         path = folder / name
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-            try:
-                with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as new:
-                    new.write(text)
-                # mkstemp makes files for us alone; the vendor's process is somebody else.
-                Path(temporary).chmod(0o644)
-                Path(temporary).replace(path)
-            except BaseException:
-                Path(temporary).unlink(missing_ok=True)
-                raise
+            write_file(path, text)
         except OSError as error:
             raise CommandError(
                 f"{path}: cannot be written ({error.strerror}). Choose a folder that you may "
                 "write to."
             ) from error
+
+
+def write_file(path: Path, text: str) -> None:
+    """Write one file. Who may read it, the vendor's process perhaps, is the umask's to say.
+
+    Raises
+    ------
+    OSError
+        It cannot be written; what was there before stays.
+    """
+    new = path.parent / f".{path.name}.{secrets.token_hex(8)}"
+    try:
+        with new.open("x", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        new.replace(path)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise
