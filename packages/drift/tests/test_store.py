@@ -14,7 +14,7 @@ import pytest
 from tidegauge_drift import ProfileError, ReferenceProfile, build, build_file, load, save
 from tidegauge_drift.layout import Layout
 from tidegauge_drift.plain import to_dict
-from tidegauge_drift.store import _checksum, checksum, loads
+from tidegauge_drift.store import LARGEST_BYTES, _checksum, checksum, loads
 
 
 @pytest.fixture
@@ -239,6 +239,26 @@ def test_a_place_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text("{}", encoding="utf-8")
     with pytest.raises(ProfileError, match="Not a directory"):
         load(tmp_path / "a.json" / "b.json")
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a\0b", "\ud800"])
+def test_a_name_that_no_file_has(name: str, tmp_path: Path) -> None:
+    """As it comes from a variable that something else was pasted into."""
+    with pytest.raises(ProfileError, match=r"File name too long|a name that no file has"):
+        load(tmp_path / name)
+
+
+def test_what_may_not_fit_or_never_end_is_not_read(tmp_path: Path) -> None:
+    """A table in place of its profile, a pipe, a device: the service would die of it."""
+    table, pipe = tmp_path / "train.parquet", tmp_path / "pipe"
+    with table.open("wb") as file:
+        file.truncate(LARGEST_BYTES + 1)
+    os.mkfifo(pipe)
+    with pytest.raises(ProfileError, match=r"got 268,435,457 bytes .* Build it with"):
+        load(table)
+    for endless in (pipe, "/dev/zero"):
+        with pytest.raises(ProfileError, match="got a pipe or device from the file"):
+            load(endless)
 
 
 def test_counts_of_nothing_are_refused(profile: ReferenceProfile) -> None:

@@ -57,7 +57,7 @@ class References:
 
     def check(self) -> None:
         """Read a single file now, so that what is wrong with it is said at the start."""
-        if not (self._learnt or self._path.is_dir()):
+        if not (self._learnt or _is_folder(self._path)):
             self.get(ModelKey(""))
 
     def get(self, model: ModelKey) -> Layout | None:
@@ -92,7 +92,7 @@ class References:
             if file is None:
                 file = self._files[model] = self._path / file_name(model, SUFFIX)
             return file
-        if not self._path.is_dir():
+        if not _is_folder(self._path):
             return self._path
         name = model.name.replace("/", "_").replace("\\", "_").replace("\0", "_")
         return self._path / f"{name}{SUFFIX}"
@@ -145,9 +145,16 @@ class References:
         return replace(profile, features=tuple(kept), left_out=tuple(out))
 
 
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # it is out of reach: whoever reads it says why
+        return False
+
+
 def _stamp(file: Path) -> _Stamp:
     try:
         found = file.stat()
-    except OSError:
+    except (OSError, ValueError):
         return None
     return found.st_mtime_ns, found.st_size, found.st_ino

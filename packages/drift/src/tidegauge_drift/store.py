@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import secrets
+import stat
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,9 @@ from tidegauge_drift.profile import FORMAT, OLDEST, ProfileError
 
 if TYPE_CHECKING:
     from tidegauge_drift.profile import ReferenceProfile
+
+#: The largest file that is read. Thousands of features with segments and hours take less.
+LARGEST_BYTES = 2**28
 
 _BUILD = "Build it with 'tidegauge reference build'."
 _AGAIN = "Build it again with 'tidegauge reference build'."
@@ -70,13 +74,23 @@ def load(path: str | os.PathLike[str]) -> ReferenceProfile:
         profile at all.
     """
     try:
+        found = Path(path).stat()
+        if found.st_size > LARGEST_BYTES:  # a table, most likely: it may not fit into memory
+            got = f"{found.st_size:,} bytes"
+            raise _error(path, got, f"a profile of at most {LARGEST_BYTES:,}", _BUILD)
+        if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):  # it may never end
+            raise _error(path, "a pipe or device", "a reference profile", _BUILD)
         content = Path(path).read_bytes()
+    except ProfileError:
+        raise
     except FileNotFoundError as error:
         raise _error(path, "no such file", "a reference profile", _BUILD) from error
     except IsADirectoryError as error:
         raise _error(path, "a directory", "a reference profile", "Name the file in it.") from error
     except OSError as error:
         raise _error(path, str(error.strerror), "a readable file", "Correct its access.") from error
+    except ValueError as error:
+        raise _error(path, "a name that no file has", "a reference profile", _BUILD) from error
     return loads(content, path)
 
 

@@ -9,6 +9,7 @@ import datetime as dt
 import json
 from argparse import ArgumentParser
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -126,8 +127,9 @@ def _learnt(report: Report, state: str) -> list[Path]:
 
 
 def _files(path: Path) -> list[Path]:
-    if path.is_dir():
-        return sorted(path.glob(f"*{SUFFIX}"))
+    with suppress(OSError):  # out of reach: whoever reads it says why
+        if path.is_dir():
+            return sorted(path.glob(f"*{SUFFIX}"))
     return [path]
 
 
