@@ -19,15 +19,12 @@ from whylogs.core import DatasetProfileView
 
 LIMIT_S = 200.0
 NOBODY = "there is no OpenTelemetry MeterProvider to export them"
-JOB = """
+SHORT_JOB = """
 import os, signal, sys, time, warnings
 warnings.simplefilter("ignore")
 # whylogs does without them, and is loaded in a fifth of the time.
 for name in ("pandas", "sklearn", "scipy"):
     sys.modules[name] = None
-from pathlib import Path
-from tidegauge_exporter_whylabs import background, load_whylogs
-load_whylogs()
 import tidegauge
 from tidegauge import pipeline
 
@@ -36,9 +33,31 @@ def predict(rows, model=tidegauge.Model("fraud model", version="3")):
         with model.prediction({"amount": float(value), "country": "de"}) as prediction:
             prediction.output = value / 10
 
+"""
+JOB = (
+    SHORT_JOB
+    + """
+from pathlib import Path
+from tidegauge_exporter_whylabs import background, load_whylogs
+load_whylogs()
+
 def wait_for(pattern):
     while not list(Path(os.environ["TIDEGAUGE_WHYLABS_DIR"]).glob(pattern)):
         time.sleep(0.02)
+"""
+)
+# As configure() and opentelemetry-instrument do.
+CONFIGURE = "pipeline.current().processors()\n"
+# An import that takes for ever stands for one that takes seconds.
+HANG = """
+import importlib.abc
+
+class Hang(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, *_):
+        if name == "whylogs.core":
+            time.sleep(1000)
+
+sys.meta_path.insert(0, Hang())
 """
 
 INTERVAL_OVER = """
@@ -66,10 +85,10 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
     }
 
 
-def run(code: str, folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
+def run(code: str, folder: Path, job: str = JOB, **more: str) -> subprocess.CompletedProcess[str]:
     """Run a job to its end."""
     return subprocess.run(
-        [sys.executable, "-c", JOB + code], env=environment(folder, **more), timeout=LIMIT_S,
+        [sys.executable, "-c", job + code], env=environment(folder, **more), timeout=LIMIT_S,
         capture_output=True, text=True, check=False, cwd=folder.parent,
     )  # fmt: skip
 
@@ -105,6 +124,29 @@ def test_a_job_leaves_its_profile(folder: Path) -> None:
     assert "fraud model" == read.metadata["tidegauge.model"]
     assert ["waiting"] == [path.name for path in (folder / ".spool").iterdir()]
     assert [] == list((folder / ".spool" / "waiting").iterdir())
+
+
+def test_a_job_that_ends_before_whylogs_is_loaded_waits_for_it(folder: Path) -> None:
+    """It has predicted for some milliseconds, and its profile has all of its rows."""
+    found = run(
+        CONFIGURE + "predict(300)\nprint('whylogs' in sys.modules)",
+        folder,
+        SHORT_JOB,
+        TIDEGAUGE_WHYLABS_LOAD_TIMEOUT_S="60",
+    )
+    assert (0, "False\n") == (found.returncode, found.stdout)
+    assert [300] == list(rows(folder).values())
+
+
+@pytest.mark.parametrize("end", ["", "os.kill(os.getpid(), signal.SIGTERM)"])
+def test_who_may_not_wait_says_what_is_lost(folder: Path, end: str) -> None:
+    """A job without time for it, and one that is ended by SIGTERM: their rows are counted."""
+    bound = {"TIDEGAUGE_SHUTDOWN_TIMEOUT_S": "0.2"}
+    if not end:
+        bound["TIDEGAUGE_WHYLABS_LOAD_TIMEOUT_S"] = "0"
+    found = run(HANG + CONFIGURE + "predict(300)\n" + end, folder, SHORT_JOB, **bound)
+    assert "300 rows are not profiled: the process has ended before." in found.stderr
+    assert {} == rows(folder)
 
 
 @pytest.mark.backends  # needs no service, but long

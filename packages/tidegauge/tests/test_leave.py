@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -70,3 +70,23 @@ def test_a_process_that_waits_for_a_server_gives_up_its_exports() -> None:
     assert [1, 1] == [reader.ended for reader in readers]
     for provider in providers:
         leave._providers.discard(provider)
+
+
+@pytest.mark.parametrize(
+    ("end", "said"), [("", "before True\n"), ("os.kill(os.getpid(), signal.SIGTERM)", "")]
+)
+def test_a_normal_end_waits_for_what_the_last_flush_needs(
+    python: Callable[..., Any], end: str, said: str
+) -> None:
+    """When all rows have been seen, whatever becomes of one of them; SIGTERM waits for none."""
+    code = f"""
+import os, signal, tidegauge
+from tidegauge import leave, pipeline
+total = lambda: pipeline.current().tally.total == 7
+leave.before_exit += [lambda: 1 / 0, lambda: print("before", total(), flush=True)]
+for _ in range(7):
+    with tidegauge.Model("m").prediction([1.0]) as p:
+        p.output = 0.5
+{end}
+"""
+    assert said == python(code).stdout

@@ -18,8 +18,8 @@ WHY = {
     "behind": "rows are not profiled: more wait than TIDEGAUGE_WHYLABS_QUEUE_BYTES allows, so the "
     "oldest went. Lower TIDEGAUGE_WHYLABS_MAX_ROWS_PER_S",
     "ended": "rows are not profiled: the process has ended before. Raise "
-    "TIDEGAUGE_SHUTDOWN_TIMEOUT_S; a job of some seconds begins with "
-    "tidegauge_exporter_whylabs.load_whylogs()",
+    "TIDEGAUGE_WHYLABS_LOAD_TIMEOUT_S, the time for whylogs' import, or "
+    "TIDEGAUGE_SHUTDOWN_TIMEOUT_S, the time for all else",
     "disk": "profiles are lost: they can't be written, and there is no more memory for them. Look "
     "at TIDEGAUGE_WHYLABS_DIR",
 }

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from tidegauge import guard, state_folder
+from tidegauge import group, guard, leave, state_folder
 from tidegauge.batch import Batch, CountPoint, GaugePoint
 from tidegauge.misconfiguration import misconfigured
 from tidegauge.runtime import shared
@@ -47,17 +48,25 @@ class WhylabsProcessor:
         self._spool: Spool | None = None
         with guard.guarded("whylabs.settings"):
             self._settings = _usable(settings)
+            if self._settings is not None:
+                with suppress(RuntimeError):
+                    # whylogs' import may need it, and it can't be loaded when a process ends.
+                    import concurrent.futures.thread  # noqa: F401, PLC0415
 
     # -- rows ------------------------------------------------------------------------------------
 
     def on_batch(self, batch: Batch) -> None:
         """Let the rows be profiled, in the background."""
-        if self._settings is None:
-            return
-        if self._background is None:
+        background = self._in_the_background()
+        if background is not None:
+            background.take(batch)
+
+    def _in_the_background(self) -> Background | None:
+        if self._background is None and self._settings is not None:
             self._background = self._begin(self._settings)
-        if self._background is not None:
-            self._background.take(batch)
+            if self._background is not None and self._wait not in leave.before_exit:
+                leave.before_exit.append(self._wait)
+        return self._background
 
     def _begin(self, settings: WhylabsSettings) -> Background | None:
         try:
@@ -82,14 +91,23 @@ class WhylabsProcessor:
             wall=_now,
         )
 
-    def on_tick(self, now_s: float) -> None:
-        """Do nothing: what is due has a thread of its own."""
+    def on_tick(self, now_s: float) -> None:  # noqa: ARG002 - the signature of processors
+        """Have whylogs loaded where rows will come; what is due has a thread of its own."""
+        if group.current().predicts:
+            background = self._in_the_background()
+            if background is not None:
+                background.begin()
 
     def points(self) -> Iterable[GaugePoint | CountPoint]:
         """Return nothing: profiles are no metrics."""
         return ()
 
     # -- the end ---------------------------------------------------------------------------------
+
+    def _wait(self) -> None:
+        """Let a job that ends before whylogs is loaded have its profile."""
+        if self._background is not None and self._settings is not None:
+            self._background.wait_until_loaded(self._settings.load_timeout_s)
 
     def on_leave(self, now_s: float) -> None:  # noqa: ARG002 - the signature of processors
         """Close the profiles of this process; those that stay send them."""

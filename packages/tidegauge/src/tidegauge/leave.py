@@ -35,6 +35,10 @@ from tidegauge import export_order, group, pipeline, sigterm, standing
 from tidegauge.guard import guarded
 from tidegauge.runtime import shared
 
+#: Done at a normal end before the last flush, each within a limit of its own. SIGTERM waits for
+#: none of them.
+before_exit: list[Callable[[], None]] = []
+
 _providers: weakref.WeakSet[Any] = weakref.WeakSet()
 _installed = False
 _leaving = False
@@ -201,7 +205,7 @@ def _rest_s(deadline: float) -> float:
 def _at_exit() -> None:
     # The SDK's exit handler was registered earlier, so it runs after this one. It exports what is
     # this process's own; what is the group's is exported here, by the last to go.
-    timeout_s = shared.settings.shutdown_timeout_s
+    timeout_s = _prepare()
     deadline = time.monotonic() + timeout_s
     if not group.current().active:
         _conclude(deadline)
@@ -209,9 +213,21 @@ def _at_exit() -> None:
         _leave(deadline)
 
 
+def _prepare() -> float:
+    """Wait for what the last flush needs, if anything; return what is left of its own time."""
+    deadline = time.monotonic() + shared.settings.shutdown_timeout_s
+    with guarded("exit.drain"):
+        pipeline.flush(_rest_s(deadline))  # who has seen no row yet does not know what it needs
+    rest_s = _rest_s(deadline)
+    for work in before_exit:
+        with guarded("exit.before"):
+            work()
+    return rest_s
+
+
 def _at_end_of_child() -> None:
     # After this comes ``os._exit``: no exit handler of the SDK.
-    timeout_s = shared.settings.shutdown_timeout_s
+    timeout_s = _prepare()
     if not _aside(lambda: flush(timeout_s), timeout_s):
         flush(timeout_s)
 

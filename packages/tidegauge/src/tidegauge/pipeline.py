@@ -87,9 +87,10 @@ class Pipeline:
         self._stop.set()
 
     def _run(self, stop: threading.Event) -> None:
-        ticks = 0
+        # The first look is at once: what processors have to load, a short job needs at its end.
+        ticks, wait_s = 0, 0.0
         group_at_s = time.monotonic() + _TICK_S
-        while not stop.wait(min(_TICK_S, max(0.0, group_at_s - time.monotonic()))):
+        while not stop.wait(wait_s):
             ticks += 1
             with guarded("pipeline.drain"):
                 self.processors()  # imports are no part of the budget
@@ -109,6 +110,7 @@ class Pipeline:
                 group.current().tick(now_s)
                 _do(each_second)
                 self._tell()
+            wait_s = min(_TICK_S, max(0.0, group_at_s - time.monotonic()))
 
     def _attach(self) -> None:
         """Find the app's provider, whoever set it and however late."""

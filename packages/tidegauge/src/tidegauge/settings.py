@@ -1,6 +1,9 @@
 """Settings: one frozen dataclass a package, one row a setting, read once.
 
 Order: argument, environment, default. An empty variable counts as unset.
+
+A dataclass may have ``doubts(models)``, which yields what is allowed but hardly meant where models
+of these names are served; ``tidegauge doctor`` shows it.
 """
 
 from __future__ import annotations
