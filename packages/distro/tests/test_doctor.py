@@ -185,6 +185,19 @@ def test_an_empty_folder_of_references_is_a_problem(tidegauge: Run, tmp_path: Pa
     assert problem.startswith("TIDEGAUGE_REFERENCE: got 'references' from the environment;")
 
 
+def test_models_are_named_by_the_folder_of_their_references(tidegauge: Run, tmp_path: Path) -> None:
+    """And by the setting; a name that is in both is one model."""
+    (tmp_path / "references").mkdir()
+    for name in ("fraud", "churn"):
+        (tmp_path / "references" / f"{name}.reference.json").write_text("{}")
+    done = tidegauge(
+        "doctor", "--json", **HEALTHY, TIDEGAUGE_REFERENCE="references",
+        TIDEGAUGE_WHYLABS_WRITER="whylabs", WHYLABS_DEFAULT_DATASET_ID="model-1",
+        TIDEGAUGE_MODEL_NAME="a.onnx=fraud",
+    )  # fmt: skip
+    assert any("got no dataset of churn, fraud from" in each for each in problems(done))
+
+
 @pytest.mark.parametrize(
     ("hours", "season", "said"),
     [

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tidegauge import unsent
@@ -13,6 +14,7 @@ from tidegauge.answers import Outcome
 from tidegauge_exporter_whylabs.api import ApiWriter, Platform
 from tidegauge_exporter_whylabs.losses import Losses
 from tidegauge_exporter_whylabs.sender import Sender
+from tidegauge_exporter_whylabs.settings import WhylabsSettings, shared_dataset
 from tidegauge_exporter_whylabs.spool import Spool
 from tidegauge_testkit.backends.ports import free_port
 
@@ -76,6 +78,39 @@ def test_a_profile_is_announced_and_put(platform: WhylabsPlatform) -> None:
     found = [(each.dataset, each.timestamp_ms, each.content) for each in platform.uploads()]
     assert [("model-1", NOON_MS, CONTENT), ("model-2", NOON_MS, CONTENT)] == found
     assert ["POST", "PUT", "POST", "PUT"] == [method for method, _, _ in platform.requests]
+
+
+def test_a_dataset_of_two_models_is_said_once(platform: WhylabsPlatform, said: Said) -> None:
+    """When the second one's profile is sent, with what to set; those with a dataset are well."""
+    writer = to(platform.url)
+    for model in ("fraud", "churn", "fraud"):
+        writer.write(STEM.replace("fraud", model), CONTENT)
+    assert [] == said(logging.WARNING)
+    for model in ("risk", "risk", "price"):
+        writer.write(STEM.replace("fraud", model), CONTENT)
+    assert [
+        "TIDEGAUGE_WHYLABS_DATASETS: got no dataset of fraud, risk from the environment, and "
+        "WHYLABS_DEFAULT_DATASET_ID=model-1 takes one model; expected a dataset for each, as the "
+        "platform mixes what it gets. Set it to fraud=<dataset>,risk=<dataset>."
+    ] == said(logging.WARNING)
+
+
+@pytest.mark.parametrize(
+    ("more", "shared"),
+    [
+        ({}, ["churn", "fraud"]),
+        ({"datasets": (("churn", "model-2"),)}, []),
+        ({"writer": "local"}, []),
+        ({"dataset_id": ""}, []),
+    ],
+)
+def test_a_dataset_of_two_models_is_known_before(more: dict[str, Any], shared: list[str]) -> None:
+    """By their names, which doctor knows; one of them may have a dataset of its own."""
+    chosen = WhylabsSettings(**{"writer": "whylabs", "dataset_id": "model-1", **more})
+    assert [shared_dataset("model-1", shared)] * bool(shared) == list(
+        chosen.doubts(["fraud", "churn"])
+    )
+    assert [] == list(chosen.doubts(["fraud"]))
 
 
 def test_a_reference_is_put_under_its_name(platform: WhylabsPlatform) -> None:

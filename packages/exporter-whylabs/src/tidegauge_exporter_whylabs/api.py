@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import http.client
 import json
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlsplit
 
-from tidegauge import answers, clock
+from tidegauge import answers, clock, misconfiguration
 from tidegauge.answers import Outcome
 from tidegauge.http_exchange import Answer, Exchange
 
 from tidegauge_exporter_whylabs.naming import ProfileId
+from tidegauge_exporter_whylabs.settings import shared_dataset
 from tidegauge_exporter_whylabs.writer import DELIVERED, Written
 
+_logger = logging.getLogger("tidegauge")
 _LOG = "/v1/log/async"
 _REFERENCE = "/v0/organizations/{org}/log/reference/{dataset}"
 # Of an answer with a signed URL; such URLs have some thousand characters.
@@ -62,6 +65,8 @@ class ApiWriter:
         self._platform = platform
         self._exchange = Exchange(timeout_s, platform.api_key, _MOST_BYTES)
         self._wall = wall
+        # The models without a dataset of their own, until there are two.
+        self._by_default: set[str] = set()
         self.where = platform.url
 
     def write(self, stem: str, content: bytes) -> Written:
@@ -74,9 +79,19 @@ class ApiWriter:
                 "TIDEGAUGE_WHYLABS_DATASETS",
                 f"Set it to {found.model if found else '<model>'}=<dataset>.",
             )  # fmt: skip
+        if found.model not in self._platform.datasets:
+            self._warn_if_shared(found.model)
         body = {"datasetTimestamp": found.start_s * 1000, "segmentTags": [], "region": None}
         headers = {"X-WHYLABS-RESOURCE": dataset, "X-WhyLabs-File-Extension": "BIN"}
         return self._send(_LOG, body, headers, content)
+
+    def _warn_if_shared(self, model: str) -> None:
+        if len(self._by_default) <= 1:
+            self._by_default.add(model)
+            if len(self._by_default) > 1:
+                message = shared_dataset(self._platform.default, sorted(self._by_default))
+                _logger.warning("%s", message)
+                misconfiguration.note("TIDEGAUGE_WHYLABS_DATASETS", message)
 
     def write_reference(self, alias: str, start_s: float, dataset: str, content: bytes) -> Written:
         """Send a reference profile, by the name under which the platform shows it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tidegauge.features import FeatureSettings
@@ -81,7 +82,7 @@ class WhylabsSettings(FeatureSettings):
         "TIDEGAUGE_WHYLABS_DATASETS",
         (),
         "Datasets of several models: fraud=model-1,churn=model-2. Others go to "
-        "WHYLABS_DEFAULT_DATASET_ID.",
+        "WHYLABS_DEFAULT_DATASET_ID, where two of them are mixed.",
         parse=_pairs,
         expected="<model>=<dataset> with commas between",
     )
@@ -90,6 +91,14 @@ class WhylabsSettings(FeatureSettings):
         5.0,
         "How long a request to the WhyLabs API or to a bucket may hang.",
         minimum=0.1,
+        maximum=60.0,
+    )
+    load_timeout_s: float = setting(
+        "TIDEGAUGE_WHYLABS_LOAD_TIMEOUT_S",
+        10.0,
+        "How long a job that ends waits for whylogs' import, beside TIDEGAUGE_SHUTDOWN_TIMEOUT_S; "
+        "one that is ended by SIGTERM does not.",
+        minimum=0.0,
         maximum=60.0,
     )
     max_rows_per_s: int = setting(
@@ -112,6 +121,23 @@ class WhylabsSettings(FeatureSettings):
         "Disk for profiles that wait to be sent; beyond it the oldest are dropped and counted.",
         minimum=65_536,
         maximum=2**40,
+    )
+
+    def doubts(self, models: Sequence[str]) -> Iterator[str]:
+        """Say what is allowed but hardly meant, given models that are served here."""
+        named = dict(self.datasets)
+        by_default = sorted(model for model in models if model not in named)
+        if self.writer == WHYLABS and self.dataset_id and len(by_default) > 1:
+            yield shared_dataset(self.dataset_id, by_default)
+
+
+def shared_dataset(dataset: str, models: Sequence[str]) -> str:
+    """Return what to say of several models whose profiles go to one dataset."""
+    wanted = ",".join(f"{model}=<dataset>" for model in models)
+    return (
+        f"TIDEGAUGE_WHYLABS_DATASETS: got no dataset of {', '.join(models)} from the environment, "
+        f"and WHYLABS_DEFAULT_DATASET_ID={dataset} takes one model; expected a dataset for each, "
+        f"as the platform mixes what it gets. Set it to {wanted}."
     )
 
 

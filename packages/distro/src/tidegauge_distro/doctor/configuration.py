@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
+from tidegauge.configuration import named
 from tidegauge.settings import HIDDEN, Row, SettingError, load, rows, unknown, without_user
 
 from tidegauge_distro import startup
@@ -23,6 +25,14 @@ def examine(report: Report, environ: Mapping[str, str]) -> None:
     report.problems.extend(unknown(startup.known_variables(), environ))
 
 
+def doubt(report: Report, models: Sequence[str]) -> None:
+    """Add what the settings allow but hardly mean, given models that are served here."""
+    for found in startup.setting_classes().values():
+        if hasattr(found, "doubts"):
+            with suppress(SettingError):  # that it is wrong has been said
+                report.problems.extend(load(found).doubts(models))
+
+
 def _value(row: Row, default: object, environ: Mapping[str, str]) -> tuple[str, str]:
     text = environ.get(row.env, "").strip()
     if row.secret:
@@ -30,6 +40,12 @@ def _value(row: Row, default: object, environ: Mapping[str, str]) -> tuple[str, 
     if text:
         return without_user(text), "environment"
     return as_text(default), "default"
+
+
+def model_names() -> list[str]:
+    """Return the names that are set for files of models."""
+    text = in_force("TIDEGAUGE_MODEL_NAME") or ""
+    return [name for file, name in named(text).items() if file]
 
 
 def as_text(default: object) -> str:

@@ -19,6 +19,8 @@ def examine() -> Report:
     installation.examine(report, environ)
     configuration.examine(report, environ)
     series.examine(report, environ, references.examine(report))
+    models = dict.fromkeys([*configuration.model_names(), *references.model_names()])
+    configuration.doubt(report, list(models))
     endpoint.examine(report, environ)
     report.problems = list(dict.fromkeys(report.problems))
     return report

@@ -109,6 +109,12 @@ def examine(report: Report) -> list[ModelSeries]:
     return models
 
 
+def model_names() -> list[str]:
+    """Return the models that the files of a folder are named after."""
+    path = Path(in_force(_PATH) or "")
+    return [file.name.removesuffix(SUFFIX) for file in _files(path)] if path.is_dir() else []
+
+
 def _learnt(report: Report, state: str) -> list[Path]:
     """Say what is learnt, and return what has been."""
     if state in ("", "none"):
