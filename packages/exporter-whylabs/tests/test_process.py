@@ -51,12 +51,16 @@ CONFIGURE = "pipeline.current().processors()\n"
 # The import takes until it is let go: for ever, or until the process begins to end.
 HANG = """
 import importlib.abc, threading
+from importlib.machinery import PathFinder
 go = threading.Event()
 
 class Hang(importlib.abc.MetaPathFinder):
-    def find_spec(self, name, *_):
+    def find_spec(self, name, path=None, target=None):
         if name == "whylogs.core":
-            go.wait()
+            spec = PathFinder.find_spec(name, path)
+            execute = spec.loader.exec_module
+            spec.loader.exec_module = lambda module: (go.wait(), execute(module))
+            return spec
 
 sys.meta_path.insert(0, Hang())
 """

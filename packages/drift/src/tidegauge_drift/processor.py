@@ -287,8 +287,8 @@ class DriftProcessor:
                 self._muting.look()
         snapshots = [evaluator.snapshot for evaluator in self._leader.shown]
         with guard.guarded("drift.events"):
-            sinks()  # where they cannot be found now, what has changed is told the next time
             while self._news:
+                sinks()  # where they cannot be found now, what has changed is told the next time
                 announce(self._muting.on_event(self._news.popleft(), snapshots))
         self._status.write(self._settings.windows, now_s, self._muting)
         self._weeks.write()

@@ -56,7 +56,7 @@ class BucketWriter:
 
     def write(self, stem: str, content: bytes) -> Written:
         """Put an object; S3 shows it when it is whole."""
-        with late_import():
+        with late_import(slow=True):
             from botocore import exceptions  # noqa: PLC0415 - optional, and slow to load
         try:
             if self._client is None:
@@ -79,7 +79,7 @@ class BucketWriter:
         return DELIVERED
 
     def _connect(self) -> Any:
-        with late_import():
+        with late_import(slow=True):
             import boto3  # noqa: PLC0415 - as above
             from botocore.config import Config  # noqa: PLC0415
 

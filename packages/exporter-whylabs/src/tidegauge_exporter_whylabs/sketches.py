@@ -35,7 +35,7 @@ def load_whylogs() -> Any:
     """Import whylogs, and tell it first to report nothing; a second call costs nothing."""
     if _NO_ANALYTICS not in environment():
         hand_down(_NO_ANALYTICS, "true")
-    with late_import():
+    with late_import(slow=True):
         import whylogs.core.column_profile  # noqa: PLC0415 - optional, and slow to load
         import whylogs.core.preprocessing  # noqa: PLC0415
         import whylogs.core.schema  # noqa: PLC0415
