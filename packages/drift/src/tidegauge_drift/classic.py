@@ -32,9 +32,26 @@ RULES = {PSI: f"PSI >= {PSI_LIMIT}", KS: f"KS p < {P_LIMIT}", KL: f"KL > {KL_LIM
 def judge_classic(
     layout: Layout, i: int, current: NDArray[np.int64], wide: NDArray[np.generic] | None
 ) -> Finding:
-    """Compare one feature's values by the rules; ``wide`` are counts on bins of equal width.
+    """Compare one feature's values by the rules.
 
-    A season is not looked at. Categories have no KS, and PSI on their own bins.
+    A season is not looked at. Categories have no KS, and PSI on their own bins. Fewer rows with a
+    value than ``MINIMUM_ROWS``, or a reference without any, are no finding.
+
+    Parameters
+    ----------
+    layout : Layout
+        The reference.
+    i : int
+        Which of its features and outputs.
+    current : ndarray of int64
+        Counts of the rows on the feature's cells, those without a value last.
+    wide : ndarray or None
+        Counts on bins of equal width, which a number's PSI is computed on.
+
+    Raises
+    ------
+    ValueError
+        There are no counts on bins of equal width, and the feature is a number.
     """
     slot = layout.slots[i]
     place = slice(slot.start, slot.stop)

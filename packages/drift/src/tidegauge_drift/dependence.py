@@ -78,7 +78,10 @@ def effective_sample_size(values: ArrayLike) -> float:
 
 
 def design_effect(values: Floats) -> float:
-    """Return how many rows are worth one independent row; finite values in the order of time."""
+    """Return how many rows are worth one independent row: ``deff`` of ``effective_sample_size``.
+
+    In [1, n], of finite values in the order of time; 1 where they are too few or all alike.
+    """
     with np.errstate(all="ignore"):  # between values too far apart there is no decile
         deciles = np.quantile(values, np.arange(1, 10) / 10)
     blocks = Blocks(values.size, deciles.size)

@@ -10,14 +10,13 @@ import numpy as np
 from tidegauge_drift.dependence import Blocks, cautious_together
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
     from tidegauge_drift.grid import Floats
     from tidegauge_drift.profile import Feature
 
-    Events = Callable[[NDArray[np.generic]], NDArray[np.bool_]]
 
 # Deciles of numbers; as many frequent categories.
 EVENTS = 9

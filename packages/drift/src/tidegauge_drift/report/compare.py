@@ -71,7 +71,10 @@ def compare_tables(
     sources: tuple[str, str] = ("reference", "current"),
     track: Track | None = None,
 ) -> DriftReport:
-    """Compare with names for both sides, and ``track`` around what takes long: a progress bar."""
+    """Compare with names for both sides, and ``track`` around what takes long: a progress bar.
+
+    It raises what ``compare`` raises.
+    """
     if not isinstance(settings, CompareSettings):
         raise TypeError(
             f"settings: got {type(settings).__name__} from the argument; expected a "
