@@ -17,8 +17,10 @@ from scipy import stats
 from tidegauge.batch import Table
 from tidegauge_drift import build
 from tidegauge_drift.category import hash64
-from tidegauge_drift.cells import CategoryCounter, NumericCounter, as_numbers
+from tidegauge_drift.category_cells import CategoryCounter
+from tidegauge_drift.cells import NumericCounter
 from tidegauge_drift.layout import Layout
+from tidegauge_drift.numeric_columns import as_numbers
 from tidegauge_drift.profile import NumericFeature
 
 Matrix = NDArray[np.float64]

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from tidegauge.batch import Table
 from tidegauge_drift import build, load, merge, save
-from tidegauge_drift.cells import CategoryCounter, NumericCounter
+from tidegauge_drift.category_cells import CategoryCounter
+from tidegauge_drift.cells import NumericCounter
 from tidegauge_drift.layout import Layout
 from tidegauge_drift.profile import NumericFeature
 from tidegauge_drift.segments import Sorter

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tidegauge_drift.calls import NO_VALUE, count_calls, events
+from tidegauge_drift.category_cells import CategoryCounter
 from tidegauge_drift.cell_sums import SumCounter
-from tidegauge_drift.cells import CategoryCounter, NumericCounter, as_numbers
+from tidegauge_drift.cells import NumericCounter
 from tidegauge_drift.matching import ABSENT
 from tidegauge_drift.normal_scores import ScoreCounter
+from tidegauge_drift.numeric_columns import as_numbers
 from tidegauge_drift.packing import narrow
 from tidegauge_drift.profile import (
     CategoricalFeature,

@@ -1,20 +1,17 @@
-"""The counting engine: rows in, counts on a reference's cells out."""
+"""The counting engine of numbers: rows in, counts on a reference's cells out."""
 
 from __future__ import annotations
 
-from collections import Counter
 from copy import copy
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from tidegauge_drift.category import SPANS, TIMES, hash64, is_missing, number, text
 from tidegauge_drift.cell_sums import Misplaced, SumCounter
 from tidegauge_drift.grid import GRID, Edges, Floats
-from tidegauge_drift.single import other_precision
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -23,11 +20,6 @@ if TYPE_CHECKING:
 _STEP = 32_768
 # So many values at least are computed in one go: numpy spends 10 ns on going to the next row.
 _WIDTH = 512
-# Short plain values whose cell is remembered a feature: most rows then cost one look-up.
-_REMEMBERED = 256
-_SHORT = 256
-# Kinds of arrays whose values can be sorted.
-_PLAIN = "fiubc"
 
 # What a counter has of each feature, or of each of some.
 _BY_FEATURE = (
@@ -36,7 +28,6 @@ _BY_FEATURE = (
 )  # fmt: skip
 
 _INF = float("inf")
-_SECONDS = {("m", SPANS), ("M", TIMES)}
 
 
 class NumericCounter:
@@ -203,113 +194,3 @@ class NumericCounter:
         own = np.where(above, last + 1 + (values == _INF), first - 1 - (values == -_INF))
         own = np.where(np.isnan(values), last + 3, own)
         return Misplaced(row, column, own), np.where(above, last, first)
-
-
-class CategoryCounter:
-    """Counts the categories of one feature, in the order that CategoricalFeature documents."""
-
-    def __init__(self, top: NDArray[np.uint64], known: NDArray[np.uint64]) -> None:
-        self._top = {int(code): cell for cell, code in enumerate(top)}
-        self._known = known
-        self._rest = len(self._top)
-        self._cells: dict[Any, int] = {}
-
-    def count(self, column: NDArray[Any]) -> NDArray[np.intp]:
-        """Return the counts of a column of anything."""
-        counts = np.zeros(self._rest + 4, np.intp)
-        for value, times in _distinct(column):
-            counts[self._cell(value)] += times
-        return counts
-
-    def places(self, column: NDArray[Any]) -> NDArray[np.intp]:
-        """Return which of the counts each value of a column is counted in."""
-        if column.dtype.kind in _PLAIN:
-            values, inverse = np.unique(column, return_inverse=True)
-            return np.array(list(map(self._cell, values.tolist())), np.intp)[inverse]
-        return np.fromiter(map(self._cell, _listed(column)), np.intp, column.size)
-
-    def _cell(self, value: Any) -> int:
-        try:
-            found = self._cells.get(value)
-        except TypeError:  # unhashable: a list in a cell is no category
-            return self._rest + 3
-        if found is None:
-            found = self._find(value)
-            if isinstance(value, int | float) or (isinstance(value, str) and len(value) <= _SHORT):
-                if len(self._cells) >= _REMEMBERED:
-                    self._cells.clear()
-                self._cells[value] = found
-        return found
-
-    def _find(self, value: Any) -> int:
-        if is_missing(value):
-            return self._rest + 2
-        try:
-            cell = self._named(text(value))
-            if cell >= self._rest and isinstance(value, float) and abs(value) < _INF:
-                cell = min(cell, self._named(text(other_precision(value))))
-        except Exception:  # a value whose text cannot be had
-            return self._rest + 3
-        return cell
-
-    def _named(self, category: str) -> int:
-        code = hash64(category)
-        if code in self._top:
-            return self._top[code]
-        if self._known.size == 0:
-            return self._rest
-        place = int(np.searchsorted(self._known, np.uint64(code)))
-        seen = place < self._known.size and int(self._known[place]) == code
-        return self._rest if seen else self._rest + 1
-
-
-def _distinct(column: NDArray[Any]) -> Iterable[tuple[Any, int]]:
-    if column.dtype.kind in _PLAIN:
-        values, times = np.unique(column, return_counts=True)
-        return zip(values.tolist(), times.tolist(), strict=True)
-    listed = _listed(column)
-    try:
-        return Counter(listed).items()
-    except TypeError:
-        return ((value, 1) for value in listed)
-
-
-def _listed(column: NDArray[Any]) -> list[Any]:
-    return column.tolist() if column.dtype.kind != "M" else [str(value) for value in column]
-
-
-def as_numbers(column: NDArray[Any], unit: str = "") -> tuple[Floats, int]:
-    """Return a column as float64, and how many values were no numbers.
-
-    Those are NaN in the result, as missing ones are. Numbers written as text are numbers; where the
-    ``unit`` says so, spans of time and times are their seconds.
-    """
-    kind = column.dtype.kind
-    if kind in "fiub":
-        return column.astype(np.float64), 0
-    if (kind, unit) in _SECONDS:
-        return seconds(column), 0
-    if kind in "mMcV":
-        missing = np.isnat(column) if kind in "mM" else np.zeros(column.size, bool)
-        return np.full(column.size, np.nan), int(column.size - missing.sum())
-    try:
-        return column.astype(np.float64), 0
-    except (TypeError, ValueError, OverflowError):
-        return _parse(column, unit)
-
-
-def seconds(column: NDArray[Any]) -> Floats:
-    """Return times and spans of numpy as seconds, NaN for NaT."""
-    found = column.astype(f"{column.dtype.kind}8[us]")
-    return np.where(np.isnat(found), np.nan, found.astype(np.int64) / 1e6)
-
-
-def _parse(column: NDArray[Any], unit: str) -> tuple[Floats, int]:
-    values = np.full(column.size, np.nan)
-    errors = 0
-    for i, value in enumerate(column.tolist()):
-        try:
-            values[i] = number(value, unit)
-        except Exception:  # whatever a value's own conversion raises, the row is counted
-            errors += 1
-    return values, errors

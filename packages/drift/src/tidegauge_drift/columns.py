@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tidegauge_drift.category import SPANS, TIMES, is_missing, number, unix_seconds
-from tidegauge_drift.cells import seconds
+from tidegauge_drift.numeric_columns import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tidegauge_drift.category import hash64, is_missing, text
-from tidegauge_drift.cells import CategoryCounter
+from tidegauge_drift.category_cells import CategoryCounter
 from tidegauge_drift.columns import ODD
 from tidegauge_drift.profile import KNOWN, ProfileError, Segments
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tidegauge_drift.category import is_missing, text, unix_seconds
-from tidegauge_drift.cells import as_numbers
 from tidegauge_drift.columns import UNITS, Part, read
+from tidegauge_drift.numeric_columns import as_numbers
 from tidegauge_drift.scan import ROW_ID_MINIMUM, ROW_ID_SHARE
 from tidegauge_drift.times import HOUR_OF_WEEK, Clock, slots
 
