@@ -214,6 +214,25 @@ class _Hostile:
     __hash__ = object.__hash__
 
 
+class _Several:
+    """As a tensor of several values: no question has one answer."""
+
+    def __float__(self) -> float:
+        raise RuntimeError
+
+    def __bool__(self) -> bool:
+        raise RuntimeError
+
+    def __eq__(self, other: object) -> Any:
+        return self
+
+    def __ne__(self, other: object) -> Any:
+        return self
+
+    def __hash__(self) -> int:
+        raise RuntimeError
+
+
 def _objects(*values: Any) -> NDArray[Any]:
     array = np.empty(len(values), object)
     array[:] = values
@@ -230,6 +249,18 @@ def test_what_is_no_number_is_a_type_error_and_what_is_missing_is_missing() -> N
     assert values[:6].tolist() == [1.0, 2.5, 3.0, 4.0, 5.0, 1.0]
     assert np.isnan(values[6:]).all()
     assert errors == 6
+
+
+def test_values_that_answer_no_question_are_type_errors() -> None:
+    """And the rows beside them are counted."""
+    column = _objects(1.0, _Several(), 2.0)
+    values, errors = as_numbers(column)
+    counter = CategoryCounter(np.array([hash64("1")], np.uint64), np.array([], np.uint64))
+
+    assert (values[0], values[2], errors) == (1.0, 2.0, 1)
+    assert np.isnan(values[1])
+    assert counter.count(column).tolist() == [1, 1, 0, 0, 1]
+    assert counter.places(column).tolist() == [0, 4, 1]
 
 
 def test_times_in_a_numeric_column_are_type_errors() -> None:

@@ -16,10 +16,10 @@ def is_missing(value: Any) -> bool:
         return True
     try:
         return bool(value != value)  # noqa: PLR0124 - only NaN and NaT differ from themselves
-    except (TypeError, ValueError):
-        return False
     except ArithmeticError:  # a signalling NaN of decimal
         return True
+    except Exception:  # an array or a tensor of several values in a cell: whatever its class raises
+        return False
 
 
 def text(value: Any) -> str:

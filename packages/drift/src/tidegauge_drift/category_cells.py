@@ -50,7 +50,7 @@ class CategoryCounter:
     def _cell(self, value: Any) -> int:
         try:
             found = self._cells.get(value)
-        except TypeError:  # unhashable: a list in a cell is no category
+        except Exception:  # unhashable, as a list is; or of a class that raises something else
             return self._rest + 3
         if found is None:
             found = self._find(value)
@@ -89,7 +89,7 @@ def _distinct(column: NDArray[Any]) -> Iterable[tuple[Any, int]]:
     listed = _listed(column)
     try:
         return Counter(listed).items()
-    except TypeError:
+    except Exception:  # as in a cell
         return ((value, 1) for value in listed)
 
 

@@ -32,7 +32,7 @@ def as_numbers(column: NDArray[Any], unit: str = "") -> tuple[Floats, int]:
         return np.full(column.size, np.nan), int(column.size - missing.sum())
     try:
         return column.astype(np.float64), 0
-    except (TypeError, ValueError, OverflowError):
+    except Exception:  # of the values' own: a tensor of several in a cell raises RuntimeError
         return _parse(column, unit)
 
 
