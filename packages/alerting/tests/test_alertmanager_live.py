@@ -148,7 +148,7 @@ def test_outputs_page_and_end(world: World) -> None:
         assert page["routing_key"] == KEY
         assert re.fullmatch(r".{1,255}", page["dedup_key"])
         payload = page["payload"]
-        assert payload["summary"] == f"The outputs of {NAME} version 3 differ from the reference"
+        assert payload["summary"] == f"Drift in the outputs of {NAME} version 3"
         assert (payload["severity"], payload["component"]) == ("critical", NAME)
         assert payload["source"]
         assert "tidegauge explain" in payload["custom_details"]["firing"]

@@ -352,11 +352,10 @@ TEXTS = {
         ),
     ),
     "ModelDrift": (
-        "The outputs of fraud version 3 differ from the reference",
+        "Drift in the outputs of fraud version 3",
         (
-            "Two 1000rows windows in a row of the outputs of fraud version 3 differ from "
-            "reference 0a1b2c3d by more than chance explains. Do not trust its answers without "
-            "a look."
+            "Two 1000rows windows in a row of fraud version 3 differ from reference 0a1b2c3d in "
+            "their outputs, by more than chance explains. Do not trust its answers without a look."
         ),
         (
             "`tidegauge explain 'fraud'` on its host says what changed. Compare drift_psi_value "

@@ -100,7 +100,7 @@ def test_a_dry_run_sends_and_keeps_nothing(
     found = once(service, file, "--dry-run")
     assert 1 == found.status
     assert (
-        "would send: [CRITICAL] ModelDrift: The outputs of fraud differ from the reference"
+        "would send: [CRITICAL] ModelDrift: Drift in the outputs of fraud"
     ) in found.lines
     assert [] == receiver.posted
     assert not (file.parent / "state").exists()

@@ -101,7 +101,8 @@ def test_an_alarm_is_explained(serve: Callable[..., None]) -> None:
 
     assert shown.status == 0
     assert lines[0] == "fraud 3: ALARM since 2023-11-14 22:13:20 UTC in data_quality, inputs"
-    assert re.search(r"window     500rows: \d+ ok, 2 drifted", shown.text)
+    assert re.search(r"window     500rows: \d+ ok, 2 drifted; data quality alarms for 2$",
+                     shown.text, re.MULTILINE)  # fmt: skip
     assert "rows, one in 4 kept" in shown.text
     assert re.search(r"window     1d: none has closed yet, \d+ rows so far", shown.text)
     assert re.search(r"reference  [0-9a-f]{8}, \d+ d old, 5000 rows of train.csv", shown.text)
@@ -215,6 +216,19 @@ def test_five_features_are_shown_and_the_others_counted(serve: Callable[..., Non
     serve(live)
     heads = re.findall(r"^\d\. (\S+)", run("fraud").text, re.MULTILINE)
     assert heads == ["v2", "v1", "v0"]
+
+
+def test_an_alarm_of_data_quality_alone_is_not_all_ok(serve: Callable[..., None]) -> None:
+    """The states are of values, which are as ever: the line says what else there is."""
+    rng = np.random.default_rng(10)
+    live = frame(rng, 2000)
+    live.loc[rng.random(2000) < 0.2, "v3"] = np.nan
+    serve(live)
+    shown = run("fraud").text
+
+    assert shown.splitlines()[0].endswith(" UTC in data_quality")
+    assert "window     500rows: 10 ok; data quality alarms for 1\n" in shown
+    assert "1. v3 (input): alarm\n" in shown
 
 
 def test_nothing_that_alarms_is_said(serve: Callable[..., None]) -> None:

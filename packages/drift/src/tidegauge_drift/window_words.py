@@ -23,7 +23,10 @@ def lines(window: dict[str, Any], now_s: float) -> Iterator[str]:
     states = {state: n for state, n in window["states"].items() if n}
     told = ", ".join(f"{n} {text(state)}" for state, n in states.items())
     opened, closed = (moment(window[key], now_s) for key in ("opened_s", "closed_s"))
-    yield f"{label}: {told}"
+    bad = sum(each["quality"]["detected"] for each in window.get("features", ()))
+    if bad:  # the states are of values alone
+        told += f"; data quality alarms for {bad}"
+    yield cut(f"{label}: {told}")
     yield f"{'':13}{window['rows']} rows, {_sampling(window)}"
     yield f"{'':13}{opened} to {closed} UTC"
     yield from _baseline(window.get("baseline"))
