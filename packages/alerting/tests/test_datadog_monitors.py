@@ -271,6 +271,20 @@ def test_a_longer_time_is_covered_by_windows_side_by_side() -> None:
     }
 
 
+def test_too_few_of_something_is_no_monitor() -> None:
+    """Of no events at all nothing is sent: it would be silent just where it should speak."""
+    for comparison in (Comparison.BELOW, Comparison.AT_MOST):
+        found = definition(
+            metric=metrics.MODEL_REQUESTS,
+            measure=Increase((a.MODEL_NAME,), 900),
+            comparison=comparison,
+            threshold=1,
+            summary="{model_name}",
+        )
+        with pytest.raises(NotExpressibleError, match="a count of 0 is not sent"):
+            conditions(found, Scope())
+
+
 def test_a_quantile_needs_percentiles_and_counts_what_is_beyond() -> None:
     """Both are read from the distribution that the exporter sends."""
     found = definition(

@@ -99,9 +99,7 @@ def test_a_dry_run_sends_and_keeps_nothing(
     service.drifts = 1
     found = once(service, file, "--dry-run")
     assert 1 == found.status
-    assert (
-        "would send: [CRITICAL] ModelDrift: Drift in the outputs of fraud"
-    ) in found.lines
+    assert ("would send: [CRITICAL] ModelDrift: Drift in the outputs of fraud") in found.lines
     assert [] == receiver.posted
     assert not (file.parent / "state").exists()
 

@@ -221,6 +221,10 @@ def _windows(definition: AlertDefinition, scope: Scope) -> Iterator[Condition]:
             space = f"p{number(round(q * 100, 2))}"
             inner = select(definition.metric, (), scope.tags, keys)
             query = f"percentile({window(window_s)}):{space}:{inner}"
+        case Increase() if comparison in (Comparison.BELOW, Comparison.AT_MOST):
+            raise NotExpressibleError(
+                "a count of 0 is not sent, and a monitor without data compares nothing"
+            )
         case Increase(by=by, window_s=window_s):
             keys = groups(scope.keys(by))
             query = f"sum({window(window_s)}):{_count(definition.metric, (), scope, keys)}"
