@@ -138,6 +138,32 @@ def test_a_file_is_touched_each_minute_and_written_when_something_has_changed(
     assert (state / NAME).read_bytes() == written
 
 
+def test_a_status_that_cannot_be_written_is_not_kept_fresh_and_comes_later(
+    launch: Callable[..., Any], state: Path
+) -> None:
+    """A full disk takes no new status, but a new time of the old one: it would say 'no alarm'."""
+    made = launch()
+    process = made.process(alone=True)
+    rows = stream()
+    now_s = made.settle([process], made.replay([process], rows[:400]), seconds=5)
+    before = (state / NAME).read_bytes()
+    blocker = state / f".{NAME}.{os.getpid()}"
+    blocker.mkdir()  # in the way of what is written first
+    process.send(rows[400:], now_s + np.arange(400) / 20)
+    os.utime(state / NAME, (0, 0))
+    for second in range(20, 60):
+        process.tick(now_s + second)
+    for second in range(60, 300, 5):
+        process.drift.tell(now_s + second)  # no window closes any more
+
+    assert (before, 0) == ((state / NAME).read_bytes(), (state / NAME).stat().st_mtime)
+    blocker.rmdir()
+    process.drift.tell(now_s + 310)
+    status = json.loads((state / NAME).read_bytes())
+    assert feature(status, "x1")["detected"]
+    assert (state / NAME).stat().st_mtime > 0
+
+
 def test_collecting_writes_nothing(launch: Callable[..., Any], state: Path) -> None:
     """A scrape reads; files are written by the background."""
     made = launch()

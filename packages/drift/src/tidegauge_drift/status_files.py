@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 SUFFIX = ".status.json"
 #: A file of a living service is touched at least so often.
 TOUCH_S = 60.0
+# What could not be written is tried again so much later: a full disk is not full for ever.
+_AGAIN_S = 10.0
 # In names of files as they are; a dot in a model's name would end it.
 _PLAIN = " ()[]@+=,"
 _LONGEST = 150
@@ -59,6 +61,7 @@ class _File:
     rows: dict[str, int]
     touched_s: float
     due: bool = True
+    failed_s: float = float("-inf")
     marks: tuple[Mark, ...] = ()
 
 
@@ -87,6 +90,7 @@ class StatusFiles:
         One is due when a window has closed, and when something is muted or is no longer.
 
         What does not fit into the time waits for the next call, the one noted first goes first.
+        A file that could not be written is not touched either: what it says is over.
         """
         started = time.perf_counter()
         for model, file in list(self._files.items()):
@@ -95,16 +99,20 @@ class StatusFiles:
             with guard.guarded("drift.status"):
                 marks = muting.marks(file.snapshot)
                 if file.due or marks != file.marks:
-                    file.due, file.marks, file.touched_s = False, marks, now_s
+                    file.due, file.marks = True, marks
+                    if 0 <= now_s - file.failed_s < _AGAIN_S:
+                        continue
+                    file.failed_s = now_s
                     status = document(file.snapshot, windows, file.rows)
-                    write(model, status | {"marks": describe(marks)}, now_s)
+                    if write(model, status | {"marks": describe(marks)}, now_s):
+                        file.due, file.touched_s, file.failed_s = False, now_s, float("-inf")
                 elif not 0 <= now_s - file.touched_s < TOUCH_S:
                     file.touched_s = now_s
                     state_folder.touch(file_name(model))
 
 
-def write(model: ModelKey, status: Any, now_s: float) -> None:
-    """Write a model's status, with who wrote it; what is wrong is logged once."""
+def write(model: ModelKey, status: Any, now_s: float) -> bool:
+    """Write a model's status, with who wrote it; False where it cannot be, which is logged once."""
     status |= {"written_s": round(now_s, 3), "pid": os.getpid(), "host": socket.gethostname()}
     content = json.dumps(status, allow_nan=False, separators=(",", ":"))
     try:
@@ -116,6 +124,8 @@ def write(model: ModelKey, status: Any, now_s: float) -> None:
             error,
             level=logging.ERROR,
         )
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)
