@@ -279,15 +279,16 @@ TEXTS = {
         ),
     ),
     "ReferenceMismatch": (
-        "The reference of fraud version 3 is not of this model",
+        "The reference of fraud version 3 does not fit this model",
         (
-            "Almost all features of fraud version 3 differ from reference 0a1b2c3d since it began: "
-            "it was built from another model's rows, or before a change of the pipeline. Its "
-            "inputs are not judged."
+            "Half of the features of fraud version 3 or more differ from reference 0a1b2c3d since "
+            "it began: it was built from another model's rows, or before a change of the pipeline, "
+            "or what feeds the model is wrong. Its inputs are not judged."
         ),
         (
-            "Build the reference from the rows that this version was fitted on: `tidegauge "
-            "reference build`. `tidegauge reference show` says what the present one was built from."
+            "`tidegauge reference show` says what the reference was built from. If those are the "
+            "rows that this version was fitted on, look at what feeds the model; if not, build it "
+            "from them: `tidegauge reference build`."
         ),
     ),
     "ReferenceOld": (

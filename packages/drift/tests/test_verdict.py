@@ -188,6 +188,34 @@ def test_a_wrong_reference_is_one_status(layout: Layout) -> None:
     assert _judge(layout, clean[0], *windows).detected["inputs"] is True
 
 
+def test_a_wrong_reference_says_nothing_of_data_quality(layout: Layout) -> None:
+    """Its ranges are another model's: values beyond them page nobody, until it is replaced."""
+    rng = np.random.default_rng(6)
+    far = [
+        _window(layout, _matrix(rng.normal(size=(300, 6)) + 9.0), rng.random((300, 1)))
+        for _ in range(3)
+    ]
+    verdict = _judge(layout, *far)
+    assert verdict.mismatch
+    assert [True] * 6 == [found.flagged for found in verdict.quality[:6]]
+    assert verdict.detected == {"outputs": False, "data_quality": False}
+    clean = _window(layout, _matrix(rng.normal(size=(300, 6))), rng.random((300, 1)))
+    assert _judge(layout, clean, *far).detected["data_quality"] is True
+
+
+def test_what_is_missing_is_heard_though_the_reference_is_wrong(layout: Layout) -> None:
+    """Of a feature whose values fit: its alarm is not about the reference."""
+    rng = np.random.default_rng(6)
+    windows = []
+    for _ in range(2):
+        rows = rng.normal(size=(300, 6)) + np.array([9.0, 9, 9, 0, 0, 0])
+        rows[:150, 5] = np.nan
+        windows.append(_window(layout, _matrix(rows), rng.random((300, 1))))
+    verdict = _judge(layout, *windows)
+    assert verdict.mismatch
+    assert [False] * 5 + [True] == [found.run.detected is True for found in verdict.quality[:6]]
+
+
 def test_rows_thinned_unevenly_are_undecided(layout: Layout) -> None:
     """More than 2 x between the rates of one window; the alarm before stays."""
     rng = np.random.default_rng(7)
@@ -322,13 +350,16 @@ def test_a_long_tail_of_categories_is_not_drift() -> None:
 
 def test_only_new_categories_are_an_alarm_of_both_families() -> None:
     """A constant category replaced by another one."""
-    layout = Layout(build(pd.DataFrame({"c": ["a"] * 5000, "d": ["x", "y"] * 2500})))
-    column = np.array(["z"] * 300, object)
-    table = Table(300, ("c", "d"), columns=(column, np.array(["x", "y"] * 150, object)))
+    # Of two features one would be half, and the reference not this model's.
+    same = {name: ["x", "y"] * 2500 for name in ("d", "e")}
+    layout = Layout(build(pd.DataFrame({"c": ["a"] * 5000, **same})))
+    column, other = np.array(["z"] * 300, object), np.array(["x", "y"] * 150, object)
+    table = Table(300, ("c", "d", "e"), columns=(column, other, other))
     verdict = _judge(layout, *[_window(layout, table)] * 2)
 
+    assert verdict.detected == {"inputs": True, "data_quality": True}
     assert verdict.quality[0].run.detected is True
-    assert verdict.features[0].flagged is True
+    assert verdict.features[0].run.detected is True
     assert verdict.features[1].flagged is False
 
 

@@ -34,7 +34,7 @@ def mismatch(model: ModelKey) -> None:
     """Say that the reference seems to be of another model."""
     _logger.error(
         "%s %s: half of its features or more differ from the reference in the first window: the "
-        "reference seems to be of other data. Input alarms are off; build the reference from rows "
-        "as the model gets them now.",
+        "reference seems to be of other data. Alarms of inputs and of their data quality are off; "
+        "build the reference from rows as the model gets them now, or mend what feeds it.",
         model.name, model.version,
     )  # fmt: skip

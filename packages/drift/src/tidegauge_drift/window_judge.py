@@ -60,7 +60,8 @@ def judge(
     Per family Benjamini-Hochberg at ``paging_levels`` and an effect floor flag a feature;
     two flagged windows in a row raise its alarm, two clean ones end it. A feature that could not be
     judged keeps its alarm as it was. If half of the inputs are flagged in the first window that
-    could be judged, the reference is not this model's: ``mismatch`` replaces the inputs' alarms.
+    could be judged, the reference is not this model's: ``mismatch`` replaces the inputs' alarms,
+    and those of the data quality of each that differs.
     In classic mode the textbook's rules flag features, each window by itself; data quality is
     judged as ever.
 
@@ -105,6 +106,11 @@ def judge(
     # A baseline is of this very model, and classic rules stand as they are.
     mismatch = mismatch and window.baseline is None and not classic
     quality = _quality(layout, shares, quality_runs, levels.get(QUALITY, 0.0), unknown)
+    if mismatch:  # the ranges of another model's rows say as little as their values
+        quality = tuple(
+            replace(found, run=Run()) if slot.family == INPUTS and flag else found
+            for slot, flag, found in zip(layout.slots, flags, quality, strict=True)
+        )
     if _other_traffic(window, layout, flags, quality):
         for i, slot in enumerate(layout.slots):
             if slot.family == OUTPUTS and flags[i] is not None:

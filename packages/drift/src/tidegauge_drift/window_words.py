@@ -39,7 +39,8 @@ def lines(window: dict[str, Any], now_s: float) -> Iterator[str]:
     if window["reference_mismatch"]:
         yield f"{'':13}Half of the inputs or more differed in the first window: the"
         yield f"{'':13}reference is probably of other data, and input alarms are off."
-        yield f"{'':13}Build it from rows as the model gets them now."
+        yield f"{'':13}Build it from rows as the model gets them now; if it is this"
+        yield f"{'':13}version's own, look at what feeds the model."
 
 
 def _baseline(baseline: dict[str, Any] | None) -> Iterator[str]:
