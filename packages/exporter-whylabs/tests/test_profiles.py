@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -69,6 +71,22 @@ def test_numbers_agree_with_numpy(profiler: Profiler) -> None:
         quantile = sketch.get_quantiles([share])[0]
         assert abs((finite <= quantile).mean() - share) < 2 * error
     assert finite.size == pytest.approx(said["cardinality/est"], rel=0.05)
+
+
+def test_columns_without_end_are_not_kept(
+    profiler: Profiler, monkeypatch: pytest.MonkeyPatch, said: Callable[[int], list[str]]
+) -> None:
+    """Whoever sends a request may choose its keys; the columns that are there go on."""
+    monkeypatch.setattr("tidegauge_exporter_whylabs.profiler.MOST_COLUMNS", 2)
+    for name in ("amount", "age", "k1", "k2", "amount"):
+        take(profiler, batch(np.ones((10, 1)), names=(name,)))
+    (found,) = profiler.all()
+    counts = {name: summary(view(found), name)["counts/n"] for name in view(found).get_columns()}
+    assert {"amount": 20, "age": 10} == counts
+    assert [
+        "fraud 3: got more than 2 columns within a profile; expected at most so many. Further ones "
+        "are not profiled. Name features by what they are, not by what a request holds."
+    ] == said(logging.WARNING)
 
 
 def test_categories_agree_with_a_count(profiler: Profiler) -> None:

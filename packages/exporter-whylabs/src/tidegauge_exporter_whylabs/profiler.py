@@ -22,6 +22,8 @@ from tidegauge_exporter_whylabs.sketches import Profile
 #: Rows of calls that ended this long ago have come; what comes later gets a profile of its own.
 GRACE_S = 5.0
 _MOST_MODELS = 1000
+#: Sketches of a column take 15 kB. Keys of requests' bodies, taken for features, never end.
+MOST_COLUMNS = 10_000
 
 
 @dataclass(slots=True)
@@ -101,8 +103,9 @@ class Profiler:
             found.rows_offered += round(offered[start_s])
             found.changed = True
             for name, arrays in gather(batches, self._choice).items():
-                with guard.guarded("whylabs.column"):
-                    found.profile.track(name, sort(arrays, self._choice))
+                if _has_room(found, name):
+                    with guard.guarded("whylabs.column"):
+                        found.profile.track(name, sort(arrays, self._choice))
 
     def _model(self, key: ModelKey, waiting: Iterable[Taken]) -> _Model | None:
         operation = max((taken.batch.operation for taken in waiting), key=rank)
@@ -157,6 +160,22 @@ class Profiler:
             over += [found for found in model.open if found.end_s <= until_s]
             model.open = [found for found in model.open if found.end_s > until_s]
         return over
+
+
+def _has_room(found: Open, name: str) -> bool:
+    """Say whether a column is in a profile, or there is room for it."""
+    columns = found.profile.columns
+    if name in columns or len(columns) < MOST_COLUMNS:
+        return True
+    guard.once(
+        "whylabs.columns",
+        "%s %s: got more than %d columns within a profile; expected at most so many. Further ones "
+        "are not profiled. Name features by what they are, not by what a request holds.",
+        found.key.name,
+        found.key.version,
+        MOST_COLUMNS,
+    )
+    return False
 
 
 def _by_interval(batch: Batch, interval_s: int) -> Iterator[tuple[int, Batch]]:

@@ -10,7 +10,7 @@ before it was imported.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -86,6 +86,11 @@ class Profile:
         self._start = datetime.fromtimestamp(start_s, UTC)
         self._created = datetime.fromtimestamp(created_s, UTC)
         self._columns: dict[str, tuple[type, Any]] = {}
+
+    @property
+    def columns(self) -> Collection[str]:
+        """The names of the columns that it has."""
+        return self._columns.keys()
 
     def track(self, name: str, column: Column) -> None:
         """Add a column's rows; the first ones decide what is kept of the column."""
