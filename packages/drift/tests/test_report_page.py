@@ -101,6 +101,7 @@ def test_the_page_reads_runs_and_sends_nothing() -> None:
     html.encode("utf-8")
     page = _Page(html)
 
+    assert "default-src 'none'" in html
     assert {"script", "link", "img", "iframe", "object", "form"}.isdisjoint(page.tags)
     assert not [name for _, name, _ in page.attributes if name.startswith("on") or name == "src"]
     assert re.search(r"https?:|//[a-z]|@import|url\(", html) is None

@@ -53,6 +53,13 @@ def test_without_a_secret_nothing_is_hidden(url: str) -> None:
     assert "k x" == answer.said
 
 
+def test_what_a_server_says_is_one_line(url: str) -> None:
+    """In the log it could pass for another, and a terminal would obey it."""
+    answer = Exchange(50.0).send("PUT", f"{url}/404", b"no\r\nERROR \x1b[2Jforged", {"X-Key": "\t"})
+    assert "no  ERROR  [2Jforged" == answer.said
+    assert "\x1b" not in Exchange(50.0).send("PUT", f"{url}/404", b"", {"X-Key": "\x1b"}).reason
+
+
 def test_nobody_there_is_an_error(url: str) -> None:
     """For whoever calls to read."""
     with pytest.raises(OSError, match="refused"):

@@ -15,6 +15,7 @@ from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 from prometheus_client import Metric as Family
 from prometheus_client.exposition import basic_auth_handler, default_handler, push_to_gateway
 from tidegauge import guard
+from tidegauge.http_exchange import on_one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -118,8 +119,9 @@ class Push:
         try:
             self._send(job, instance, timeout_s)
         except urllib.error.HTTPError as error:
-            said = error.read(_ANSWER * 4).decode(errors="replace").strip()[:_ANSWER]
-            got = f"got HTTP {error.code} {error.reason}" + (f" ({said})" if said else "")
+            said = on_one_line(error.read(_ANSWER * 4).decode(errors="replace"))[:_ANSWER]
+            got = f"got HTTP {error.code} {on_one_line(str(error.reason))}"
+            got += f" ({said})" if said else ""
             self._failed(got, _BY_STATUS.get(error.code, _BY_DEFAULT))
         except OSError as error:
             reason = getattr(error, "reason", error)

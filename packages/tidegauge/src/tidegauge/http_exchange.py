@@ -30,7 +30,12 @@ class Answer:
     @property
     def said(self) -> str:
         """The beginning of its text, for a message."""
-        return self.body.strip()[:_SAID]
+        return on_one_line(self.body)[:_SAID]
+
+
+def on_one_line(text: str) -> str:
+    """Return what a server says as the log may have it: it is no line of its own there."""
+    return "".join(each if each.isprintable() else " " for each in text).strip()
 
 
 class Exchange:
@@ -77,7 +82,7 @@ class Exchange:
 
     def _answer(self, found: Any) -> Answer:
         text = found.read(self._most_bytes).decode(errors="replace")
-        reason = str(found.reason)
+        reason = on_one_line(str(found.reason))
         return Answer(int(found.status), self._hide(reason), found.headers, self._hide(text))
 
     def _hide(self, text: str) -> str:

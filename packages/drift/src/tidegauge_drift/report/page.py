@@ -32,6 +32,7 @@ def page(report: DriftReport) -> str:
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
 <meta name="color-scheme" content="light dark">
 <meta name="generator" content="tidegauge drift report, format {FORMAT}">
 <title>{escape(title)}</title>
