@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -90,3 +92,24 @@ for _ in range(7):
 {end}
 """
     assert said == python(code).stdout
+
+
+@pytest.mark.usefixtures("core")
+def test_a_flush_that_is_left_at_the_end_is_said(
+    warnings_of: Callable[[], list[str]], until: Callable[[Callable[[], object]], None]
+) -> None:
+    """Somebody misses what was predicted last; who wants no flush misses nothing."""
+    never = threading.Event()
+    try:
+        assert leave._aside(lambda: None, 60.0)
+        assert leave._aside(never.wait, 0.0)
+        assert [] == warnings_of()
+        assert leave._aside(never.wait, 0.01)
+        until(warnings_of)
+    finally:
+        never.set()
+    assert [
+        f"TIDEGAUGE_SHUTDOWN_TIMEOUT_S: the last flush of process {os.getpid()} was not done after "
+        "0.01 s, and is left: what it predicted last may be missing. Set it higher, or see why "
+        "this host or what it exports to is slow."
+    ] == warnings_of()

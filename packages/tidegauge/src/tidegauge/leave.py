@@ -32,7 +32,7 @@ from opentelemetry import metrics, trace
 from opentelemetry._logs import get_logger_provider
 
 from tidegauge import export_order, group, pipeline, sigterm, standing
-from tidegauge.guard import guarded
+from tidegauge.guard import guarded, once
 from tidegauge.runtime import shared
 
 #: Done at a normal end before the last flush, each within a limit of its own. SIGTERM waits for
@@ -49,6 +49,8 @@ _left = 0
 # Before the finalizers of queues and pools, which may wait for others.
 _PRIORITY = 100
 _MARK = "_tidegauge_flushes"
+# A log may hang as an exporter does.
+_SAID_S = 0.2
 
 
 def watch(provider: object) -> None:
@@ -264,6 +266,18 @@ def _aside(work: Callable[[], object], timeout_s: float) -> bool:
     bool
         False where no thread is to be had: the interpreter is ending already.
     """
+    done = _begun(work)
+    if done is None:
+        return False
+    if not done.acquire(timeout=timeout_s) and timeout_s:
+        said = _begun(lambda: _say_what_is_left(timeout_s))
+        if said is not None:
+            said.acquire(timeout=_SAID_S)
+    return True
+
+
+def _begun(work: Callable[[], object]) -> Any:
+    """Begin to work in another thread; return a lock that is free when it is done."""
     done = _thread.allocate_lock()
     done.acquire()
 
@@ -278,6 +292,16 @@ def _aside(work: Callable[[], object], timeout_s: float) -> bool:
     try:
         _thread.start_new_thread(run, ())
     except RuntimeError:
-        return False
-    done.acquire(timeout=timeout_s)
-    return True
+        return None
+    return done
+
+
+def _say_what_is_left(timeout_s: float) -> None:
+    once(
+        "exit.timeout",
+        "TIDEGAUGE_SHUTDOWN_TIMEOUT_S: the last flush of process %d was not done after %g s, and "
+        "is left: what it predicted last may be missing. Set it higher, or see why this host or "
+        "what it exports to is slow.",
+        os.getpid(),
+        timeout_s,
+    )
