@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from tidegauge.batch import Batch, ModelKey, Table
 from tidegauge_drift import build
@@ -62,3 +63,19 @@ def test_columns_are_cut_at_the_panes_too(counter: PaneCounter) -> None:
 
     assert [(pane.index, pane.rows) for pane in counter] == [(170_000_000, 2), (170_000_001, 1)]
     assert [int(pane.counts.sum()) for pane in counter] == [4, 2]
+
+
+def test_names_that_a_client_chooses_are_no_line_of_the_log(
+    batch: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Keys of a request, taken for features, may hold anything, and be as long as they like."""
+    rng = np.random.default_rng(0)
+    reference = build(pd.DataFrame({"a": rng.normal(size=500), "b": rng.normal(size=500)}))
+    counter = PaneCounter(MODEL, Layout(reference), 10)
+    names = ("a", "b", "x\nERROR \x1b[2J", "y" * 100_000)
+    counter.take(batch(np.zeros((1, 4)), np.full(1, START_S), names=names))
+
+    assert caplog.messages == [
+        f"fraud 3: 2 columns are not in the reference (x?ERROR ?[2J, {'y' * 77}...) and not "
+        "compared."
+    ]

@@ -13,6 +13,7 @@ from tidegauge_drift.block import INPUTS, OUTPUTS
 from tidegauge_drift.calls import CALLS, unseen, whole
 from tidegauge_drift.pane import Pane
 from tidegauge_drift.schema import notes
+from tidegauge_drift.terminal_words import cut, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,6 +39,9 @@ _BACKWARDS_S = 60
 MAXIMUM_MODELS = 1000
 # So many panes of a model wait for the leader; then the oldest are given up.
 MAXIMUM_PANES = 16
+
+# Columns in a line of the log.
+_NAMED = 5
 
 _NO_CALLS: NDArray[np.int64] = np.empty(0, np.int64)
 _NO_ROWS: NDArray[np.bool_] = np.empty(0, np.bool_)
@@ -210,17 +214,16 @@ class PaneCounter:
             )
             return
         if found.missing:
-            names = ", ".join(found.missing[:5])
             self._once(
                 f"{layout.reference}.{side}.missing",
-                f"{len(found.missing)} features of the reference are missing ({names}); the others "
-                "are compared.",
+                f"{len(found.missing)} features of the reference are missing "
+                f"({_names(found.missing)}); the others are compared.",
             )
         if found.extra:
-            names = ", ".join(found.extra[:5])
             self._once(
                 f"{layout.reference}.{side}.extra",
-                f"{len(found.extra)} columns are not in the reference ({names}) and not compared.",
+                f"{len(found.extra)} columns are not in the reference ({_names(found.extra)}) and "
+                "not compared.",
             )
 
     def _once(self, cause: str, message: str) -> None:
@@ -265,6 +268,11 @@ class PaneCounter:
                 MAXIMUM_PANES,
                 level=logging.ERROR,
             )
+
+
+def _names(names: Sequence[str]) -> str:
+    """Name some columns as the log may have them: keys of a request, perhaps, hold anything."""
+    return ", ".join(cut(text(name)) for name in names[:_NAMED])
 
 
 def _calls(
