@@ -119,8 +119,8 @@ def test_no_target_that_answers_is_no_success(file: Path, tmp_path: Path) -> Non
         (["--interval", "1h"], "--interval: got '1h'; expected 1s to 150s. For example: 15s."),
         (["--interval", "0s"], "--interval: got '0s'; expected 1s to 150s. For example: 15s."),
         (
-            ["--url", "ftp://a/metrics"],
-            "--url: got 'ftp://a/metrics'; expected an http or https address. "
+            ["--url", "ftp://bob:hunter2@a/metrics"],
+            "--url: got 'ftp://(hidden)@a/metrics'; expected an http or https address. "
             "For example: http://127.0.0.1:9464/metrics.",
         ),
         (

@@ -6,6 +6,7 @@ from argparse import ArgumentParser, Namespace
 from urllib.parse import urlsplit
 
 from tidegauge.command import CommandError
+from tidegauge.settings import without_user
 
 from tidegauge_alerting.channels import Secret, SecretError
 from tidegauge_alerting.prometheus_api import PrometheusApi
@@ -34,8 +35,8 @@ def server(
     parts = urlsplit(given)
     if parts.scheme not in ("http", "https") or not parts.hostname or not given.isprintable():
         raise CommandError(
-            f"{option}: got {given!r} from the argument; expected the http or https address of a "
-            "Prometheus. For example: http://localhost:9090."
+            f"{option}: got {without_user(given)!r} from the argument; expected the http or https "
+            "address of a Prometheus. For example: http://localhost:9090."
         )
     if parts.username is not None or parts.query or parts.fragment:
         raise CommandError(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tidegauge import state_folder
 from tidegauge.command import Command, CommandError, Terminal
+from tidegauge.settings import without_user
 
 from tidegauge_alerting.command import add_file, in_force
 from tidegauge_alerting.definitions import Severity
@@ -92,7 +93,8 @@ def _targets(urls: Sequence[str]) -> tuple[Target, ...]:
     for each in found:
         if [other.labels for other in found].count(each.labels) > 1:
             raise CommandError(
-                f"--url: got {each.url!r} twice; expected each target once. Leave one out."
+                f"--url: got {without_user(each.url)!r} twice; expected each target once. "
+                "Leave one out."
             )
     return found
 

@@ -16,6 +16,7 @@ from typing import IO, Any
 from urllib.parse import urlsplit
 
 from prometheus_client.parser import text_string_to_metric_families
+from tidegauge.settings import without_user
 
 from tidegauge_alerting.watch.history import Sample
 from tidegauge_alerting.watch.transport import reason
@@ -64,7 +65,7 @@ def target(url: str) -> Target:
         place = None
     if not place or parts.scheme not in ("http", "https") or not url.isprintable():
         raise ValueError(
-            f"--url: got {url!r}; expected an http or https address. "
+            f"--url: got {without_user(url)!r}; expected an http or https address. "
             "For example: http://127.0.0.1:9464/metrics."
         )
     path = "" if parts.path in ("", _DEFAULT_PATH) else parts.path
