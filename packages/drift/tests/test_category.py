@@ -21,7 +21,9 @@ class Odd:
     __hash__ = None  # type: ignore[assignment]
 
 
-@pytest.mark.parametrize("value", [None, float("nan"), np.nan, pd.NA, pd.NaT, np.datetime64("NaT")])
+@pytest.mark.parametrize(
+    "value", [None, float("nan"), np.nan, pd.NA, pd.NaT, np.datetime64("NaT", "s")]
+)
 def test_what_is_missing(value: Any) -> None:
     """None, and what differs from itself."""
     assert is_missing(value)

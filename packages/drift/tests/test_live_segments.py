@@ -321,7 +321,7 @@ def test_another_reference_with_other_segments_begins_anew(layout: Layout) -> No
 
 @pytest.mark.parametrize(
     "country",
-    [np.nan, None, "??", [1], 3, np.datetime64("NaT")],
+    [np.nan, None, "??", [1], 3, np.datetime64("NaT", "s")],
     ids=["nan", "none", "new", "list", "number", "nat"],
 )
 def test_rows_with_odd_values_are_of_no_segment(layout: Layout, country: object) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tracemalloc
 from typing import Any
 
@@ -124,7 +125,10 @@ def test_rows_without_a_time_are_not_kept() -> None:
     [
         (Table(2, None, matrix=np.zeros((2, 3))), 8 + 24 + 8),
         (Table(2, ("a",), columns=(np.array([1, 2], np.int32),)), 8 + 4 + 8),
-        (Table(1, ("a",), columns=(np.array(["x" * 51], object),)), 8 + 8 + 100 + 8),
+        (
+            Table(1, ("a",), columns=(np.array(["x" * 51], object),)),
+            8 + 8 + sys.getsizeof("x" * 51) + 8,
+        ),
     ],
 )
 def test_the_memory_of_a_row_is_estimated(features: Table, expected: int) -> None:

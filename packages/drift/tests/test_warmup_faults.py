@@ -6,6 +6,7 @@ import errno
 import json
 import logging
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
@@ -347,6 +348,22 @@ def test_rows_that_are_not_compared_are_not_learnt_from(warming: Any, state: Pat
 
     for each in (chosen, service):
         assert [reservoir.seen for reservoir in each.drift._warmup._current().values()] == [40]
+
+
+def test_a_process_that_can_start_no_thread_leaves_what_it_has_learnt(
+    warming: Any, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From Python 3.12 on none can be started once the interpreter ends, and it says so twice."""
+
+    def refuse(_: object) -> None:
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    service = warming("warmup:5000,10m").serve(normal(1580))
+    assert [] == list(state.glob("*.warmup"))
+    service.stop()
+    assert 1 == len(list(state.glob("*.warmup")))
+    assert {} == guard.counts()
 
 
 def test_an_ending_process_does_not_wait_for_a_wide_part(warming: Any, state: Path) -> None:

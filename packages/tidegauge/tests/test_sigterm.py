@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -173,4 +174,6 @@ for taken in (False, True):
     child.join()
     print(child.exitcode)
 """
-    assert "[False, 0] 0\n[True, 2] 0" == run(code)
+    # From 3.12 on asyncio forgets it in each child, whosever it is.
+    kept = 2 if sys.version_info < (3, 12) else 0
+    assert f"[False, 0] 0\n[True, {kept}] 0" == run(code)

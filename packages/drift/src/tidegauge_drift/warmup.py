@@ -11,6 +11,7 @@ import logging
 import secrets
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tidegauge import guard
@@ -139,11 +140,13 @@ class Warmup:
         if running or 0 <= now_s - self._looked_s < min(_LOOK_S, self._turn_s):
             return
         self._looked_s = now_s
-        self._thread = threading.Thread(
+        thread = threading.Thread(
             target=self.step, args=(now_s,), kwargs={"leads": leads},
             name="tidegauge-warmup", daemon=True,
         )  # fmt: skip
-        self._thread.start()
+        with suppress(RuntimeError):  # the interpreter ends: the last of all writes what is left
+            thread.start()
+            self._thread = thread
 
     def wait(self, timeout_s: float) -> None:
         """Wait for what runs in the thread."""
