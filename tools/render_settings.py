@@ -7,8 +7,7 @@ from itertools import groupby
 from operator import itemgetter
 
 from pages import write_or_check
-from tidegauge.settings import expected
-from tidegauge_distro.doctor.configuration import as_text
+from tidegauge.settings import as_text, expected
 from tidegauge_distro.startup import setting_rows
 
 HEAD = """\

@@ -233,7 +233,7 @@ def test_a_wrong_name_is_one_error_line(
     (said,) = [record for record in caplog.records if record.levelno == logging.ERROR]
     assert said.getMessage() == (
         "TIDEGAUGE_LITSERVE_CLASSES: got 'my api' from the environment; expected names of classes "
-        "with commas between. Unset it to use (). No API of LitServe is watched."
+        "with commas between. Unset it to use the default. No API of LitServe is watched."
     )
 
 

@@ -241,7 +241,7 @@ def test_what_is_no_name_is_refused(text: str) -> None:
         load(TorchSettings, {"TIDEGAUGE_TORCH_CLASSES": text})
     assert str(caught.value) == (
         f"TIDEGAUGE_TORCH_CLASSES: got {text!r} from the environment; expected names of classes "
-        "with commas between, each alone or behind its package. Unset it to use ()."
+        "with commas between, each alone or behind its package. Unset it to use the default."
     )
 
 

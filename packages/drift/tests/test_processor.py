@@ -196,7 +196,7 @@ def test_models_share_a_file_where_their_features_match(
     assert models == {"one", "two"}
     assert [record.getMessage() for record in caplog.records] == [
         (
-            "other : no drift of its inputs: the reference has 3 columns, the model gets 5 without "
+            "other: no drift of its inputs: the reference has 3 columns, the model gets 5 without "
             "names. Build the reference from rows as the model gets them."
         )
     ]
@@ -312,7 +312,7 @@ def test_a_malformed_setting_disables_drift_with_one_error(
     assert message == (
         "TIDEGAUGE_DRIFT_WINDOWS: got '7rows' from the environment; expected 1 to 4 of <n>rows "
         "(n >= 30) or <n>s, m, h, d (up to 30d), with commas between. "
-        "Unset it to use (1000rows, 1d). Drift is off."
+        "Unset it to use 1000rows,1d. Drift is off."
     )
 
 
@@ -364,7 +364,8 @@ def test_renamed_reordered_and_extra_columns_are_told_once(
     assert states["ok"] == 2
     assert states["missing"] == 1
     assert [record.getMessage() for record in caplog.records] == [
-        "fraud 3: 1 features of the reference are missing (b); the others are compared.",
+        "fraud 3: 1 of the reference's features are not in the model's rows (b); the others are "
+        "compared. If the model gets no such column, build the reference without it (--drop).",
         "fraud 3: 1 columns are not in the reference (beta) and not compared.",
     ]
 

@@ -88,7 +88,7 @@ class Example:
         (
             {"TIDEGAUGE_X_FLAG": "maybe"},
             "TIDEGAUGE_X_FLAG: got 'maybe' from the environment; expected true or false. "
-            "Unset it to use True.",
+            "Unset it to use true.",
         ),
         (
             {"TIDEGAUGE_X_MODE": "slow"},
@@ -98,7 +98,7 @@ class Example:
         (
             {"TIDEGAUGE_X_PAIR": "a:b:c"},
             "TIDEGAUGE_X_PAIR: got 'a:b:c' from the environment; expected two words joined by a "
-            "colon. Unset it to use ().",
+            "colon. Unset it to use the default.",
         ),
         (
             {"TIDEGAUGE_X_NUMBER": "x" * 100_000},
@@ -140,7 +140,7 @@ def test_a_wrong_variable_says_what_is_allowed(environ: dict[str, str], expected
         (
             {"flag": 1},
             "TIDEGAUGE_X_FLAG: got '1' from the argument; expected true or false. "
-            "Unset it to use True.",
+            "Unset it to use true.",
         ),
         (
             {"free": float("nan")},

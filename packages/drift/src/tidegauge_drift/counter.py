@@ -216,8 +216,9 @@ class PaneCounter:
         if found.missing:
             self._once(
                 f"{layout.reference}.{side}.missing",
-                f"{len(found.missing)} features of the reference are missing "
-                f"({_names(found.missing)}); the others are compared.",
+                f"{len(found.missing)} of the reference's features are not in the model's rows "
+                f"({_names(found.missing)}); the others are compared. If the model gets no such "
+                "column, build the reference without it (--drop).",
             )
         if found.extra:
             self._once(
@@ -229,7 +230,7 @@ class PaneCounter:
     def _once(self, cause: str, message: str) -> None:
         if cause not in self._said:
             self._said.add(cause)
-            _logger.warning("%s %s: %s", self.model.name, self.model.version, message)
+            _logger.warning("%s: %s", self.model, message)
 
     @property
     def newest(self) -> Layout:

@@ -17,24 +17,22 @@ def unequal(model: ModelKey) -> None:
     """Say that rows of a pane were counted on other references than the leader's."""
     guard.once(
         "drift.unequal",
-        "%s %s: processes counted on different references; only rows counted on the "
+        "%s: processes counted on different references; only rows counted on the "
         "leader's are compared until all have noticed the change.",
-        model.name, model.version, level=logging.INFO,
+        model, level=logging.INFO,
     )  # fmt: skip
 
 
 def clock_went_back(model: ModelKey) -> None:
     """Say that windows start anew."""
-    _logger.warning(
-        "%s %s: the clock went back; drift's windows start anew.", model.name, model.version
-    )
+    _logger.warning("%s: the clock went back; drift's windows start anew.", model)
 
 
 def mismatch(model: ModelKey) -> None:
     """Say that the reference seems to be of another model."""
     _logger.error(
-        "%s %s: half of its features or more differ from the reference in the first window: the "
+        "%s: half of its features or more differ from the reference in the first window: the "
         "reference seems to be of other data. Alarms of inputs and of their data quality are off; "
         "build the reference from rows as the model gets them now, or mend what feeds it.",
-        model.name, model.version,
+        model,
     )  # fmt: skip

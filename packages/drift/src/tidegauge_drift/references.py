@@ -53,6 +53,7 @@ class References:
         self._layouts: dict[Path, Layout] = {}
         self._stamps: dict[Path, _Stamp] = {}
         self._broken: set[Path] = set()
+        self._unnamed = False
         self._looked: float | None = None
 
     def check(self) -> None:
@@ -107,13 +108,16 @@ class References:
             if file not in self._broken and not waited_for:
                 self._broken.add(file)
                 kept = "the reference before stays" if file in self._layouts else "no drift"
-                # In a folder a model without a reference is no fault.
+                # In a folder a model without a reference is no fault, unless none has one yet: then
+                # files and models may have other names.
                 absent = self._stamps[file] is None and file != self._path and before is None
-                message = f"{error} ({kept} until the file is right)"
-                if absent:
-                    _logger.info("%s", message)
+                if not absent:
+                    misconfigured(_logger, str(file), f"{error} ({kept} until the file is right)")
+                elif self._layouts or self._unnamed:
+                    _logger.info("%s (%s until it is there)", error, kept)
                 else:
-                    misconfigured(_logger, str(file), message)
+                    self._unnamed = True
+                    self._say_names(file)
             return False
         self._broken.discard(file)
         self._layouts[file] = layout
@@ -126,6 +130,16 @@ class References:
                 "--correlation'. All else is compared.",
             )
         return before is None or before.digest != layout.digest
+
+    def _say_names(self, file: Path) -> None:
+        there = sorted(repr(found.name) for found in self._path.glob(f"*{SUFFIX}"))
+        _logger.warning(
+            "%s: got no %r from the folder; expected a reference named after each model. There %s. "
+            "Without it the model has no drift: rename a file, or name the model "
+            "(TIDEGAUGE_MODEL_NAME).",
+            self._path, file.name,
+            "is " + ", ".join(there[:5]) + (" ..." if there[5:] else "") if there else "is none",
+        )  # fmt: skip
 
     def _selected(self, profile: ReferenceProfile) -> ReferenceProfile:
         """Leave out the features that the settings exclude."""

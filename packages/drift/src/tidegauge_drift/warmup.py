@@ -90,8 +90,8 @@ class Warmup:
                 if not higher and found.skipped <= found.seen:
                     guard.once(
                         "drift.warmup.shape",
-                        "%s %s: rows of other columns than those before are not learnt from.",
-                        batch.model.name, batch.model.version,
+                        "%s: rows of other columns than those before are not learnt from.",
+                        batch.model,
                     )  # fmt: skip
                     return
                 found = None  # most rows are of this shape
@@ -223,16 +223,16 @@ class Warmup:
         except ProfileError as error:
             guard.once(
                 f"drift.warmup.{model.name}",
-                "%s %s: no reference can be learnt: %s It is tried again with more rows.",
-                model.name, model.version, error,
+                "%s: no reference can be learnt: %s It is tried again with more rows.",
+                model, error,
                 level=logging.ERROR,
             )  # fmt: skip
         except Exception as error:
             guard.once(
                 "drift.warmup.learn",
-                "%s %s: a fault of Tidegauge (%s) while a reference was learnt; it is tried again "
+                "%s: a fault of Tidegauge (%s) while a reference was learnt; it is tried again "
                 "with more rows.",
-                model.name, model.version, type(error).__name__,
+                model, type(error).__name__,
                 level=logging.ERROR, error=error,
             )  # fmt: skip
         else:
@@ -279,8 +279,8 @@ class Warmup:
         if files.claim(model, profile):
             files.remove(heads)
             _logger.info(
-                "%s %s: a reference was learnt from %d live rows of %.3g hours.",
-                model.name, model.version, profile.rows, hours,
+                "%s: a reference was learnt from %d live rows of %.3g hours.",
+                model, profile.rows, hours,
             )  # fmt: skip
             wanted = target(heads).rows
             if profile.rows < wanted:
@@ -302,8 +302,8 @@ class Warmup:
         except ProfileError as error:
             largest = max(parts, key=lambda part: part[0].seen)
             _logger.warning(
-                "%s %s: what processes have learnt cannot be added: %s The reference is that of "
+                "%s: what processes have learnt cannot be added: %s The reference is that of "
                 "the one with the most rows.",
-                model.name, model.version, error,
+                model, error,
             )  # fmt: skip
             return combined([largest], heads, source)

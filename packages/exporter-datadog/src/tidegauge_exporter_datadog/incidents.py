@@ -89,7 +89,7 @@ def _of_state(event: StateChange, tags: Tags) -> Incident:
     state, sentence, alert_type = _STATES.get(
         event.state, (event.state, f"{event.state} now", "info")
     )
-    model = _model(event.model)
+    model = event.model
     subject = f"{event.family} {event.feature}".rstrip()
     lines = [f"Model {model}, {subject}: {sentence}.", ""]
     if event.value is not None:
@@ -124,7 +124,7 @@ def _of_state(event: StateChange, tags: Tags) -> Incident:
 
 def _of_schema(event: SchemaChange, tags: Tags) -> Incident:
     sentence, alert_type = _SCHEMA.get(event.state, (f"columns are {event.state}", "info"))
-    model = _model(event.model)
+    model = event.model
     kind = event.kind.replace("_", " ")
     lines = [f"Model {model}: {sentence} ({kind}).", ""]
     lines += [f"- {text}" for text in event.texts]
@@ -152,10 +152,6 @@ def _of_configuration(event: ConfigurationError, tags: Tags) -> Incident:
         event.at_s,
     )
     return Incident(found, None, ends=False, detail=False)
-
-
-def _model(model: ModelKey) -> str:
-    return f"{model.name} {model.version}".rstrip()
 
 
 def _of_model(model: ModelKey) -> dict[str, str]:

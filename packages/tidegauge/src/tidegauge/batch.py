@@ -27,6 +27,10 @@ class ModelKey:
     version: str = ""
     role: str = field(default="live", compare=False)
 
+    def __str__(self) -> str:
+        """Return what a message calls it: the name, and the version where it has one."""
+        return f"{self.name} {self.version}".rstrip()
+
 
 @dataclass(frozen=True, slots=True)
 class Table:

@@ -84,13 +84,13 @@ def _of_schema(event: SchemaChange) -> dict[str, str | float]:
 
 
 def _columns(event: SchemaChange) -> str:
-    model = f"{event.model.name} {event.model.version}".rstrip()
+    model = str(event.model)
     which = f" ({', '.join(event.texts)})" if event.texts else ""
     return f"{model}: {event.kind} {event.state}{which}"
 
 
 def _text(event: StateChange) -> str:
-    model = f"{event.model.name} {event.model.version}".rstrip()
+    model = str(event.model)
     what = f"{event.family} {event.feature}".rstrip()
     why = ""
     if event.value is not None and event.threshold is not None:

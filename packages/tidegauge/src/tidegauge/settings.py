@@ -198,8 +198,17 @@ def _message(row: Row, default: object, value: object, origin: str) -> str:
         shown = f"{shown[:_MAX_SHOWN]}..."
     return (
         f"{row.env}: got {shown} from {origin}; expected {expected(row, default)}. "
-        f"Unset it to use {default if default not in ('', None) else 'the default'}."
+        f"Unset it to use {as_text(default) or 'the default'}."
     )
+
+
+def as_text(default: object) -> str:
+    """Write a default as one would set it in the environment."""
+    if isinstance(default, tuple):
+        return ",".join(str(getattr(part, "label", part)) for part in default)
+    if isinstance(default, bool):
+        return str(default).lower()
+    return "" if default is None else str(default)
 
 
 def without_user(text: str) -> str:

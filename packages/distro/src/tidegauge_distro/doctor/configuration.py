@@ -7,7 +7,16 @@ from contextlib import suppress
 from typing import Any
 
 from tidegauge.configuration import named
-from tidegauge.settings import HIDDEN, Row, SettingError, load, rows, unknown, without_user
+from tidegauge.settings import (
+    HIDDEN,
+    Row,
+    SettingError,
+    as_text,
+    load,
+    rows,
+    unknown,
+    without_user,
+)
 
 from tidegauge_distro import startup
 from tidegauge_distro.doctor.report import Report
@@ -46,15 +55,6 @@ def model_names() -> list[str]:
     """Return the names that are set for files of models."""
     text = in_force("TIDEGAUGE_MODEL_NAME") or ""
     return [name for file, name in named(text).items() if file]
-
-
-def as_text(default: object) -> str:
-    """Write a default as one would set it in the environment."""
-    if isinstance(default, tuple):
-        return ",".join(str(getattr(part, "label", part)) for part in default)
-    if isinstance(default, bool):
-        return str(default).lower()
-    return "" if default is None else str(default)
 
 
 def in_force(variable: str) -> Any:
