@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tidegauge import guard, misconfiguration, unsent
+from tidegauge import guard, leave, misconfiguration, pipeline, unsent
 
 # Before any test imports whylogs: it reports each import to its makers.
 os.environ.setdefault("WHYLOGS_NO_ANALYTICS", "1")
@@ -23,10 +23,13 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _from_zero() -> Iterator[None]:
-    """Let every test count from zero."""
+    """Let every test count from zero, and leave nothing that a process does at its start or end."""
     for module in (guard, unsent, misconfiguration):
         module.reset()
+    before = [(work, list(work)) for work in (pipeline.at_start, leave.before_exit)]
     yield
+    for work, then in before:
+        work[:] = then
     for module in (guard, unsent, misconfiguration):
         module.reset()
 

@@ -67,7 +67,6 @@ class Background:
         self._monotonic = monotonic
         self._changed = threading.Condition()
         self._broken = False
-        self._loaded = False
         self._ends = False
         self._finished = False  # nothing is open or unprofiled any more
         self._idle = False  # nothing waits to be sent either
@@ -82,24 +81,16 @@ class Background:
         if self._finished:  # the end was none: this process goes on
             self._ends = self._finished = self._idle = False
             self._threads = []
-        self.begin()
+        if not self._threads:
+            self._start()
 
-    def begin(self) -> None:
-        """Load whylogs, if that was not begun: it takes seconds, which a short job needs later."""
-        if self._threads or self._broken:
-            return
+    def _start(self) -> None:
         for work in (self._profile, self._send):
             thread = threading.Thread(target=work, name=f"tidegauge-whylabs{work.__name__}",
                                       daemon=True)  # fmt: skip
             with suppress(RuntimeError):  # the interpreter ends
                 thread.start()
                 self._threads.append(thread)
-
-    def wait_until_loaded(self, timeout_s: float) -> None:
-        """Wait within a limit until whylogs can be used or cannot; not where nothing has begun."""
-        if self._threads:
-            with self._changed:
-                self._changed.wait_for(lambda: self._loaded or self._finished, timeout_s)
 
     def end(self, timeout_s: float) -> None:
         """Close the open profiles and send what waits, within a limit; what isn't sent stays."""
@@ -165,9 +156,6 @@ class Background:
                 self._finished = True
                 self._changed.notify_all()
             return False
-        with self._changed:
-            self._loaded = True
-            self._changed.notify_all()
         return True
 
     def _lose(self) -> None:

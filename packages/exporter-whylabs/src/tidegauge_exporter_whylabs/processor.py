@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from tidegauge import group, guard, leave, state_folder
+from tidegauge import group, guard, leave, pipeline, state_folder
 from tidegauge.batch import Batch, CountPoint, GaugePoint
 from tidegauge.misconfiguration import misconfigured
 from tidegauge.runtime import shared
@@ -18,6 +18,7 @@ from tidegauge.state_folder import StateFolderError
 from tidegauge_exporter_whylabs import destination, requirement
 from tidegauge_exporter_whylabs.background import Background
 from tidegauge_exporter_whylabs.backlog import Backlog
+from tidegauge_exporter_whylabs.loading import Loading
 from tidegauge_exporter_whylabs.losses import Losses
 from tidegauge_exporter_whylabs.profiler import Profiler
 from tidegauge_exporter_whylabs.sender import Sender
@@ -45,6 +46,7 @@ class WhylabsProcessor:
     def __init__(self, *, settings: WhylabsSettings | None = None, **_: Any) -> None:
         self._settings: WhylabsSettings | None = None
         self._background: Background | None = None
+        self._loading: Loading | None = None
         self._spool: Spool | None = None
         with guard.guarded("whylabs.settings"):
             self._settings = _usable(settings)
@@ -52,21 +54,19 @@ class WhylabsProcessor:
                 with suppress(RuntimeError):
                     # whylogs' import may need it, and it can't be loaded when a process ends.
                     import concurrent.futures.thread  # noqa: F401, PLC0415
+                pipeline.at_start.append(self._load)
+                leave.before_exit.append(self._wait)
 
     # -- rows ------------------------------------------------------------------------------------
 
     def on_batch(self, batch: Batch) -> None:
         """Let the rows be profiled, in the background."""
-        background = self._in_the_background()
-        if background is not None:
-            background.take(batch)
-
-    def _in_the_background(self) -> Background | None:
-        if self._background is None and self._settings is not None:
+        if self._settings is None:
+            return
+        if self._background is None:
             self._background = self._begin(self._settings)
-            if self._background is not None and self._wait not in leave.before_exit:
-                leave.before_exit.append(self._wait)
-        return self._background
+        if self._background is not None:
+            self._background.take(batch)
 
     def _begin(self, settings: WhylabsSettings) -> Background | None:
         try:
@@ -94,9 +94,11 @@ class WhylabsProcessor:
     def on_tick(self, now_s: float) -> None:  # noqa: ARG002 - the signature of processors
         """Have whylogs loaded where rows will come; what is due has a thread of its own."""
         if group.current().predicts:
-            background = self._in_the_background()
-            if background is not None:
-                background.begin()
+            self._load()
+
+    def _load(self) -> None:
+        if self._loading is None and self._settings is not None:
+            self._loading = Loading()
 
     def points(self) -> Iterable[GaugePoint | CountPoint]:
         """Return nothing: profiles are no metrics."""
@@ -106,8 +108,8 @@ class WhylabsProcessor:
 
     def _wait(self) -> None:
         """Let a job that ends before whylogs is loaded have its profile."""
-        if self._background is not None and self._settings is not None:
-            self._background.wait_until_loaded(self._settings.load_timeout_s)
+        if self._loading is not None and self._settings is not None:
+            self._loading.wait(self._settings.load_timeout_s)
 
     def on_leave(self, now_s: float) -> None:  # noqa: ARG002 - the signature of processors
         """Close the profiles of this process; those that stay send them."""
@@ -123,7 +125,7 @@ class WhylabsProcessor:
         """Start from zero: this is a forked child. What is open is the parent's."""
         if self._spool is not None:
             self._spool.abandon()
-        self._background = self._spool = None
+        self._background = self._spool = self._loading = None
 
 
 def _usable(settings: WhylabsSettings | None) -> WhylabsSettings | None:
