@@ -167,6 +167,15 @@ def test_columns_that_differ(state: str, title: str, alert_type: str) -> None:
     assert "- a\n- b\n" in found.text
 
 
+def test_names_notify_nobody() -> None:
+    """Datadog would write to whomever a column is called after; within a word it is no mention."""
+    names = ("@pagerduty", "'@a@b.example", "mail@example")
+    found = made(SchemaChange(ModelKey("@all"), "ab", "extra_columns", names, "changed", AT_S))
+    at = "\N{FULLWIDTH COMMERCIAL AT}"
+    assert found.title.startswith(f"{at}all: ")
+    assert f"- {at}pagerduty\n- '{at}a@b.example\n- mail@example\n" in found.text
+
+
 def test_something_that_is_set_up_wrongly() -> None:
     """The line of the log says what to do."""
     found = made(BROKEN)

@@ -27,6 +27,9 @@ _TEXT = 1400
 _KEY = 100
 _DIGEST = 8  # bytes
 
+# Datadog would notify whomever a text names so, and whoever sends a request may name its columns.
+_MENTION = re.compile(r"(?<!\w)@")
+_AT = "\N{FULLWIDTH COMMERCIAL AT}"
 _NOT_IN_KEY = re.compile(r"[^\w.:/-]+")
 
 # By state: what the title and the text say, and how Datadog colours it.
@@ -180,5 +183,5 @@ def _key(*parts: str) -> str:
 
 def _cut(text: str, most: int) -> str:
     # Not UTF-8 is not JSON either.
-    text = text.encode("utf-8", "replace").decode()
+    text = _MENTION.sub(_AT, text.encode("utf-8", "replace").decode())
     return text if len(text) <= most else f"{text[: most - 1]}…"
