@@ -274,7 +274,7 @@ def python() -> Callable[..., subprocess.CompletedProcess[str]]:
             },
             capture_output=True,
             text=True,
-            timeout=LIMIT_S * 2,
+            timeout=LIMIT_S * 6,
             check=False,
         )
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tidegauge import announce, guard
+from tidegauge import announce, guard, otel_private
 from tidegauge.batch import ModelKey
 from tidegauge.events import Event, SchemaChange, StateChange
 from tidegauge.log_events import LogEvents
@@ -154,3 +155,44 @@ def test_a_sink_that_fails_does_not_keep_others_from_hearing(
     assert guard.counts() == {"event.Broken:RuntimeError": 1}
     monkeypatch.setattr(announce, "_sinks", None)
     guard.reset()
+
+
+class LogRecord:
+    """The record that an SDK before 1.39 takes; one before 1.35 has no name of an event."""
+
+    def __init__(self, timestamp: int, attributes: dict[str, Any], resource: object) -> None:
+        self.found = timestamp, attributes, resource
+
+
+class NamedRecord(LogRecord):
+    """As from 1.35 on."""
+
+    def __init__(
+        self, timestamp: int, attributes: dict[str, Any], resource: object, event_name: str
+    ) -> None:
+        super().__init__(timestamp, attributes, resource)
+        self.name = event_name
+
+
+class OldLogger:
+    """A logger of those SDKs."""
+
+    resource = "ours"
+
+    def emit(self, record: LogRecord) -> None:
+        """Keep a record."""
+        self.record = record
+
+
+@pytest.mark.parametrize("kind", [LogRecord, NamedRecord])
+def test_an_old_logger_gets_a_record_of_its_sdk(
+    monkeypatch: pytest.MonkeyPatch, kind: type[LogRecord]
+) -> None:
+    """With the resource of the logger and no span; the name is an attribute where it has none."""
+    monkeypatch.setattr(sys.modules[__name__], "LogRecord", kind)
+    logger = OldLogger()
+    otel_private.emit_event(logger, "model.x", timestamp=7, attributes={"a": 1})
+    named = kind is NamedRecord
+    attributes = {"a": 1} if named else {"a": 1, "event.name": "model.x"}
+    assert (7, attributes, "ours") == logger.record.found
+    assert getattr(logger.record, "name", None) == ("model.x" if named else None)

@@ -175,6 +175,7 @@ def test_a_hook_that_breaks_costs_what_it_would_have_given(core: Any, hook: str)
     assert [hook] == [name for name in ("features", "outputs") if getattr(found, name) is None]
 
 
+@pytest.mark.skipif(sys.gettrace() is not None, reason="what traces takes frames of its own")
 def test_an_app_at_the_limit_of_recursion_pays_one_frame(core: Any) -> None:
     """What we do beside the call goes deeper than it: that is our fault, and stays with us."""
 

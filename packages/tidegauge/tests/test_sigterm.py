@@ -20,7 +20,7 @@ HEAD = """
 import os, signal, threading, time
 from tidegauge import leave
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-signal.alarm(30)
+signal.alarm(100)
 def ended(forks):
     ends = []
     for _ in range(forks):

@@ -214,3 +214,26 @@ def test_a_file_that_is_touched_is_of_now(
         state_folder.touch(name)
     assert ["x"] == [path.name for path in tmp_path.iterdir()]
     assert (tmp_path / "x").stat().st_mtime > 0
+
+
+def test_what_cannot_be_listed_is_not_looked_into(
+    core: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the chosen folder too."""
+    choose(monkeypatch, tmp_path)
+    assert [tmp_path] == state_folder.readable()
+    (tmp_path / "file").write_text("")
+    choose(monkeypatch, tmp_path / "file")
+    assert [] == state_folder.readable()
+
+
+def test_without_users_all_folders_are_this_ones(
+    core: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Windows, where a temporary folder is a user's own."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.delattr(os, "geteuid", raising=False)
+    choose(monkeypatch)
+    place = tmp_path / "tidegauge-user" / "state"
+    place.mkdir(parents=True)
+    assert place in state_folder.readable()
