@@ -137,3 +137,30 @@ def test_calls_wait_for_processors_that_cannot_be_found_yet(
     assert guard.counts()["pipeline.processors:OSError"] >= 1
     fails = False
     assert 1 == total()
+
+
+LAST = """
+import os, sys
+import tidegauge
+
+class Last:
+    def __init__(self):
+        self.model, self.write = tidegauge.Model("late"), os.write
+
+    def __del__(self):
+        with self.model.prediction([1.0]) as p:
+            p.output = 1.0
+        self.write(1, b"served")
+
+with tidegauge.Model("first").prediction([1.0]) as p:
+    p.output = 1.0
+sys.modules["last"] = Last()
+"""
+
+
+def test_a_first_prediction_while_the_interpreter_ends_does_not_hang(
+    python: Callable[..., Any],
+) -> None:
+    """An object that lives until then may predict as it goes; a thread cannot be had any more."""
+    done = python(LAST)
+    assert ("served", 0) == (done.stdout, done.returncode)

@@ -11,7 +11,8 @@ import pandas as pd
 import polars as pl
 import pytest
 import scipy.sparse
-from tidegauge.channel import payload_bytes
+from tidegauge import Model
+from tidegauge.channel import MAX_OPERATIONS, payload_bytes
 from tidegauge.snapshot import take
 
 ROWS, COLUMNS = 200, 50
@@ -61,3 +62,18 @@ def test_what_is_not_there_takes_nothing() -> None:
     assert 0 == payload_bytes(None)
     assert payload_bytes(take(pl.DataFrame({"a": [1]}), 0, 1)) >= 1000
     assert payload_bytes(take(pl.DataFrame({"a": ["x" * 9_000]}), 0, 1)) > 9_000  # not traced
+
+
+def test_operations_are_bounded(core: Any, warnings_of: Callable[[], list[str]]) -> None:
+    """An app that makes one up for each call: all are counted, and memory stays bounded."""
+    for number in range(MAX_OPERATIONS + 30):
+        with Model("m", operation=f"op{number}").prediction([1.0]) as p:
+            p.output = 1.0
+    core.pipeline.flush()
+    found = {operation: c.success for (_, operation), c in core.pipeline.tally.calls.items()}
+    assert {"op0": 1, "other": 30} == {name: found[name] for name in ("op0", "other")}
+    assert MAX_OPERATIONS + 1 == len(found)
+    assert [
+        f"More than {MAX_OPERATIONS} operations in this process: further ones are counted as "
+        "operation 'other'. Name operations by what they do, not by call."
+    ] == warnings_of()

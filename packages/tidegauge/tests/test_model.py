@@ -137,6 +137,26 @@ def test_an_error_is_counted_and_goes_on(core: Any, model: Model) -> None:
     assert (0, {"ZeroDivisionError": 1}, 0) == (counts.success, counts.errors, counts.cancelled)
 
 
+class Nameless(type):
+    """Exceptions whose class does not tell its name."""
+
+    @property
+    def __name__(cls) -> str:  # type: ignore[override]
+        raise LookupError
+
+
+class Unnamed(Exception, metaclass=Nameless):  # noqa: N818 - of the app
+    """One of them."""
+
+
+def test_an_error_reaches_the_caller_whatever_its_class_says(core: Any, model: Model) -> None:
+    """It is the app's own, and counts under the name that Python gave it."""
+    with pytest.raises(Unnamed), model.prediction([1.0]):
+        raise Unnamed
+    core.pipeline.flush()
+    assert {"Unnamed": 1} == core.pipeline.tally.calls[KEY, "predict"].errors
+
+
 @pytest.mark.parametrize("kind", [asyncio.CancelledError, KeyboardInterrupt, GeneratorExit])
 def test_a_cancelled_call_is_no_error(core: Any, model: Model, kind: type[BaseException]) -> None:
     """Nor a success, nor a latency."""

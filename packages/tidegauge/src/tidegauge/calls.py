@@ -34,6 +34,7 @@ FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 _ENTRY_BYTES = 300
 _TRACE_BYTES = 400
 
+_name_of = type.__dict__["__name__"].__get__
 _CANCELLED = (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit)
 
 
@@ -223,7 +224,9 @@ class Calls:
         """Record a call that raised; the exception itself goes on to the caller."""
         if channel is None:
             return
-        failure = CANCELLED if isinstance(error, _CANCELLED) else type(error).__name__
+        # The name that Python gave it: a class of the app's may have another one, which raises.
+        named: str = _name_of(type(error))
+        failure = CANCELLED if isinstance(error, _CANCELLED) else named
         try:
             entry = (shared.clock(), seconds, rows, failure, None, None, 1, trace)
             channel.append(entry)

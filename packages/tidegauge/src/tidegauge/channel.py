@@ -23,6 +23,9 @@ from tidegauge.snapshot import Snapshot
 MAX_MODELS = 1000
 OTHER = ModelKey("other")
 
+#: Operations that are told apart in one process; further ones are counted as ``other``.
+MAX_OPERATIONS = 50
+
 #: Channels in one process; the names and classes of models beyond it are not looked at.
 MAX_CHANNELS = 10_000
 
@@ -121,6 +124,7 @@ class Channels:
     def __init__(self) -> None:
         self._all: dict[tuple[ModelKey, str, str, ModelInfo], Channel] = {}
         self._models: set[ModelKey] = set()
+        self._operations: set[str] = set()
         #: Estimate of all that waits. Callers add to it without a lock; ``size_bytes``, of which
         #: the background asks at each turn, puts it right.
         self.waiting_bytes = 0
@@ -138,6 +142,18 @@ class Channels:
                 )
                 key = OTHER
             self._models.add(key)
+        if operation not in self._operations:
+            if len(self._operations) >= MAX_OPERATIONS:
+                once(
+                    "operations.limit",
+                    "More than %d operations in this process: further ones are counted as "
+                    "operation %r. Name operations by what they do, not by call.",
+                    MAX_OPERATIONS,
+                    OTHER.name,
+                )
+                operation = OTHER.name
+            else:
+                self._operations.add(operation)
         if len(self._all) >= MAX_CHANNELS:
             # Models that are made again and again, each with names or classes of its own.
             info = ModelInfo(info.framework, info.class_name, task=info.task, labels=info.labels)

@@ -6,6 +6,7 @@ a call that has finished is in the next scrape.
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -62,6 +63,10 @@ class Pipeline:
     def start(self) -> None:
         """Start the background thread, once; a caller's first prediction waits for nobody."""
         if self._thread is not None and self._thread.is_alive():
+            return
+        # Objects that the app holds until the end may predict in ``__del__``. A thread that is
+        # started then never runs, and Python 3.11 waits for it for ever.
+        if sys.is_finalizing():
             return
         # Whoever holds it is starting the thread; in a signal handler that may be this very thread.
         if not self._starting.acquire(blocking=False):
