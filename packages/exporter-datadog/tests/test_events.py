@@ -119,6 +119,18 @@ def test_a_feature_that_has_drifted() -> None:
     ) == found.tags  # fmt: skip
 
 
+def test_only_an_alarm_has_bins_that_moved() -> None:
+    """Its end, and a reference that does not fit, say what is so, and where there is more."""
+    ok, wrong = (made(change("", state)).text for state in ("ok", "reference_mismatch"))
+    assert ok.startswith("Model fraud 3, inputs: like the reference again.\n")
+    assert wrong.startswith(
+        "Model fraud 3, inputs: half of them or more differ from the reference since it began; it "
+        "is of other data, or what feeds the model is wrong.\n"
+    )
+    for text in (ok, wrong):
+        assert text.endswith("\nMore: tidegauge explain fraud --version 3")
+
+
 def test_a_muted_alarm_is_for_information_and_says_why() -> None:
     """It is kept, with a tag to filter by, and no monitor of warnings sees it."""
     found = made(replace(DRIFTED, muted_until_s=AT_S + 60, muted_because="a new supplier"))

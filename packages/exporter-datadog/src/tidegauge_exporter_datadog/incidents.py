@@ -37,7 +37,8 @@ _STATES = {
     "drifted": ("drifted", "drifted from the reference", "warning"),
     "reference_mismatch": (
         "do not fit the reference",
-        "of other data than the reference",
+        "half of them or more differ from the reference since it began; it is of other data, or "
+        "what feeds the model is wrong",
         "warning",
     ),
     "ok": ("ok again", "like the reference again", "success"),
@@ -99,7 +100,8 @@ def _of_state(event: StateChange, tags: Tags) -> Incident:
         threshold = "" if event.threshold is None else f", threshold {event.threshold:.4g}"
         lines.append(f"{event.statistic}: {event.value:.4g}{threshold}")
     lines += [f"window: {event.window}", f"reference: {event.reference}"]
-    lines.append(f"The bins that moved: {_command(event.model)}")
+    shown = "The bins that moved" if event.state == "drifted" else "More"
+    lines.append(f"{shown}: {_command(event.model)}")
     muted = event.muted_until_s is not None
     if event.muted_until_s is not None:
         until = datetime.fromtimestamp(event.muted_until_s, UTC)
