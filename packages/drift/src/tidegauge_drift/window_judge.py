@@ -108,7 +108,7 @@ def judge(
     quality = _quality(layout, shares, quality_runs, levels.get(QUALITY, 0.0), unknown)
     if mismatch:  # the ranges of another model's rows say as little as their values
         quality = tuple(
-            replace(found, run=Run()) if slot.family == INPUTS and flag else found
+            replace(found, run=Run()) if slot.family == INPUTS and flag and found.flagged else found
             for slot, flag, found in zip(layout.slots, flags, quality, strict=True)
         )
     if _other_traffic(window, layout, flags, quality):
