@@ -195,11 +195,11 @@ TEXTS = {
     ),
     "TidegaugeFaults": (
         "Tidegauge itself met faults (drift.pane:KeyError)",
-        "The app is not affected, but its telemetry may have gaps.",
         (
-            "The log of the service has one line for this cause; `tidegauge doctor` checks the "
-            "set-up."
+            "The app is not affected, but its telemetry may have gaps. The cause `configuration` "
+            "is a setting or a file that cannot be used."
         ),
+        ("The log of the service has a line for this cause; `tidegauge doctor` checks the set-up."),
     ),
     "TidegaugeExportFailing": (
         "Telemetry does not reach its backend (otlp)",

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from tidegauge import announce, misconfiguration
+from tidegauge import announce, guard, misconfiguration
 from tidegauge.configuration import CoreSettings
 from tidegauge.events import ConfigurationError, Event
 from tidegauge.log_events import LogEvents
@@ -32,9 +32,11 @@ def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Event]]:
 
     found: list[Event] = []
     monkeypatch.setattr(announce, "_sinks", [Sink()])
-    misconfiguration.reset()
+    for module in (guard, misconfiguration):
+        module.reset()
     yield found
-    misconfiguration.reset()
+    for module in (guard, misconfiguration):
+        module.reset()
 
 
 def _texts(told: list[Event]) -> list[str]:
@@ -58,6 +60,15 @@ def test_it_is_logged_at_once_and_sent_once(
     (first, _) = told
     assert isinstance(first, ConfigurationError)
     assert (first.subject, before_s <= first.at_s <= time.time()) == ("X", True)
+
+
+def test_what_is_wrong_is_counted_once_a_message(told: list[Event]) -> None:
+    """Whoever has no sink for events has an alert on `tidegauge.errors`."""
+    for _ in range(3):
+        misconfigured(LOGGER, "X", "X: got 1. Correct it.")
+    note("Y", "Y: got 2.")
+    assert told == []
+    assert {"configuration": 2} == guard.counts()
 
 
 def test_a_wrong_setting_of_the_core_is_sent_by_the_background(

@@ -336,7 +336,8 @@ TIDEGAUGE_ROWS = MetricSpec(
 )  # fmt: skip
 TIDEGAUGE_ERRORS = MetricSpec(
     "tidegauge.errors", Kind.COUNTER, "{error}",
-    "Faults inside Tidegauge that the app never saw, by cause; `lost.*` are calls not counted.",
+    "Faults inside Tidegauge that the app never saw, by cause; `lost.*` are calls not counted, "
+    "`configuration` are settings and files that are wrong.",
     (a.CAUSE,), Merge.SUM,
 )  # fmt: skip
 TIDEGAUGE_EXPORT_FAILURES = MetricSpec(

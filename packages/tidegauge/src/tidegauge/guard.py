@@ -70,6 +70,11 @@ def once(
             _say(logging.DEBUG, "%s", cause, error=error)
 
 
+def count(cause: str) -> None:
+    """Count what the log has said already."""
+    _counts[cause] += 1
+
+
 def _say(level: int, message: str, *args: object, error: BaseException | None = None) -> None:
     """Log a line. Handlers and filters are the app's, and one that raises stops nothing here."""
     try:

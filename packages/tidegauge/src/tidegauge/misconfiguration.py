@@ -1,4 +1,4 @@
-"""What is set up wrongly: a line in the log at once, and an event as soon as somebody can send it.
+"""What is set up wrongly: a line in the log at once, a count, and an event for who sends events.
 
 It is found where nothing may wait or be imported: in constructors, under locks, before a fork. So
 the events wait here, until the background sends them.
@@ -9,11 +9,13 @@ from __future__ import annotations
 import logging
 from collections import deque
 
-from tidegauge import clock
+from tidegauge import clock, guard
 from tidegauge.events import ConfigurationError
 
 # Causes come from settings, files and packages, which are few; this is a second line of defence.
 MAX_CAUSES = 100
+#: The cause of ``tidegauge.errors``: an alert on it is all that Prometheus hears.
+CAUSE = "configuration"
 
 #: Those that nobody was told of yet, the oldest first.
 waiting: deque[ConfigurationError] = deque()
@@ -41,6 +43,7 @@ def note(subject: str, message: str) -> None:
     """Let the event sinks hear once of what the log has said already."""
     if message not in _known and len(_known) < MAX_CAUSES:
         _known.add(message)
+        guard.count(CAUSE)
         waiting.append(ConfigurationError(subject, message, clock.system()))
 
 
