@@ -132,6 +132,27 @@ def test_rows_of_another_shape_are_left_out(
     assert load(state / FILE).columns == 3
 
 
+def test_texts_that_become_long_stay_within_the_memory(
+    warming: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The first rows say little of what later ones take; where they don't fit they are let go."""
+    service = warming(warmup_bytes=1_048_576)
+    warmup = service.drift._warmup
+    assert warmup is not None
+    kept = []
+    for turn, size in enumerate([10] * 5 + [500] * 20 + [10_000] * 20):
+        texts = np.array([f"{turn}.{row}".ljust(size, "x") for row in range(100)], object)
+        table = Table(100, ("text",), columns=(texts,))
+        times = np.full(100, START_S + turn)
+        service.drift.on_batch(Batch(MODEL, "predict", times, table, None))
+        kept += [found.kept * found.row_bytes for found in warmup._current().values()]
+
+    assert len(kept) >= 25
+    assert max(kept) <= 1_048_576
+    assert {} == warmup._current()
+    assert "TIDEGAUGE_WARMUP_BYTES: got 1048576 from the settings; expected enough" in caplog.text
+
+
 def test_models_wait_where_memory_is_short(
     warming: Any, state: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -35,6 +35,15 @@ def test_beyond_the_bound_the_oldest_go_and_are_counted() -> None:
     assert sum(t.size_bytes for t in kept) <= 10_000
 
 
+def test_long_texts_count_with_their_length() -> None:
+    """Ten thousand characters each: two batches of twenty do not fit into 300 kB."""
+    lost: list[int] = []
+    backlog = Backlog(300_000, 10**6, lost.append)
+    for _ in range(2):
+        backlog.append(batch(features=table({"a": ["x" * 10_000] * 20})))
+    assert [20] == lost
+
+
 def test_above_the_rate_a_sample_is_kept() -> None:
     """From the second after the first that is too many, and all again when fewer come."""
     backlog = Backlog(10**9, 1000, lambda _: None)

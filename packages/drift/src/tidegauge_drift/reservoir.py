@@ -150,7 +150,9 @@ class Reservoir:
 
     def __init__(self, shape: Shape, row_bytes: int) -> None:
         self.shape = shape
+        #: What a kept row takes, on the mean of those that came.
         self.row_bytes = row_bytes
+        self._weighed = (0, 0)
         self.period = self.length = BLOCK_ROWS
         self.seen = 0
         #: Rows before those of a call were thinned.
@@ -181,6 +183,12 @@ class Reservoir:
             at += rows
         self.served += times.size * batch.stride
         self.fit(capacity)
+
+    def weigh(self, features: Table, outputs: Table | None) -> None:
+        """Learn what rows take now: texts may be longer than those at the beginning."""
+        rows, size = self._weighed
+        rows, size = rows + features.rows, size + row_bytes(features, outputs) * features.rows
+        self._weighed, self.row_bytes = (rows, size), max(1, size // rows)
 
     def _note(self, times: Floats) -> None:
         first, last = float(times[0]), float(times[-1])
@@ -290,7 +298,7 @@ class LiveRows:
 
 
 def row_bytes(features: Table, outputs: Table | None) -> int:
-    """Estimate the memory that one kept row takes, from the first rows of a batch."""
+    """Estimate the memory that one kept row takes, on the mean, from a few rows of a batch."""
     found = 8
     for table in (features, outputs):
         if table is not None and table.matrix is not None:
@@ -303,8 +311,8 @@ def row_bytes(features: Table, outputs: Table | None) -> int:
 def _value_bytes(column: NDArray[Any]) -> int:
     if column.dtype != object:
         return int(column.itemsize)
-    looked = column[:_LOOKED_AT].tolist()
-    return 8 + max([sys.getsizeof(value) for value in looked], default=0)
+    looked = column[:: -(-column.size // _LOOKED_AT) or 1].tolist()
+    return 8 + sum(map(sys.getsizeof, looked)) // max(1, len(looked))
 
 
 def _width(table: Table) -> int:

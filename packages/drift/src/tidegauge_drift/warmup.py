@@ -97,6 +97,13 @@ class Warmup:
                 found = None  # most rows are of this shape
             if found is None:
                 found = self._begin(batch, features, shape)
+            else:
+                found.weigh(features, batch.outputs)
+                room = self._settings.warmup_bytes // len(self._models) // found.row_bytes
+                if room < MINIMUM_ROWS:  # texts that are far longer than those at the beginning
+                    del self._models[batch.model]
+                    self._wait(len(self._models) + 1)
+                    found = None
             if found is not None:
                 found.add(batch, features, self._capacity(found))
 
@@ -105,18 +112,21 @@ class Warmup:
         widest = max(self._widest, size)
         models = len(self._models.keys() | {batch.model})
         if self._settings.warmup_bytes // models // widest < 2 * MINIMUM_ROWS:
-            guard.once(
-                "drift.warmup.memory",
-                "TIDEGAUGE_WARMUP_BYTES: got %d from the settings; expected enough for %d rows of "
-                "each of %d models. Models wait until others have learnt their reference; raise it "
-                "to learn all at once.",
-                self._settings.warmup_bytes, 2 * MINIMUM_ROWS, models,
-            )  # fmt: skip
+            self._wait(models)
             return None
         self._widest = widest
         self._turns.pop(batch.model, None)
         found = self._models[batch.model] = Reservoir(shape, size)
         return found
+
+    def _wait(self, models: int) -> None:
+        guard.once(
+            "drift.warmup.memory",
+            "TIDEGAUGE_WARMUP_BYTES: got %d from the settings; expected enough for %d rows of "
+            "each of %d models. Models wait until others have learnt their reference; raise it "
+            "to learn all at once.",
+            self._settings.warmup_bytes, 2 * MINIMUM_ROWS, models,
+        )  # fmt: skip
 
     def _capacity(self, reservoir: Reservoir) -> int:
         room = self._settings.warmup_bytes // len(self._models) // reservoir.row_bytes

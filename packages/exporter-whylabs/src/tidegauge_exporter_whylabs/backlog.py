@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from random import randrange
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,10 +104,14 @@ def _table_size(table: Table | None) -> int:
         return 0
     if table.matrix is not None:
         return table.matrix.nbytes
-    return sum(
-        column.nbytes + (_OBJECT_BYTES * column.size if column.dtype == object else 0)
-        for column in table.columns or ()
-    )
+    return sum(map(_column_size, table.columns or ()))
+
+
+def _column_size(column: NDArray[Any]) -> int:
+    if column.dtype != object:
+        return column.nbytes
+    texts = sum(len(value) for value in column.tolist() if isinstance(value, str | bytes))
+    return column.nbytes + _OBJECT_BYTES * column.size + texts
 
 
 def select(batch: Batch, rows: Chosen) -> Batch:
