@@ -73,6 +73,16 @@ def test_the_file_is_named_after_the_table(train: Path, monkeypatch: pytest.Monk
     assert console.lines[-1].startswith("  no outputs: pass --holdout with --outputs or --model")
 
 
+@pytest.mark.parametrize(("rows", "said"), [(299, True), (300, False)])
+def test_few_rows_are_said(rows: int, said: bool, tmp_path: Path) -> None:
+    """The first lines of a table, as one tries a tool with, make a reference that sees little."""
+    pd.DataFrame({"a": np.arange(rows) % 7}).to_csv(tmp_path / "t.csv", index=False)
+    lines = _run("reference build", str(tmp_path / "t.csv"), "-o", str(tmp_path / "r.json")).lines
+
+    few = "  few rows: below 300 there is no PSI, and only large changes are seen"
+    assert said == (few in lines)
+
+
 def test_correlations_are_kept_where_asked_for(train: Path) -> None:
     """Of columns that are not constant; a merged reference has none, and that is said."""
     table = pd.read_csv(train).assign(age=range(500, 0, -1), size=[1.5, 2.5] * 250)

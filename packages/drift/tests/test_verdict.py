@@ -153,6 +153,28 @@ def test_few_rows_say_little(layout: Layout, rows: int, decided: bool, psi: bool
     assert (rows < 300) == finding.low_power
 
 
+@pytest.mark.parametrize(("rows", "psi"), [(20, False), (299, False), (300, True)])
+def test_a_reference_of_few_rows_has_no_psi(rows: int, psi: bool) -> None:
+    """It would be noise, above .2 on clean rows, and its alert would fire for ever."""
+    rng = np.random.default_rng(5)
+    layout = Layout(build(rng.normal(size=(rows, 6))))
+    verdict = _judge(layout, _window(layout, _matrix(rng.normal(size=(2_000, 6)))))
+
+    assert [psi] * 6 == [feature.finding.psi is not None for feature in verdict.features[:6]]
+    assert all(feature.finding.p_value is not None for feature in verdict.features[:6])
+
+
+@pytest.mark.parametrize(("rows", "psi"), [(20, False), (299, False), (300, True)])
+def test_a_reference_of_few_rows_with_categories_has_no_psi(rows: int, psi: bool) -> None:
+    """As of numbers."""
+    rng = np.random.default_rng(5)
+    layout = Layout(build(pd.DataFrame({"plan": rng.choice(["a", "b", "c"], rows)})))
+    table = Table(2_000, ("plan",), columns=(rng.choice(["a", "b", "c"], 2_000).astype(object),))
+    (feature,) = _judge(layout, _window(layout, table)).features
+
+    assert psi == (feature.finding.psi is not None)
+
+
 def test_undecided_features_count_as_tests(reference: Matrix) -> None:
     """Five of six are worth too few rows: the sixth does not get the level of all for itself."""
     profile = build(reference)

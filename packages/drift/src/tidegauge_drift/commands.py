@@ -10,6 +10,7 @@ from tidegauge.settings import SettingError
 from tidegauge.settings import load as load_settings
 
 from tidegauge_drift.files import build_file
+from tidegauge_drift.judge import LOW_POWER_ROWS
 from tidegauge_drift.merging import merge
 from tidegauge_drift.profile import NumericFeature, ProfileError, ReferenceProfile
 from tidegauge_drift.references import SUFFIX
@@ -125,6 +126,10 @@ def _build(arguments: Namespace, terminal: Terminal) -> int:
         raise CommandError(str(error)) from error
     if arguments.correlation:
         terminal.print(_correlated(profile))
+    if profile.rows < LOW_POWER_ROWS:
+        terminal.print(
+            f"  few rows: below {LOW_POWER_ROWS} there is no PSI, and only large changes are seen"
+        )
     if not profile.outputs:
         terminal.print(
             "  no outputs: pass --holdout with --outputs or --model, or --oof, to watch them too"

@@ -98,9 +98,12 @@ def judge_feature(
         return Finding(rows, effective, reason="rows" if few else "dependent")
     p, q = reference_in_bins(slot, reference, bins[:-2]), in_bins(current, bins[:-2])
     if slot.numeric:
-        return _numeric(slot, (reference, current), (p, q), deff)
-    cells = reference.astype(np.float64), current.astype(np.float64)
-    return _categorical(slot, cells, psi_from_counts(p, q), deff)
+        found = _numeric(slot, (reference, current), (p, q), deff)
+    else:
+        cells = reference.astype(np.float64), current.astype(np.float64)
+        found = _categorical(slot, cells, psi_from_counts(p, q), deff)
+    # Few rows on this side are noise too, however many the window has.
+    return found if reference.sum() >= LOW_POWER_ROWS else replace(found, psi=None)
 
 
 def _numeric(
