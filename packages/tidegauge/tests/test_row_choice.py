@@ -89,3 +89,42 @@ def test_a_big_batch_is_selected_before_it_is_copied() -> None:
     snapshot = take(big, start, step)
     assert isinstance(snapshot, tuple)
     assert len(snapshot[1]) <= MAX_ROWS * 100 * 8
+
+
+class Stored:
+    """An array that is in a file, or on a device, until it is asked for."""
+
+    def __init__(self, rows: np.ndarray[Any, Any], read: list[int]) -> None:
+        self._rows, self._read, self.shape = rows, read, rows.shape
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, which: slice) -> Stored:
+        return Stored(self._rows[which], self._read)
+
+    def __array__(self, *_: Any, **__: Any) -> np.ndarray[Any, Any]:
+        self._read.append(len(self._rows))
+        return self._rows
+
+
+def test_of_what_is_not_in_memory_only_the_chosen_rows_are_read() -> None:
+    """It may be larger than memory."""
+    read: list[int] = []
+    start, step = choose(100_000, 1)
+    snapshot = take(Stored(np.zeros((100_000, 2)), read), start, step)
+    assert isinstance(snapshot, tuple)
+    assert "array" == snapshot[0]
+    assert MAX_ROWS >= sum(read) > MAX_ROWS // 2
+
+
+def test_a_graph_that_is_not_computed_yet_stays_so() -> None:
+    """To look at a row would run it all."""
+
+    class Graph(Stored):
+        def __dask_graph__(self) -> None:
+            """Be what dask recognises its collections by."""
+
+    read: list[int] = []
+    assert take(Graph(np.zeros((10, 2)), read), 0, 1) is None
+    assert [] == read

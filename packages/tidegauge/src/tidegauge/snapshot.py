@@ -114,6 +114,8 @@ def _reader(data: object, kind: type) -> Callable[[Any, int, int], Snapshot]:
     library = _LIBRARIES.get(kind.__module__.partition(".")[0])
     if library is not None:
         return library
+    if hasattr(data, "__dask_graph__"):  # to look at it would run its graph
+        return _unknown
     if isinstance(data, np.ndarray) or (hasattr(data, "__array__") and hasattr(data, "shape")):
         return _array_like
     return _unknown
@@ -124,8 +126,9 @@ def _unknown(*_: object) -> Snapshot:
 
 
 def _array_like(data: Any, start: int, step: int) -> Snapshot:
-    rows = np.asarray(data)
-    return _array(rows[start::step] if rows.ndim else rows)
+    rows = np.asarray(data) if isinstance(data, np.ndarray) else data
+    # Chosen first: of an array in a file or on a device only what is asked for is read.
+    return _array(np.asarray(rows[start::step] if step > 1 else rows))
 
 
 def _ndarray(data: Any, start: int, step: int) -> Snapshot:
