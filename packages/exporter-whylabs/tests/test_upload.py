@@ -130,6 +130,25 @@ def test_a_file_that_cannot_be_read_is_said(platform: WhylabsPlatform, name: str
     assert [] == platform.requests
 
 
+def test_values_without_a_name_are_refused(platform: WhylabsPlatform, tmp_path: Path) -> None:
+    """A value more than names in each row: the first would be no data, the rest misnamed."""
+    (tmp_path / "train.csv").write_text("amount,n\n1.5,2,9\n2.5,3,9\n", encoding="utf-8")
+    with pytest.raises(CommandError, match="got rows with more values than there are names"):
+        run("reference upload", "whylabs", tmp_path / "train.csv")
+    assert [] == platform.requests
+
+
+def test_a_comma_at_the_end_of_rows_moves_no_value(
+    platform: WhylabsPlatform, tmp_path: Path
+) -> None:
+    """Some programs write one."""
+    (tmp_path / "train.csv").write_text("amount,n\n1.5,2,\n2.5,3,\n", encoding="utf-8")
+    run("reference upload", "whylabs", tmp_path / "train.csv")
+    (sent,) = platform.uploads()
+    assert 2.5 == summary(sent.content, "amount")["distribution/max"]
+    assert 3.0 == summary(sent.content, "n")["distribution/max"]
+
+
 def test_a_refusal_is_said(platform: WhylabsPlatform, tmp_path: Path, frame: pd.DataFrame) -> None:
     """Without the key."""
     platform.replies.append(Reply(403, body=f"not {KEY}".encode()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -66,14 +67,33 @@ def _parts(path: Path) -> Iterator[Any]:
     name = path.name.lower()
     if name.endswith(_CSV):
         separator = "\t" if ".tsv" in name else ","
-        with pd.read_csv(path, sep=separator, chunksize=_PART_ROWS, low_memory=False) as parts:
-            yield from parts
+        # No column becomes an index where rows are longer than the header.
+        with pd.read_csv(
+            path, sep=separator, chunksize=_PART_ROWS, low_memory=False, index_col=False
+        ) as parts:
+            while (part := _next(path, parts)) is not None:
+                yield part
         return
     import pyarrow.parquet as pq  # noqa: PLC0415 - as above
 
     with pq.ParquetFile(path, pre_buffer=False) as file:
         for part in file.iter_batches(_PART_ROWS):
             yield part.to_pandas()
+
+
+def _next(path: Path, parts: Any) -> Any:
+    """Return the next rows, or None."""
+    import pandas as pd  # noqa: PLC0415 - as above
+
+    try:
+        with warnings.catch_warnings():  # of the process: not kept over a yield
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            return next(parts, None)
+    except pd.errors.ParserWarning as error:
+        raise ValueError(
+            f"{path}: got rows with more values than there are names from the file; expected a "
+            "name for every column in the first line. Name the columns."
+        ) from error
 
 
 def _check(path: Path, named: Iterable[str], columns: Iterable[Any]) -> None:
