@@ -55,7 +55,7 @@ def install(handled: Callable[[], bool]) -> None:
         after()
 
     def child_begins(_: object) -> None:
-        if handled() and _is_of_a_pool():
+        if handled() and _is_of_a_pool():  # pragma: no cover - it ends by SIGTERM, unmeasured
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
     os.register_at_fork(before=before, after_in_parent=after, after_in_child=after_in_child)
