@@ -164,7 +164,7 @@ def test_outputs_page_and_end(world: World) -> None:
     world.show(DETECTED, 0, **series)
     (_, end), *_ = world.wait_for("/pagerduty/v2/enqueue", "'event_action': 'resolve'")
     assert end["dedup_key"] == pages[0][1]["dedup_key"]
-    world.wait_for("/slack", "Ended: The outputs")
+    world.wait_for("/slack", "Ended: Drift in the outputs")
     # What was inhibited is told now.
     (_, hook), *_ = world.wait_for("/webhook", "InputDrift")
     assert (hook["version"], hook["status"]) == ("4", "firing")
