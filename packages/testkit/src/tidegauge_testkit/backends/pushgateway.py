@@ -24,7 +24,12 @@ class Pushgateway(Process):
         self.target = f"{LOOPBACK}:{free_port()}"
         self.url = f"http://{self.target}"
         super().__init__(
-            [find("prometheus-pushgateway"), f"--web.listen-address={self.target}"], folder
+            [
+                find("prometheus-pushgateway"),
+                f"--web.listen-address={self.target}",
+                "--persistence.file=",  # Debian's default is a file that all would share
+            ],
+            folder,
         )
 
     def wait_ready(self) -> None:
