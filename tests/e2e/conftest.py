@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import joblib
 import numpy as np
@@ -67,6 +68,14 @@ class Workshop:
                 "score": random.beta(2.0, 5.0, count).round(4),
             }
         )
+
+    def batches(self, size: int, seed: int) -> Iterator[list[dict[str, float]]]:
+        """Yield such rows in requests of ``size``, without end."""
+        while True:
+            seed += 1
+            records: list[Any] = self.rows(2_000, seed).to_dict("records")
+            for start in range(0, len(records), size):
+                yield records[start : start + size]
 
     def reference(self, table: str, output: str) -> None:
         """Build a reference of a table, and of the held-out outputs."""

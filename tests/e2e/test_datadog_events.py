@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,7 @@ class Clients:
 
     def __init__(self, app: ServedApp, workshop: Any) -> None:
         self._url = f"{app.url}/score"
-        self._batches = _batches(workshop)
+        self._batches = workshop.batches(ROWS_A_REQUEST, seed=100)
         self.answered = 0
 
     def ask_until(self, ready: Callable[[], bool], what: str, shift: float = 0.0) -> None:
@@ -64,15 +64,6 @@ class Clients:
                 rows = [{**row, SHIFTED: row[SHIFTED] + shift} for row in next(self._batches)]
                 client.post(self._url, json={"rows": rows}).raise_for_status()
                 self.answered += 1
-
-
-def _batches(workshop: Any) -> Iterator[list[dict[str, float]]]:
-    seed = 100
-    while True:
-        seed += 1
-        records = workshop.rows(2_000, seed).to_dict("records")
-        for start in range(0, len(records), ROWS_A_REQUEST):
-            yield records[start : start + ROWS_A_REQUEST]
 
 
 class Status:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
@@ -33,7 +33,7 @@ class Clients:
 
     def __init__(self, app: ServedApp, workshop: Any) -> None:
         self._url = f"{app.url}/score"
-        self._batches = _batches(workshop)
+        self._batches = workshop.batches(ROWS_A_REQUEST, seed=200)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self.shift = 0.0
@@ -56,15 +56,6 @@ class Clients:
                 except Exception as error:  # the test thread shows it
                     self.errors.append(error)
                     return
-
-
-def _batches(workshop: Any) -> Iterator[list[dict[str, float]]]:
-    seed = 200
-    while True:
-        seed += 1
-        records = workshop.rows(2_000, seed).to_dict("records")
-        for start in range(0, len(records), ROWS_A_REQUEST):
-            yield records[start : start + ROWS_A_REQUEST]
 
 
 def test_a_muted_alarm_wakes_nobody_until_the_mute_ends(
