@@ -169,10 +169,9 @@ def _has_room(found: Open, name: str) -> bool:
         return True
     guard.once(
         "whylabs.columns",
-        "%s %s: got more than %d columns within a profile; expected at most so many. Further ones "
+        "%s: got more than %d columns within a profile; expected at most so many. Further ones "
         "are not profiled. Name features by what they are, not by what a request holds.",
-        found.key.name,
-        found.key.version,
+        found.key,
         MOST_COLUMNS,
     )
     return False
