@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from tidegauge.answers import Outcome, backoff_s, outcome, told_wait_s
-from tidegauge.http_exchange import Answer, Exchange
+from tidegauge.http_exchange import Answer, Exchange, on_one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -150,5 +150,4 @@ class Api:
             text = "; ".join(map(str, errors)) if isinstance(errors, list) else str(errors)
         except (ValueError, KeyError, TypeError):
             pass
-        shown = "".join(each if each.isprintable() else " " for each in text)
-        return self._access.hide(shown).strip()[:_SAID] or "nothing"
+        return self._access.hide(on_one_line(text))[:_SAID] or "nothing"

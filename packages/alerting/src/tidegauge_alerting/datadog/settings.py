@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tidegauge.settings import SettingError, load, setting
+from tidegauge.settings import HIDDEN, SettingError, load, setting
 from tidegauge_exporter_datadog import http_api
 from tidegauge_exporter_datadog.settings import DatadogSettings
 
@@ -56,7 +56,7 @@ class Access:
     def hide(self, text: str) -> str:
         """Return a text without the keys: a proxy may send back what it was sent."""
         for key in self.headers.values():
-            text = text.replace(key, "(hidden)")
+            text = text.replace(key, HIDDEN)
         return text
 
 
