@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tidegauge.features import FeatureSettings, globs
+from tidegauge.features import FeatureSettings, listed
 from tidegauge.settings import SettingError, setting
 
 from tidegauge_drift.streams import BINARY, DETECTORS
@@ -28,14 +28,14 @@ def _reference(text: str) -> str:
 
 
 def _windows(text: str) -> tuple[WindowSpec, ...]:
-    specs = tuple(WindowSpec.parse(label) for label in globs(text))
+    specs = tuple(WindowSpec.parse(label) for label in listed(text))
     if not 0 < len(specs) <= _MAXIMUM_WINDOWS or len(set(specs)) < len(specs):
         raise ValueError(text)
     return specs
 
 
 def _export(text: str) -> tuple[str, ...]:
-    names = globs(text)
+    names = listed(text)
     if not names or not set(names) <= set(_EXPORTED):
         raise ValueError(text)
     return names
@@ -43,7 +43,7 @@ def _export(text: str) -> tuple[str, ...]:
 
 def _streams(text: str) -> tuple[tuple[str, str], ...]:
     found = []
-    for part in globs(text):
+    for part in listed(text):
         detector, _, glob = part.partition(":")
         if detector not in DETECTORS or detector in BINARY or not glob:
             raise ValueError(text)
@@ -138,7 +138,7 @@ class DriftSettings(FeatureSettings):
         "TIDEGAUGE_DRIFT_FLEET_FEATURES",
         (),
         "Features and outputs whose bins are counted (globs, with commas between); all by default.",
-        parse=globs,
+        parse=listed,
         expected="globs with commas between",
     )
     streams: tuple[tuple[str, str], ...] = setting(

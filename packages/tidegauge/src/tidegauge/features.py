@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from tidegauge.settings import setting
 
 
-def globs(text: str) -> tuple[str, ...]:
+def listed(text: str) -> tuple[str, ...]:
     """Return the parts of a text with commas between, blank ones left out."""
     return tuple(filter(None, (part.strip() for part in text.split(","))))
 
@@ -30,14 +30,14 @@ class FeatureSettings:
         (),
         "Features that take part in drift and in profiles (globs, with commas between); all by "
         "default.",
-        parse=globs,
+        parse=listed,
         expected="globs with commas between",
     )
     exclude: tuple[str, ...] = setting(
         "TIDEGAUGE_FEATURES_EXCLUDE",
         (),
         "Features that take no part in drift and in profiles (globs, with commas between).",
-        parse=globs,
+        parse=listed,
         expected="globs with commas between",
     )
     hash_categories: bool = setting(
